@@ -1,7 +1,8 @@
 """The load of one window: read page by page, made into documents, stored; counts come out.
 
-The next page is fetched while those before it are being stored, and at most a few pages are in memory at any time. A page
-counts as done only when all pages before it are done too, so that what ``on_stored`` was told is always safe to resume from.
+The next page is fetched while those before it are being stored, and at most a few pages are in memory at any time.
+A page counts as done only when all pages before it are done too, so that what ``on_stored`` was told is always safe to
+resume from.
 """
 
 from __future__ import annotations
