@@ -1,4 +1,4 @@
-"""Creating documents in bulk: every one is created, was there already, is rejected with its reason, or an error is raised.
+"""Creating documents in bulk: each is created, was there already, is rejected with its reason, or an error is raised.
 
 What the role of the loader needs for it: on the cluster ``indices:data/write/bulk``; on the indices
 ``indices:data/write/bulk*`` and ``indices:data/write/index``. Nothing is ever overwritten or deleted.
@@ -144,8 +144,8 @@ class BulkStore:
         if result.rejected:
             first = result.rejected[0]
             raise RejectionNotStoredError(
-                f"The index {self._names.rejected} refused {len(result.rejected)} of {len(rejections)} rejected events, "
-                f"the first with {first.reason_type}: {first.reason}. The load stops here, so that nothing is lost. "
+                f"The index {self._names.rejected} refused {len(result.rejected)} of {len(rejections)} rejected "
+                f"events, the first with {first.reason_type}: {first.reason}. The load stops here, so that nothing is lost. "
                 "Look at that index's mapping and settings, and load the window again.",
                 error_type=first.reason_type,
                 reason=first.reason,

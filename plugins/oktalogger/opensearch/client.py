@@ -76,7 +76,7 @@ def _check_url(url: str, *, allow_http: bool) -> None:
     # The URL is shown in logs, so it must not carry a password; and this message must not show it either.
     if parts.username is not None or parts.password is not None:
         raise OpenSearchSettingsError(
-            "The OpenSearch URL holds a user or password; give them as username and password."
+            "The OpenSearch URL holds a user or password; give username and password instead."
         )
     if parts.scheme not in ("http", "https") or not host:
         raise OpenSearchSettingsError(f"The OpenSearch URL {url!r} is not of the form https://host[:port][/path].")

@@ -131,8 +131,8 @@ def check_indices(names: IndexNames, indices: Mapping[str, IndexState], *, writt
             )
         if index.name in to_write and not index.meta.ours:
             raise IndexConflictError(
-                f"The index {index.name} exists and was not made by oktalogger (no _meta.managed_by in its mapping), so "
-                "its mapping is not the one that searches and detections need. Nothing was loaded into it. Reindex it "
+                f"The index {index.name} exists and was not made by oktalogger (no _meta.managed_by in its mapping), "
+                "so its mapping is not the one that searches and detections need. Nothing was loaded into it. Reindex it "
                 f"under another name and delete it, {_OTHER_PREFIX}.",
                 index=index.name,
             )
@@ -166,8 +166,8 @@ def check_would_be_ours(client: OpenSearch, template: Template, index: str) -> N
     named = f"The index template {' or '.join(winners)} wins" if winners else "Another index template wins"
     raise IndexConflictError(
         f"{named} over oktalogger's template {template.name} (priority {template.body['priority']}) for the index "
-        f"{index}, which would then not have the mapping that searches and detections need. Nothing was made. Give that "
-        f"template a lower priority or narrower index patterns, {_OTHER_PREFIX}.",
+        f"{index}, which would then not have the mapping that searches and detections need. Nothing was made. Give "
+        f"that template a lower priority or narrower index patterns, {_OTHER_PREFIX}.",
         index=index,
     )
 
