@@ -145,7 +145,7 @@ class BulkStore:
             first = result.rejected[0]
             raise RejectionNotStoredError(
                 f"The index {self._names.rejected} refused {len(result.rejected)} of {len(rejections)} rejected "
-                f"events, the first with {first.reason_type}: {first.reason}. The load stops here, so that nothing is lost. "
+                f"events, the first with {first.reason_type}: {first.reason}. The load stops, so that nothing is lost. "
                 "Look at that index's mapping and settings, and load the window again.",
                 error_type=first.reason_type,
                 reason=first.reason,

@@ -132,7 +132,7 @@ def check_indices(names: IndexNames, indices: Mapping[str, IndexState], *, writt
         if index.name in to_write and not index.meta.ours:
             raise IndexConflictError(
                 f"The index {index.name} exists and was not made by oktalogger (no _meta.managed_by in its mapping), "
-                "so its mapping is not the one that searches and detections need. Nothing was loaded into it. Reindex it "
+                "so its mapping is not the one that searches and detections need. Nothing was loaded. Reindex it "
                 f"under another name and delete it, {_OTHER_PREFIX}.",
                 index=index.name,
             )
