@@ -289,7 +289,8 @@ def _settle(
     :return: the counts; the documents to send again; why the first of those was refused
     :raises OpenSearchLoadError: where an item's refusal has nothing to do with the document
     """
-    created = existing = 0
+    created = 0
+    existing: list[str] = []
     rejected: list[Rejection] = []
     again: list[Document] = []
     refusal: OpenSearchLoadError | None = None
@@ -298,7 +299,7 @@ def _settle(
             case Fate.CREATED:
                 created += 1
             case Fate.EXISTING:
-                existing += 1
+                existing.append(document.id)
             case Fate.REJECTED:
                 failure = outcome.failure
                 rejected.append(_reject(document, error_for(failure, doing="", index=document.index)))
@@ -308,7 +309,11 @@ def _settle(
             case Fate.FATAL:
                 raise _item_error(target, outcome)
     result = BulkResult(
-        created=created, existing=existing, rejected=tuple(rejected), unclear=existing if unclear else 0
+        created=created,
+        existing=len(existing),
+        existing_ids=tuple(existing),
+        rejected=tuple(rejected),
+        unclear=len(existing) if unclear else 0,
     )
     return result, again, refusal
 
