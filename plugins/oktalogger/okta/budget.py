@@ -1,8 +1,8 @@
 """The rate budget: how many requests a task may take out of Okta's bucket before it waits for the next one.
 
-Okta counts requests per org (or token) and minute, shares the bucket among everything that the company runs, and reports
-using it up as a violation. There is no coordinator between workers: each task goes by the headers of its own responses,
-which show what everybody together has left.
+Okta counts requests per org (or token) and minute, shares the bucket among everything that the company runs, and
+reports using it up as a violation. There is no coordinator between workers: each task goes by the headers of its own
+responses, which show what everybody together has left.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from oktalogger.okta.rate import RateLimit
-
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from oktalogger.okta.rate import RateLimit
 
 log = logging.getLogger(__name__)
 
@@ -43,7 +43,7 @@ class Share:
 
     def __post_init__(self) -> None:
         if not 0 < self.part <= 1 or self.among < 1 or not 0 <= self.reserve < 1:
-            raise ValueError(f"{self} is no share of a rate limit: part over 0 up to 1, among 1 or more, reserve 0 to 1")
+            raise ValueError(f"{self} is no share: part lies over 0 up to 1, among is 1 or more, reserve 0 up to 1")
 
     def allowance(self, limit: int) -> int:
         """Return the requests a minute that this task may make, at least one."""
