@@ -99,6 +99,6 @@ def date_of(headers: Mapping[str, str]) -> datetime | None:
     """Return the server's time from the ``Date`` header, or None."""
     try:
         moment = parsedate_to_datetime(headers["Date"])
-    except (KeyError, ValueError):
+    except (KeyError, ValueError, OverflowError):
         return None
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
