@@ -340,5 +340,5 @@ class _Published(msgspec.Struct):
 def _published(document: Document) -> str | None:
     try:
         return msgspec.json.decode(document.source, type=_Published).published
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None

@@ -58,7 +58,8 @@ class Failure:
         status = error.args[0] if error.args and isinstance(error.args[0], int) else None
         info = error.args[2] if len(error.args) > 2 else None
         if status is None:
-            return cls(None, type(info if isinstance(info, Exception) else error).__name__, shorten(str(error)))
+            words = str(error.args[1]) if len(error.args) > 1 else str(error)
+            return cls(None, type(info if isinstance(info, Exception) else error).__name__, shorten(words))
         detail = info.get("error") if isinstance(info, dict) else None
         if isinstance(detail, dict):
             return cls(status, str(detail.get("type", "")), shorten(reason_of(detail)))

@@ -201,8 +201,8 @@ def _upgrade_mapping(client: OpenSearch, template: Template, index: IndexState) 
         call(client, "PUT", f"/{index.name}/_mapping", doing=doing, index=index.name, body=template.mappings)
     except OpenSearchRequestError as error:
         raise IndexConflictError(
-            f"{error} Somebody changed that index's mapping so that ours does not fit any more: reindex it under another "
-            "name and delete it, then load its windows again.",
+            f"{error} Somebody changed that mapping so that ours does not fit any more: reindex the index under "
+            "another name and delete it, then load its windows again.",
             status=error.status,
             error_type=error.error_type,
             reason=error.reason,

@@ -99,7 +99,7 @@ def call(
         return msgspec.json.decode(answer) if answer else {}
     except msgspec.DecodeError as error:
         raise OpenSearchResponseError(
-            f"What answered when asked {doing} is not OpenSearch: {shorten(answer[:200])!r} is not JSON. Check the URL, and "
-            "for a proxy on the way.",
+            f"What answered when asked {doing} is not OpenSearch: {shorten(answer[:200])!r} is not JSON. Check the "
+            "URL, and for a proxy on the way.",
             index=index,
         ) from error
