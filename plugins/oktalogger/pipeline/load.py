@@ -249,20 +249,31 @@ class _Load:
             try:
                 pages = self._pages(resume_from)
                 upcoming = fetcher.submit(next, pages, None)
-                while (page := upcoming.result()) is not None:
+                while (page := self._result_of(upcoming, in_flight)) is not None:
                     upcoming = fetcher.submit(next, pages, None)
                     in_flight.append((page, storers.submit(self._store_page, page)))
-                    while len(in_flight) >= self._plan.threads or (in_flight and in_flight[0][1].done()):
-                        self._settle(*in_flight.popleft())
-                while in_flight:
-                    self._settle(*in_flight.popleft())
+                    self._settle(in_flight, until=self._plan.threads)
+                self._settle(in_flight, until=0)
             except BaseException:
-                # The threads end at their next wait or page; nothing that they still store can harm, it has its id.
+                # The threads end at their next wait or page; what they still store does no harm, it has its id.
                 self._stop.set()
                 storers.shutdown(wait=False, cancel_futures=True)
                 raise
         self._result.seconds = time.monotonic() - self._began
         return self._result
+
+    def _result_of(self, upcoming: Future[Page | None], in_flight: deque[tuple[Page, Future[_Stored]]]) -> Page | None:
+        try:
+            return upcoming.result()
+        except Exception:
+            # What was read before the failure is stored and reported first, so that the next try goes on after it.
+            self._settle(in_flight, until=0)
+            raise
+
+    def _settle(self, in_flight: deque[tuple[Page, Future[_Stored]]], *, until: int) -> None:
+        while len(in_flight) > until or (in_flight and in_flight[0][1].done()):
+            page, future = in_flight.popleft()
+            self._count(page, future.result())
 
     def _pages(self, resume_from: str | None) -> Iterator[Page]:
         query = self._plan.query()
@@ -322,8 +333,7 @@ class _Load:
                     self._store.ensure_month(published)
                     self._months.add(month)
 
-    def _settle(self, page: Page, future: Future[_Stored]) -> None:
-        stored = future.result()
+    def _count(self, page: Page, stored: _Stored) -> None:
         result = self._result
         result.pages += 1
         result.requests += page.requests
