@@ -11,7 +11,7 @@ from oktalogger import __version__
 from oktalogger.cli import load
 from oktalogger.cli.environment import EnvironmentConfigError
 from oktalogger.okta.errors import OktaError
-from oktalogger.opensearch.errors import OpenSearchStoreError
+from oktalogger.opensearch.errors import OpenSearchLoadError
 from oktalogger.pipeline.window import WindowError
 from oktalogger.settings import SettingsError
 
@@ -51,7 +51,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return int(arguments.run(arguments))
     except (WindowError, SettingsError, EnvironmentConfigError) as error:
         return _say(error, EXIT_USAGE)
-    except (OktaError, OpenSearchStoreError) as error:
+    except (OktaError, OpenSearchLoadError) as error:
         return _say(error, EXIT_FAILED)
     except KeyboardInterrupt:
         print("stopped", file=sys.stderr)  # noqa: T201

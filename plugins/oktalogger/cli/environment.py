@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -38,7 +39,7 @@ class EnvironmentConfigError(ValueError):
 
 
 def okta_client(
-    environ: Mapping[str, str] | None = None, *, sleep: Callable[[float], None] | None = None
+    environ: Mapping[str, str] | None = None, *, sleep: Callable[[float], None] = time.sleep
 ) -> SystemLogClient:
     """Make a client of the org that the environment names.
 
@@ -51,7 +52,7 @@ def okta_client(
     allow_http = _flag(environ, ALLOW_HTTP)
     auth = _okta_auth(environ, url, allow_http=allow_http)
     try:
-        return SystemLogClient(url, auth, allow_http=allow_http, **({"sleep": sleep} if sleep else {}))
+        return SystemLogClient(url, auth, allow_http=allow_http, sleep=sleep)
     except ValueError as error:
         raise EnvironmentConfigError(f"{OKTA_URL}: {error}") from error
 

@@ -48,7 +48,7 @@ class DocumentStore(Protocol):
     names: IndexNames
 
     def ensure_month(self, published: datetime) -> None:
-        """Make sure that the index for this month is there and is ours."""
+        """Make sure that the index of this month is there and is ours; called for every page."""
 
     def create(self, documents: Sequence[Document]) -> BulkResult:
         """Store documents that are not there yet."""
@@ -205,7 +205,7 @@ def load_window(
     :return: the counts
     :raises WindowError: where the window ends in the future
     :raises OktaError: where Okta refused, or stayed out of reach
-    :raises OpenSearchStoreError: where OpenSearch refused, or stayed out of reach
+    :raises OpenSearchLoadError: where OpenSearch refused, or stayed out of reach
     :raises LoadStoppedError: where ``stop`` was set
     """
     window = plan.stamp.window
@@ -235,8 +235,6 @@ class _Load:
         self._on_stored = on_stored
         self._stop = stop
         self._clock = clock
-        self._months: set[tuple[int, int]] = set()
-        self._months_lock = threading.Lock()
         self._result = LoadResult()
         self._began = time.monotonic()
 
@@ -311,8 +309,9 @@ class _Load:
                 documents.append(built.document)
                 first = built.published if first is None else min(first, built.published)
                 last = built.published if last is None else max(last, built.published)
-        if first is not None and last is not None:
-            self._ensure_months(first, last)
+        # Pages are in order of `published`, so the two ends of a page name every month but in a query of years.
+        for published in filter(None, (first, last)):
+            self._store.ensure_month(published)
         outcome = self._store.create(documents) if documents else BulkResult()
         rejections.extend(outcome.rejected)
         if rejections:
@@ -323,15 +322,6 @@ class _Load:
     def _context(self) -> dict[str, str]:
         fields = self._plan.stamp.fields()
         return {name: fields[name] for name in ("org", "window_start", "window_end", "run_id", "load_kind")}
-
-    def _ensure_months(self, first: datetime, last: datetime) -> None:
-        # Pages are in order of `published`, so the two ends of a page name every month but in a query of years.
-        with self._months_lock:
-            for published in (first, last):
-                month = (published.year, published.month)
-                if month not in self._months:
-                    self._store.ensure_month(published)
-                    self._months.add(month)
 
     def _count(self, page: Page, stored: _Stored) -> None:
         result = self._result

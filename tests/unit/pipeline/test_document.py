@@ -5,9 +5,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+
 from oktalogger.opensearch.bulk import Rejection
 from oktalogger.opensearch.names import IndexNames
-
 from oktalogger.pipeline.document import Built, DocumentBuilder, LoadKind, Stamp
 from oktalogger.pipeline.window import Window
 
@@ -43,7 +43,7 @@ def rejected(raw: bytes) -> Rejection:
 
 
 def test_okta_s_bytes_stay_as_they_came() -> None:
-    raw = b'{"published":"2026-11-23T10:01:02.003Z", "uuid":"u","n":1.10,"big":123456789012345678901234567890,"s":"\\u00e9"}'
+    raw = b'{"published":"2026-11-23T10:01:02Z", "uuid":"u","n":1.10,"big":123456789012345678901234567890,"s":"\\u00e9"}'
     source = built(raw).document.source
     assert source.startswith(raw[:-1] + b',"oktalogger":{')
     assert json.loads(source)["oktalogger"]["org"] == "example.okta.com"

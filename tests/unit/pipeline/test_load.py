@@ -10,11 +10,11 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from oktalogger.okta.client import Page, SystemLogQuery
 from oktalogger.okta.errors import OktaCursorError, OktaServerError
 from oktalogger.opensearch.bulk import BulkResult, Document, Rejection
 from oktalogger.opensearch.names import IndexNames
-
 from oktalogger.pipeline.document import Stamp
 from oktalogger.pipeline.load import LoadPlan, LoadStoppedError, Progress, StopSignal, load_window
 from oktalogger.pipeline.window import Window, WindowError
@@ -61,12 +61,18 @@ class ScriptedSource:
         self.queries.append((query, resume_from))
         if resume_from is not None and self._bad_cursor:
             raise OktaCursorError(
-                status=400, code="E0000001", summary="bad cursor", causes=(), request_id="r", url=resume_from
+                "no such cursor",
+                status=400,
+                code="E0000001",
+                summary="bad cursor",
+                causes=(),
+                request_id="r",
+                url=resume_from,
             )
         first = int(resume_from.rpartition("=")[2]) if resume_from else 0
         for number in range(first, len(self._pages)):
             if number == self._fail_at:
-                raise OktaServerError(status=503, code=None, summary="down", causes=(), request_id="r", url="u")
+                raise OktaServerError("down", status=503, code=None, summary="down", causes=(), request_id="r", url="u")
             self.fetched.append(number)
             yield page(number, self._pages[number], last=number == len(self._pages) - 1)
 
@@ -79,7 +85,7 @@ class MemoryStore:
         self.documents: dict[str, Document] = {}
         self.rejected: list[Rejection] = []
         self.contexts: list[Mapping[str, str]] = []
-        self.months: list[tuple[int, int]] = []
+        self.months: set[tuple[int, int]] = set()
         self._refuse = refuse
         self._delay = delay
         self._fail_on = fail_on
@@ -88,7 +94,7 @@ class MemoryStore:
         self.most_at_once = 0
 
     def ensure_month(self, published: datetime) -> None:
-        self.months.append((published.year, published.month))
+        self.months.add((published.year, published.month))
 
     def create(self, documents: Sequence[Document]) -> BulkResult:
         with self._lock:
@@ -138,7 +144,7 @@ def test_all_pages_of_a_window_are_stored_and_counted() -> None:
     assert result.first_published == TEN
     assert result.last_published == TEN + timedelta(milliseconds=94)
     assert result.max_lateness_seconds == 360.0
-    assert store.months == [(2026, 11)]
+    assert store.months == {(2026, 11)}
 
 
 def test_a_second_load_creates_nothing() -> None:
@@ -191,7 +197,7 @@ def test_pages_over_a_month_border_make_both_months_ready() -> None:
     store = MemoryStore()
     source = ScriptedSource([[event(0, border - timedelta(seconds=1)), event(1, border)]])
     load_window(source, store, LoadPlan(stamp), clock=lambda: NOW)
-    assert store.months == [(2026, 10), (2026, 11)]
+    assert store.months == {(2026, 10), (2026, 11)}
 
 
 def test_pages_are_stored_side_by_side_and_reported_in_order() -> None:
