@@ -150,9 +150,12 @@ def form_widgets(table: Iterable[Extra]) -> dict[str, Any]:
     Airflow allows four field classes here; a choice is therefore a line of text with a validator.
     """
     # Only the web server has these, and on Airflow 3 it replaces them by stand-ins while it asks.
-    from flask_appbuilder.fieldwidgets import BS3PasswordFieldWidget, BS3TextFieldWidget
-    from wtforms import BooleanField, IntegerField, PasswordField, StringField
-    from wtforms.validators import Optional, any_of
+    from flask_appbuilder.fieldwidgets import (  # type: ignore[import-not-found]
+        BS3PasswordFieldWidget,
+        BS3TextFieldWidget,
+    )
+    from wtforms import BooleanField, IntegerField, PasswordField, StringField  # type: ignore[import-untyped]
+    from wtforms.validators import Optional, any_of  # type: ignore[import-untyped]
 
     widgets: dict[str, Any] = {}
     for extra in table:

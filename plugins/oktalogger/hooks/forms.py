@@ -106,7 +106,7 @@ OPENSEARCH_EXTRAS: Final = (
     ),
     Extra("ca_certs", "string", "CA bundle", "File on the workers with the authorities to trust (PEM)."),
     Extra("client_cert", "string", "Client certificate", "File on the workers with our certificate (PEM)."),
-    Extra("client_key", "string", "Client key", "File on the workers with our key (PEM), where it is not in client_cert."),
+    Extra("client_key", "string", "Client key", "File on the workers with our key (PEM), if not in client_cert."),
     Extra(
         "auth",
         "choice",
@@ -139,5 +139,5 @@ OPENSEARCH_EXTRAS: Final = (
         "Dashboards",
         "Address of OpenSearch Dashboards, for links from Airflow, before OKTALOGGER_DASHBOARDS_URL.",
     ),
-    Extra("dashboards_index_pattern", "string", "Index pattern", "Id of the index pattern there; else the alias's name."),
+    Extra("dashboards_index_pattern", "string", "Index pattern", "Id of the index pattern there. Left out: the alias."),
 )

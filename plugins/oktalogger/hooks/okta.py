@@ -16,7 +16,6 @@ from oktalogger.hooks.forms import OKTA_EXTRAS, OKTA_UI
 from oktalogger.okta.auth import PrivateKeyJwtAuth, SswsAuth
 from oktalogger.okta.client import SystemLogClient
 from oktalogger.okta.errors import OktaError
-from oktalogger.okta.retry import RetrySettings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,8 +23,6 @@ if TYPE_CHECKING:
     from requests.auth import AuthBase
 
 CONNECT_TIMEOUT = 10.0
-# Somebody waits before a screen for the answer of a connection test.
-TEST_RETRIES = RetrySettings(max_attempts=2, max_wait_seconds=5.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,7 +107,7 @@ class OktaHook(BaseHook):
         :raises ConnectionSettingsError: where the connection cannot be used
         :raises OktaConfigurationError: where the org's address or the key cannot be used
         """
-        return self._make_client(RetrySettings())
+        return self._make_client()
 
     def get_conn(self) -> SystemLogClient:
         """Return :attr:`client`."""
@@ -119,19 +116,18 @@ class OktaHook(BaseHook):
     def test_connection(self) -> tuple[bool, str]:
         """Ask Okta for one event and say in a sentence how that went, and what to do where it did not go well."""
         try:
-            with self._make_client(TEST_RETRIES) as client:
+            with self._make_client() as client:
                 client.check()
         except (OktaError, ConnectionSettingsError) as error:
             return False, str(error)
         return True, f"The System Log of {self.settings.org} can be read."
 
-    def _make_client(self, retry: RetrySettings) -> SystemLogClient:
+    def _make_client(self) -> SystemLogClient:
         settings = self.settings
         return SystemLogClient(
             settings.org_url,
             self._auth(settings),
             timeout=(CONNECT_TIMEOUT, settings.timeout),
-            retry=retry,
             verify=settings.verify,
             proxies={"http": settings.proxy, "https": settings.proxy} if settings.proxy else None,
             user_agent="apache-airflow",
@@ -149,6 +145,7 @@ class OktaHook(BaseHook):
             settings.private_key or "",
             key_id=settings.key_id,
             scopes=settings.scopes,
+            allow_http=settings.allow_http,
         )
 
 

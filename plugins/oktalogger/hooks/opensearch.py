@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 from oktalogger.compat import BaseHook, mask_secret
 from oktalogger.hooks.extras import ConnectionSettingsError, names, read_extras
 from oktalogger.hooks.forms import OPENSEARCH_EXTRAS
-from oktalogger.opensearch.bulk import BulkStore
 from oktalogger.opensearch.client import OpenSearchSettings, make_client
 from oktalogger.opensearch.errors import OpenSearchLoadError
+from oktalogger.opensearch.store import OpenSearchStore
+from oktalogger.opensearch.transport import call
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,7 +23,9 @@ if TYPE_CHECKING:
     from oktalogger.opensearch.names import IndexNames
 
 # search-name-id.region.es.amazonaws.com, id.region.aoss.amazonaws.com, also in China and with a dual stack (on.aws).
-_AMAZON_HOST = re.compile(r"\.(?P<region>[a-z]{2}(?:-[a-z]+)+-\d)\.(?P<service>es|aoss)\.(?:amazonaws\.com(?:\.cn)?|on\.aws)$")
+_AMAZON_HOST = re.compile(
+    r"\.(?P<region>[a-z]{2}(?:-[a-z]+)+-\d)\.(?P<service>es|aoss)\.(?:amazonaws\.com(?:\.cn)?|on\.aws)$"
+)
 # The community provider's extras that would change nothing here.
 _IGNORED = frozenset({"headers", "opaque_id"})
 
@@ -92,12 +95,16 @@ class OpenSearchHook(BaseHook):
         """Return :attr:`client`."""
         return self.client
 
-    def store(self, index_names: IndexNames) -> BulkStore:
-        """Return what loads documents in bulk, each once, whatever the number of tries.
+    def store(
+        self, index_names: IndexNames, *, shards: int | None = None, replicas: int | None = None
+    ) -> OpenSearchStore:
+        """Return what loads documents in bulk, each once whatever the number of tries, and makes their indices.
 
         :param index_names: the names of the indices to load into
+        :param shards: primary shards of an index to come
+        :param replicas: copies of each shard of an index to come
         """
-        return BulkStore(self.client, index_names, sleep=self._sleep)
+        return OpenSearchStore(self.client, index_names, shards=shards, replicas=replicas, sleep=self._sleep)
 
     @property
     def dashboards_url(self) -> str | None:
@@ -112,9 +119,16 @@ class OpenSearchHook(BaseHook):
     def test_connection(self) -> tuple[bool, str]:
         """Ask the cluster who it is and say in a sentence how that went, and what to do where it did not go well."""
         try:
-            return True, check(self.client)
+            answer = call(self.client, "GET", "/", doing="while testing the connection", sleep=self._sleep)
         except (OpenSearchLoadError, ConnectionSettingsError) as error:
             return False, str(error)
+        version = answer.get("version", {}) if isinstance(answer, dict) else {}
+        if version.get("distribution") != "opensearch":
+            return False, (
+                f"What answers at {self.settings.url} is not OpenSearch"
+                f"{' but Elasticsearch' if 'build_flavor' in version else ''}. Check host, port and `url_prefix`."
+            )
+        return True, f"OpenSearch {version.get('number')} answers at {self.settings.url}."
 
 
 def _settings(conn: Any, values: dict[str, Any]) -> OpenSearchSettings:

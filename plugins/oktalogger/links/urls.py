@@ -13,7 +13,9 @@ if TYPE_CHECKING:
     from oktalogger.pipeline.window import Window
 
 # Okta's own domains: there the Admin Console of `company` is `company-admin`. A custom domain has none to be guessed.
-_OKTA_ORG = re.compile(r"(?P<name>[a-z0-9-]+)\.(?P<domain>(?:okta|oktapreview|okta-emea|okta-gov|trexcloud)\.com|okta\.mil)")
+_OKTA_ORG = re.compile(
+    r"(?P<name>[a-z0-9-]+)\.(?P<domain>(?:okta|oktapreview|okta-emea|okta-gov|trexcloud)\.com|okta\.mil)"
+)
 _COLUMNS = ("eventType", "outcome.result", "actor.alternateId", "client.ipAddress", "displayMessage")
 
 
@@ -21,7 +23,7 @@ def okta_system_log_url(
     org_url: str,
     window: Window,
     *,
-    filter: str | None = None,  # noqa: A002
+    filter: str | None = None,
     q: str | None = None,
     admin_url: str | None = None,
 ) -> str | None:
@@ -98,8 +100,7 @@ def _discover(
     state = {
         "_a": f"(discover:(columns:!({shown}),isDirty:!f,sort:!()),"
         f"metadata:(indexPattern:{_rison(index_pattern)},view:discover))",
-        "_g": "(filters:!(),refreshInterval:(pause:!t,value:0),"
-        f"time:(from:{_rison(since)},to:{_rison(until)}))",
+        "_g": f"(filters:!(),refreshInterval:(pause:!t,value:0),time:(from:{_rison(since)},to:{_rison(until)}))",
         "_q": f"(filters:!(),query:(language:kuery,query:{_rison(query)}))",
     }
     fragment = "&".join(f"{name}={quote(value, safe='!():,*@._-')}" for name, value in state.items())

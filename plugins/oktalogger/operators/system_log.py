@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, ClassVar, cast, get_args
 
@@ -13,7 +12,7 @@ from oktalogger.hooks.opensearch import OpenSearchHook
 from oktalogger.links.system_log import OktaSystemLogLink, OpenSearchDashboardsLink, RejectedEventsLink
 from oktalogger.links.urls import discover_url, okta_system_log_url, rejected_url
 from oktalogger.okta.errors import OktaError
-from oktalogger.opensearch.errors import OpenSearchStoreError
+from oktalogger.opensearch.errors import OpenSearchLoadError
 from oktalogger.opensearch.names import IndexNames
 from oktalogger.operators.reporter import LoadReporter
 from oktalogger.pipeline.document import LoadKind, Stamp
@@ -23,6 +22,10 @@ from oktalogger.settings import Settings, load_settings
 
 if TYPE_CHECKING:
     from oktalogger.compat import Context
+
+
+# A run that an asset (a dataset) starts is as live as one that the clock starts; all others somebody started by hand.
+_LIVE_RUNS = frozenset({"scheduled", "asset_triggered", "dataset_triggered"})
 
 
 class OktaSystemLogToOpenSearchOperator(BaseOperator):
@@ -40,7 +43,8 @@ class OktaSystemLogToOpenSearchOperator(BaseOperator):
     others leave it to the task's ``retries``.
 
     :param okta_conn_id: Airflow connection to the org (templated)
-    :param opensearch_conn_id: Airflow connection to OpenSearch (templated); None takes ``OKTALOGGER_OPENSEARCH_CONN_ID``
+    :param opensearch_conn_id: Airflow connection to OpenSearch (templated); None takes
+        ``OKTALOGGER_OPENSEARCH_CONN_ID``
     :param since: start of the window, RFC 3339 (templated)
     :param until: end of the window, itself not part of it (templated)
     :param filter: Okta's filter expression, instead of the connection's (templated)
@@ -55,7 +59,7 @@ class OktaSystemLogToOpenSearchOperator(BaseOperator):
         (templated); None takes what the run is
     """
 
-    template_fields: Sequence[str] = (
+    template_fields = (
         "okta_conn_id",
         "opensearch_conn_id",
         "since",
@@ -79,7 +83,7 @@ class OktaSystemLogToOpenSearchOperator(BaseOperator):
         opensearch_conn_id: str | None = None,
         since: str | None = None,
         until: str | None = None,
-        filter: str | None = None,  # noqa: A002
+        filter: str | None = None,
         q: str | None = None,
         overlap: timedelta | None = None,
         hold_back: timedelta | None = None,
@@ -104,13 +108,13 @@ class OktaSystemLogToOpenSearchOperator(BaseOperator):
 
         :raises AirflowFailException: where no retry can help
         :raises OktaError: where Okta was out of reach
-        :raises OpenSearchStoreError: where OpenSearch was out of reach
+        :raises OpenSearchLoadError: where OpenSearch was out of reach
         """
         try:
             return self._load(context)
         except (WindowError, ConnectionSettingsError) as error:
             raise AirflowFailException(str(error)) from error
-        except (OktaError, OpenSearchStoreError) as error:
+        except (OktaError, OpenSearchLoadError) as error:
             if error.retryable:
                 raise
             raise AirflowFailException(str(error)) from error
@@ -285,8 +289,7 @@ def load_kind(given: str | None, context: Context) -> LoadKind:
     name = str(getattr(run_type, "value", run_type))
     if name == "backfill":
         return "backfill"
-    # A run that an asset starts is as live as one that the clock starts; all others somebody started by hand.
-    return "scheduled" if name == "scheduled" or name.endswith("_triggered") and not name.startswith("op") else "manual"
+    return "scheduled" if name in _LIVE_RUNS else "manual"
 
 
 def summary(result: LoadResult) -> str:
