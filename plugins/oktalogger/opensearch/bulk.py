@@ -45,10 +45,8 @@ _PARAMS = {
     "require_alias": "true",
     # How long the server waits for a shard; well below our own time-out, so that its answer reaches us.
     "timeout": "20s",
-    "filter_path": (
-        "errors,items.create.status,items.create.error.type,items.create.error.reason,items.create.error.caused_by"
-    ),
 }
+_ONLY = "items.create.status,items.create.error.type,items.create.error.reason,items.create.error.caused_by"
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +143,7 @@ class BulkStore:
             first = result.rejected[0]
             raise RejectionNotStoredError(
                 f"The index {self._names.rejected} refused {len(result.rejected)} of {len(rejections)} rejected "
-                f"events, the first with {first.reason_type}: {first.reason}. The load stops here, so that nothing is lost. "
+                f"events, the first with {first.reason_type}: {first.reason}. The load stops, so that nothing is lost. "
                 "Look at that index's mapping and settings, and load the window again.",
                 error_type=first.reason_type,
                 reason=first.reason,
@@ -199,9 +197,10 @@ class BulkStore:
             self._client,
             "POST",
             f"/{quote(target)}/_bulk",
-            doing=f"while storing {count} documents through {target}",
+            doing=f"to store {count} documents through {target}",
             index=target,
             params=_PARAMS,
+            only=_ONLY,
             body=body,
             content_type="application/x-ndjson",
         )
@@ -315,7 +314,7 @@ def _settle(
 
 
 def _item_error(target: str, outcome: Outcome) -> OpenSearchLoadError:
-    return error_for(outcome.failure, doing=f"while storing documents through {target}", index=target)
+    return error_for(outcome.failure, doing=f"to store documents through {target}", index=target)
 
 
 def _reject(document: Document, error: OpenSearchLoadError) -> Rejection:

@@ -10,7 +10,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from oktalogger.opensearch.errors import IndexConflictError, OpenSearchLoadError, OpenSearchUnavailableError
+from oktalogger.opensearch.errors import (
+    IndexBlockedError,
+    IndexConflictError,
+    OpenSearchLoadError,
+    OpenSearchRequestError,
+    OpenSearchUnavailableError,
+)
 from oktalogger.opensearch.state import (
     IndexState,
     TemplateState,
@@ -24,6 +30,8 @@ from oktalogger.opensearch.templates import Template, month_template, rejected_t
 from oktalogger.opensearch.transport import call
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from opensearchpy import OpenSearch
 
     from oktalogger.opensearch.names import IndexNames
@@ -42,6 +50,8 @@ class SchemaReport:
     :param rejected_template: the same for the template of rejected events
     :param rejected_index_made: whether the index of rejected events had to be made
     :param upgraded_indices: indices whose mapping got the fields of our version
+    :param not_upgraded: indices that keep an older mapping, each with the reason, as a month that was archived
+        read-only; nothing can be loaded into them
     :param ready_months: months that can be loaded into as they are; the others need :func:`ensure_month`
     """
 
@@ -50,6 +60,7 @@ class SchemaReport:
     rejected_template: Outcome
     rejected_index_made: bool
     upgraded_indices: tuple[str, ...]
+    not_upgraded: Mapping[str, str]
     ready_months: frozenset[str]
 
 
@@ -76,11 +87,7 @@ def ensure_schema(
     indices = read_indices(client, (names.alias, names.rejected, names.write_alias(names.rejected)))
     check_indices(names, indices, written=(names.rejected,))
     outcomes = [_ensure_template(client, names, template, found.get(template.name)) for template in (months, rejected)]
-    upgraded = [
-        index.name
-        for index in indices.values()
-        if _upgrade_mapping(client, rejected if index.name == names.rejected else months, index)
-    ]
+    upgraded, not_upgraded = _upgrade_mappings(client, names, months, rejected, indices)
     made = False
     if not _is_ready(names, names.rejected, indices):
         made = _ensure_index(client, names, rejected, names.rejected)
@@ -89,9 +96,12 @@ def ensure_schema(
         template=outcomes[0],
         rejected_template=outcomes[1],
         rejected_index_made=made,
-        upgraded_indices=tuple(sorted(upgraded)),
+        upgraded_indices=upgraded,
+        not_upgraded=not_upgraded,
         ready_months=frozenset(
-            name for name in indices if names.is_month(name) and not _alias_actions(names, name, indices)
+            name
+            for name in indices
+            if names.is_month(name) and name not in not_upgraded and not _alias_actions(names, name, indices)
         ),
     )
 
@@ -140,7 +150,7 @@ def _put_template(client: OpenSearch, template: Template, *, create: bool) -> bo
             client,
             "PUT",
             f"/_index_template/{template.name}",
-            doing=f"while putting the index template {template.name}",
+            doing=f"to put the index template {template.name}",
             index=template.name,
             params={"create": "true"} if create else None,
             body=template.body,
@@ -168,18 +178,36 @@ def _as_asked(template: Template, found: TemplateState) -> bool:
     return all(str(found.settings.get(name)) == str(value) for name, value in template.asked.items())
 
 
+def _upgrade_mappings(
+    client: OpenSearch, names: IndexNames, months: Template, rejected: Template, indices: dict[str, IndexState]
+) -> tuple[tuple[str, ...], dict[str, str]]:
+    """Upgrade all; one that cannot be upgraded stops nobody from loading into the others."""
+    done, not_done = [], {}
+    for name, index in sorted(indices.items()):
+        try:
+            if _upgrade_mapping(client, rejected if name == names.rejected else months, index):
+                done.append(name)
+        except (IndexBlockedError, IndexConflictError) as error:
+            not_done[name] = str(error)
+    return tuple(done), not_done
+
+
 def _upgrade_mapping(client: OpenSearch, template: Template, index: IndexState) -> bool:
     """Add the fields of our version to an index with an older mapping; documents already in it stay as they are."""
     if index.meta.version >= template.version:
         return False
-    call(
-        client,
-        "PUT",
-        f"/{index.name}/_mapping",
-        doing=f"while upgrading the mapping of {index.name} from version {index.meta.version} to {template.version}",
-        index=index.name,
-        body=template.mappings,
-    )
+    doing = f"to upgrade the mapping of {index.name} from version {index.meta.version} to {template.version}"
+    try:
+        call(client, "PUT", f"/{index.name}/_mapping", doing=doing, index=index.name, body=template.mappings)
+    except OpenSearchRequestError as error:
+        raise IndexConflictError(
+            f"{error} Somebody changed that index's mapping so that ours does not fit any more: reindex it under another "
+            "name and delete it, then load its windows again.",
+            status=error.status,
+            error_type=error.error_type,
+            reason=error.reason,
+            index=index.name,
+        ) from error
     return True
 
 
@@ -211,9 +239,7 @@ def _create(client: OpenSearch, names: IndexNames, index: str) -> bool:
         # Not yet the write index: whether it is the newest is decided from what is there afterwards.
         aliases[names.alias] = {"is_write_index": False}
     try:
-        call(
-            client, "PUT", f"/{index}", doing=f"while making the index {index}", index=index, body={"aliases": aliases}
-        )
+        call(client, "PUT", f"/{index}", doing=f"to make the index {index}", index=index, body={"aliases": aliases})
     except IndexConflictError as error:
         if error.error_type != "resource_already_exists_exception":
             raise
@@ -249,7 +275,7 @@ def _apply(client: OpenSearch, index: str, actions: list[dict[str, Any]]) -> Non
             client,
             "POST",
             "/_aliases",
-            doing=f"while giving {index} its aliases",
+            doing=f"to give {index} its aliases",
             index=index,
             body={"actions": actions},
         )
