@@ -2,10 +2,10 @@
 
 ### What a run does
 
-A run loads the events that Okta published in its **data interval** of five minutes. It waits for half a minute after the
-interval's end and reads one minute of the interval before once more, because Okta publishes some events late. An event
-is stored under Okta's own id, so a run that is retried or cleared leaves nothing twice, and nothing is missed while the
-scheduler is down: the runs are caught up.
+A run loads the events that Okta published in its **data interval** of five minutes. It waits half a minute after the
+interval's end and reads one minute of the interval before once more, because Okta publishes some events late. An
+event is stored under Okta's own id, so a run that is retried or cleared leaves nothing twice, and nothing is missed
+while the scheduler is down: the runs are caught up.
 
 ### Load a time range by hand
 
