@@ -106,14 +106,17 @@ class TestSchema:
         self, client: OpenSearch, names: IndexNames, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         first = ensure_schema(client, names)
-        assert (first.template, first.rejected_template, first.rejected_index_made) == ("made", "made", True)
+        sides = (names.rejected, names.ledger)
+        assert (first.template, first.side_templates) == ("made", dict.fromkeys(sides, "made"))
+        assert first.made_indices == sides
         index = f"{names.prefix}-2026-11"
         assert ensure_month(client, names, index) is True
         before = client.indices.get(index=f"{names.prefix}*")
 
         requests = Requests(client, monkeypatch)
         second = ensure_schema(client, names)
-        assert (second.template, second.rejected_template, second.rejected_index_made) == ("unchanged",) * 2 + (False,)
+        assert (second.template, second.side_templates) == ("unchanged", dict.fromkeys(sides, "unchanged"))
+        assert second.made_indices == ()
         assert second.upgraded_indices == ()
         assert second.ready_months == {index}
         assert len(requests.sent) == 2
@@ -533,7 +536,7 @@ class TestInTheWay:
         client.indices.delete_index_template(name=names.template)
         with pytest.raises(IndexMissingError, match="gone or was never made"):
             store.create([document(month, event())])
-        assert list(client.indices.get(index=f"{names.prefix}*")) == [names.rejected]
+        assert sorted(client.indices.get(index=f"{names.prefix}*")) == sorted(names.side_indices)
         ensure_schema(client, names)
         ensure_month(client, names, month)
         assert store.create([document(month, event())]).created == 1

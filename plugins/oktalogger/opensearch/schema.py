@@ -26,7 +26,7 @@ from oktalogger.opensearch.state import (
     read_indices,
     read_templates,
 )
-from oktalogger.opensearch.templates import Template, month_template, rejected_template
+from oktalogger.opensearch.templates import Template, month_template, side_template
 from oktalogger.opensearch.transport import call
 
 if TYPE_CHECKING:
@@ -47,8 +47,8 @@ class SchemaReport:
     :param version: the version of our mapping
     :param template: what became of the template of the months; ``newer`` where the server's is newer than ours, which
         is then left alone
-    :param rejected_template: the same for the template of rejected events
-    :param rejected_index_made: whether the index of rejected events had to be made
+    :param side_templates: the same for the templates of the indices beside the months
+    :param made_indices: which of these indices had to be made
     :param upgraded_indices: indices whose mapping got the fields of our version
     :param not_upgraded: indices that keep an older mapping, each with the reason, as a month that was archived
         read-only; nothing can be loaded into them
@@ -57,8 +57,8 @@ class SchemaReport:
 
     version: int
     template: Outcome
-    rejected_template: Outcome
-    rejected_index_made: bool
+    side_templates: Mapping[str, Outcome]
+    made_indices: tuple[str, ...]
     upgraded_indices: tuple[str, ...]
     not_upgraded: Mapping[str, str]
     ready_months: frozenset[str]
@@ -67,7 +67,7 @@ class SchemaReport:
 def ensure_schema(
     client: OpenSearch, names: IndexNames, *, shards: int | None = None, replicas: int | None = None
 ) -> SchemaReport:
-    """Bring templates, existing months and the index of rejected events to our version. Two requests where all is well.
+    """Bring templates, existing months and the indices beside them to our version. Two requests where all is well.
 
     Several tasks may do this at once. A template or mapping of a newer version is left as it is.
 
@@ -80,22 +80,27 @@ def ensure_schema(
     :raises OpenSearchLoadError: for all else
     """
     months = month_template(names, shards=shards, replicas=replicas)
-    rejected = rejected_template(names, replicas=replicas)
+    sides = {index: side_template(names, index, replicas=replicas) for index in names.side_indices}
     found = read_templates(client, names)
-    for template in (months, rejected):
+    for template in (months, *sides.values()):
         check_template(template, found.get(template.name))
-    indices = read_indices(client, (names.alias, names.rejected, names.write_alias(names.rejected)))
-    check_indices(names, indices, written=(names.rejected,))
-    outcomes = [_ensure_template(client, names, template, found.get(template.name)) for template in (months, rejected)]
-    upgraded, not_upgraded = _upgrade_mappings(client, names, months, rejected, indices)
-    made = False
-    if not _is_ready(names, names.rejected, indices):
-        made = _ensure_index(client, names, rejected, names.rejected)
+    indices = read_indices(client, (names.alias, *sides, *map(names.write_alias, sides)))
+    check_indices(names, indices, written=sides)
+    outcomes = {
+        template.name: _ensure_template(client, names, template, found.get(template.name))
+        for template in (months, *sides.values())
+    }
+    upgraded, not_upgraded = _upgrade_mappings(client, months, sides, indices)
+    made = [
+        index
+        for index, template in sides.items()
+        if not _is_ready(names, index, indices) and _ensure_index(client, names, template, index)
+    ]
     return SchemaReport(
         version=months.version,
-        template=outcomes[0],
-        rejected_template=outcomes[1],
-        rejected_index_made=made,
+        template=outcomes.pop(months.name),
+        side_templates=outcomes,
+        made_indices=tuple(made),
         upgraded_indices=upgraded,
         not_upgraded=not_upgraded,
         ready_months=frozenset(
@@ -179,13 +184,13 @@ def _as_asked(template: Template, found: TemplateState) -> bool:
 
 
 def _upgrade_mappings(
-    client: OpenSearch, names: IndexNames, months: Template, rejected: Template, indices: dict[str, IndexState]
+    client: OpenSearch, months: Template, sides: Mapping[str, Template], indices: dict[str, IndexState]
 ) -> tuple[tuple[str, ...], dict[str, str]]:
     """Upgrade all; one that cannot be upgraded stops nobody from loading into the others."""
     done, not_done = [], {}
     for name, index in sorted(indices.items()):
         try:
-            if _upgrade_mapping(client, rejected if name == names.rejected else months, index):
+            if _upgrade_mapping(client, sides.get(name, months), index):
                 done.append(name)
         except (IndexBlockedError, IndexConflictError) as error:
             not_done[name] = str(error)
@@ -235,7 +240,7 @@ def _is_ready(names: IndexNames, index: str, indices: dict[str, IndexState]) -> 
 def _create(client: OpenSearch, names: IndexNames, index: str) -> bool:
     """Make an index from its template, its aliases included; False where somebody was faster."""
     aliases: dict[str, Any] = {names.write_alias(index): {}}
-    if index != names.rejected:
+    if index not in names.side_indices:
         # Not yet the write index: whether it is the newest is decided from what is there afterwards.
         aliases[names.alias] = {"is_write_index": False}
     try:
@@ -256,7 +261,7 @@ def _alias_actions(names: IndexNames, index: str, indices: dict[str, IndexState]
 
     if names.write_alias(index) not in indices[index].aliases:
         add(index, names.write_alias(index))
-    if index == names.rejected:
+    if index in names.side_indices:
         return actions
     newest = max(name for name in indices if names.is_month(name))
     for state in indices.values():
