@@ -15,6 +15,8 @@ from local.process import LOCAL_PYTHON, ready_program
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from local.simulator.process import Simulator
+
 OPENSEARCH_VERSION = os.environ.get("OPENSEARCH_VERSION") or "2.19.4"
 # The first start on a machine fetches and builds a distribution.
 OPENSEARCH_TIMEOUT = 600
@@ -74,3 +76,21 @@ def opensearch_secure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Secu
             password=ready["password"],
             certificates=Path(ready["certificates"]),
         )
+
+
+@pytest.fixture(scope="session")
+def _simulator() -> Iterator[Simulator]:
+    from local.simulator.process import running
+
+    with running("--seed", "tests") as simulator:
+        yield simulator
+
+
+@pytest.fixture
+def okta(_simulator: Simulator) -> Simulator:
+    """A simulated Okta org with its control client: one process for the session, begun anew for each test.
+
+    A test that needs other options runs its own with :func:`local.simulator.process.running`.
+    """
+    _simulator.control.post("/reset")
+    return _simulator
