@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 from oktalogger.cli.environment import OKTA_URL, okta_client, opensearch_client
+from oktalogger.opensearch.ledger import Ledger
 from oktalogger.opensearch.names import IndexNames
 from oktalogger.opensearch.store import OpenSearchStore
 from oktalogger.pipeline.document import Stamp
-from oktalogger.pipeline.load import LoadPlan, LoadStoppedError, StopSignal, load_window
+from oktalogger.pipeline.load import LoadPlan, LoadStoppedError, StopSignal
+from oktalogger.pipeline.record import load_and_record
 from oktalogger.pipeline.window import Window, parse_instant
 from oktalogger.settings import load_settings
 
@@ -66,9 +68,10 @@ def run(arguments: argparse.Namespace) -> int:
     )
     plan = LoadPlan(stamp, filter=arguments.filter, q=arguments.q, threads=settings.bulk_threads)
     store.prepare()
+    ledger = Ledger(store.client, names)
     with client:
         try:
-            result = load_window(client, store, plan, on_stored=_Reporter(), stop=stop)
+            result = load_and_record(client, store, ledger, plan, on_stored=_Reporter(), stop=stop)
         except LoadStoppedError as error:
             log.warning("%s", error)
             return EXIT_STOPPED
