@@ -217,6 +217,7 @@ def tls_port(certificate: Path) -> Iterator[int]:
     context.load_cert_chain(certificate)
     context.load_verify_locations(certificate)
     context.verify_mode = ssl.CERT_OPTIONAL
+
     class Quiet(http.server.ThreadingHTTPServer):
         def handle_error(self, *_: Any) -> None:
             """A refused handshake is what some tests want."""
