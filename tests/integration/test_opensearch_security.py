@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
     from opensearchpy import OpenSearch
 
+    Grant = Callable[[list[str], list[str]], None]
+
 pytestmark = pytest.mark.opensearch
 
 # The rights that the docstrings of schema.py and bulk.py name.
@@ -45,19 +47,17 @@ INDEX = [
 PASSWORD = "Lö😀der-Passw0rd-9x"
 
 
-@pytest.fixture
-def names() -> IndexNames:
-    return IndexNames(f"test-{uuid.uuid4().hex[:10]}")
+SECURITY = "/_plugins/_security/api"
 
 
-@pytest.fixture
-def user(names: IndexNames) -> str:
-    """Not the prefix itself: the role own_index gives everybody everything on the index of his own name."""
-    return f"user-{names.prefix}"
+@pytest.fixture(scope="module")
+def user() -> str:
+    """Not the prefix of an index: the role own_index gives everybody everything on the index of his own name."""
+    return f"user-{uuid.uuid4().hex[:10]}"
 
 
-@pytest.fixture
-def admin(opensearch_secure: Any, names: IndexNames, user: str) -> Iterator[OpenSearch]:
+@pytest.fixture(scope="module")
+def admin(opensearch_secure: Any, user: str) -> Iterator[OpenSearch]:
     client = make_client(
         OpenSearchSettings(
             url=opensearch_secure.url,
@@ -67,25 +67,18 @@ def admin(opensearch_secure: Any, names: IndexNames, user: str) -> Iterator[Open
         )
     )
     yield client
-    security = "/_plugins/_security/api"
     for path in (f"rolesmapping/{user}", f"roles/{user}", f"internalusers/{user}"):
-        client.transport.perform_request("DELETE", f"{security}/{path}", params={"ignore": 404})
-    client.indices.delete(index=f"{names.prefix}*", ignore_unavailable=True)
-    for template in (names.template, names.rejected_template):
-        client.indices.delete_index_template(name=template, params={"ignore": 404})
+        client.transport.perform_request("DELETE", f"{SECURITY}/{path}", params={"ignore": 404})
     client.close()
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def loader(opensearch_secure: Any, admin: OpenSearch, user: str) -> Iterator[OpenSearch]:
-    """A user of its own, without any right."""
-    call(
-        admin,
-        "PUT",
-        f"/_plugins/_security/api/internalusers/{user}",
-        doing="to make a user",
-        body={"password": PASSWORD, "backend_roles": ["loaders"]},
-    )
+    """A user with a role that has no right yet."""
+    body: dict[str, Any] = {"password": PASSWORD, "backend_roles": ["loaders"]}
+    call(admin, "PUT", f"{SECURITY}/internalusers/{user}", doing="to make a user", body=body)
+    call(admin, "PUT", f"{SECURITY}/roles/{user}", doing="to make a role", body={"cluster_permissions": []})
+    call(admin, "PUT", f"{SECURITY}/rolesmapping/{user}", doing="to map it", body={"users": [user]})
     client = make_client(
         OpenSearchSettings(
             url=opensearch_secure.url, username=user, password=PASSWORD, ca_certs=str(opensearch_secure.ca)
@@ -96,17 +89,23 @@ def loader(opensearch_secure: Any, admin: OpenSearch, user: str) -> Iterator[Ope
 
 
 @pytest.fixture
-def grant(admin: OpenSearch, names: IndexNames, user: str) -> Callable[[list[str], list[str]], None]:
+def names(admin: OpenSearch) -> Iterator[IndexNames]:
+    names = IndexNames(f"test-{uuid.uuid4().hex[:10]}")
+    yield names
+    admin.indices.delete(index=f"{names.prefix}*", ignore_unavailable=True)
+    for template in (names.template, names.rejected_template):
+        admin.indices.delete_index_template(name=template, params={"ignore": 404})
+
+
+@pytest.fixture
+def grant(loader: OpenSearch, admin: OpenSearch, names: IndexNames, user: str) -> Grant:
     def give(cluster: list[str], index: list[str]) -> None:
         patterns = [names.alias, f"{names.prefix}-*"]
         role = {
             "cluster_permissions": cluster,
             "index_permissions": [{"index_patterns": patterns, "allowed_actions": index}],
         }
-        security = "/_plugins/_security/api"
-        call(admin, "PUT", f"{security}/roles/{user}", doing="to make a role", body=role)
-        mapping = {"users": [user]}
-        call(admin, "PUT", f"{security}/rolesmapping/{user}", doing="to map it", body=mapping)
+        call(admin, "PUT", f"{SECURITY}/roles/{user}", doing="to change a role", body=role)
 
     return give
 
@@ -123,7 +122,7 @@ def load(client: OpenSearch, names: IndexNames) -> None:
 
 
 def test_the_rights_that_we_name_are_enough(
-    loader: OpenSearch, admin: OpenSearch, names: IndexNames, grant: Callable[[list[str], list[str]], None]
+    loader: OpenSearch, admin: OpenSearch, names: IndexNames, grant: Grant
 ) -> None:
     grant(CLUSTER, INDEX)
     load(loader, names)
@@ -139,7 +138,7 @@ def test_the_rights_that_we_name_are_enough(
 # Left out: the right to change a mapping, which is for upgrades, and that to bulk, which everybody has by default.
 @pytest.mark.parametrize("missing", [*CLUSTER[:3], *(right for right in INDEX if "mapping" not in right)])
 def test_each_of_them_is_needed_and_named_where_it_is_missing(
-    loader: OpenSearch, names: IndexNames, grant: Callable[[list[str], list[str]], None], missing: str
+    loader: OpenSearch, names: IndexNames, grant: Grant, missing: str
 ) -> None:
     grant([right for right in CLUSTER if right != missing], [right for right in INDEX if right != missing])
     with pytest.raises(OpenSearchPermissionError) as caught:
