@@ -12,6 +12,8 @@ from local.simulator import logs
 from local.simulator.control import routes as control
 from local.simulator.errors import ApiError
 from local.simulator.logs import PATH, REMARK
+from local.simulator.misbehave import EDGE, Misbehave
+from local.simulator.oauth import token
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -43,12 +45,15 @@ class Observed:
             if message["type"] == "http.response.start":
                 status = message["status"]
                 message["headers"] = list(message["headers"])
-                logs.stamp(message["headers"], org.clock.now_us())
+                logs.stamp(message["headers"], org.clock.now_us(), identified=EDGE not in scope)
             await send(message)
 
+        counted = scope["path"] == PATH
+        org.limits.under_way += counted
         try:
             await self.app(scope, receive, stamped)
         finally:
+            org.limits.under_way -= counted
             kind = scope.get(REMARK, "other")
             org.counters["requests"] += 1
             org.counters[f"requests.{kind}"] += 1
@@ -77,11 +82,15 @@ def make_app(org: Org) -> ASGIApp:
     async def list_events(request: Request) -> Response:
         return await logs.list_events(request, org)
 
+    async def grant(request: Request) -> Response:
+        return await token.grant(request, org, logs.origin(request, org) + token.PATH)
+
     app = Starlette(
         routes=[
             Route(PATH, list_events, methods=ANY_METHOD),
+            Route(token.PATH, grant, methods=ANY_METHOD),
             Mount(control.PREFIX, routes=control.routes(org)),
         ],
         exception_handlers={404: _not_found},
     )
-    return Observed(app, org)
+    return Observed(Misbehave(app, org), org)

@@ -85,6 +85,22 @@ def identify(headers: Mapping[str, str], tokens: Tokens, clock: Clock) -> ApiTok
     raise _refuse(401, "E0000004", "Authentication failed")
 
 
+def bound(who: ApiToken | AccessToken, scheme: str) -> str | None:
+    """The key to which a token is bound, where it is, after a look at the scheme.
+
+    :raises ApiError: for a bound token that is not sent as one, and the other way round
+    """
+    thumb = who.thumbprint if isinstance(who, AccessToken) else None
+    if thumb is not None and scheme.lower() != "dpop":
+        raise _refuse(
+            400, "invalid_request", "The resource request must use the DPoP authentication scheme when using a DPoP "
+            "bound token.",
+        )  # fmt: skip
+    if thumb is None and scheme.lower() == "dpop":
+        raise _refuse(401, "invalid_token", "The presented access_token is not DPoP bound.")
+    return thumb
+
+
 def permit(who: ApiToken | AccessToken, scheme: str) -> None:
     """Let only those pass who may read the System Log.
 

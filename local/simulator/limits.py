@@ -132,12 +132,12 @@ class Limits:
             raise ApiError(429, "E0000047", TOO_MANY, (), tightest.headers())
         return tightest
 
-    def standing(self, token: str, now_us: int) -> Standing:
-        """What is left, without counting a request."""
+    def standing(self, now_us: int) -> Standing:
+        """What is left of the org's bucket, without counting a request."""
         began = self._turn(now_us)
-        own = max(1, int(self.settings.per_minute * self.settings.token_share))
-        used = self._buckets.get(token, _Bucket()).used
-        return Standing(own, max(0, own - used), (began + WINDOW_US) // SECOND)
+        limit, used = self.settings.per_minute, self._buckets.get("org", _Bucket()).used
+        others = self.settings.others * (now_us - began) // WINDOW_US
+        return Standing(limit, max(0, limit - used - others), (began + WINDOW_US) // SECOND)
 
     def reset(self) -> None:
         """Begin a window anew."""

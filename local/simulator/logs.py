@@ -12,6 +12,7 @@ from starlette.responses import Response
 
 from local.simulator import auth
 from local.simulator.errors import ApiError
+from local.simulator.oauth.errors import OAuthError, invalid_proof
 from local.simulator.query import paging, parameters
 from local.simulator.world.event import SECOND
 
@@ -32,15 +33,19 @@ def origin(request: Request, org: Org) -> str:
 
 async def list_events(request: Request, org: Org) -> Response:
     """Answer one query."""
-    org.limits.under_way += 1
     try:
         if org.settings.latency:
             await asyncio.sleep(org.settings.latency)
         return _answer(request, org)
     except ApiError as error:
+        for name, value in org.limits.standing(org.clock.now_us()).headers().items():
+            error.headers.setdefault(name, value)
+        return error.response()
+    except OAuthError as error:
+        challenge = f'DPoP error="{error.error}", error_description="{error.description}"'
+        error.headers["WWW-Authenticate"] = challenge
         return error.response()
     finally:
-        org.limits.under_way -= 1
         if org.limits.violations:
             org.report(org.limits.violations)
 
@@ -49,6 +54,9 @@ def _answer(request: Request, org: Org) -> Response:
     scheme = request.headers.get("authorization", "").partition(" ")[0]
     who = auth.identify(request.headers, org.tokens, org.clock)
     now = org.clock.now_us()
+    thumb = auth.bound(who, scheme)
+    if thumb is not None:
+        _check_proof(request, org, thumb, now)
     standing = org.limits.take(auth.bucket_of(who), now)
     try:
         auth.permit(who, scheme)
@@ -75,7 +83,22 @@ def _answer(request: Request, org: Org) -> Response:
     return response
 
 
-def stamp(response_headers: list[tuple[bytes, bytes]], now_us: int) -> None:
-    """Add what every answer of Okta carries: its date by the org's clock, and an id to ask support about."""
+def _check_proof(request: Request, org: Org, thumb: str, now_us: int) -> None:
+    given = request.headers.getlist("dpop")
+    if not given:
+        raise OAuthError(400, "invalid_request", "The resource request requires a DPoP proof.")
+    token = request.headers["authorization"].partition(" ")[2]
+    url = origin(request, org) + request.url.path
+    proven, _ = org.proofs.check(given, request.method, url, now_us, access_token=token)
+    if proven != thumb:
+        raise invalid_proof("The access_token is not bound to the provided DPoP proof.")
+
+
+def stamp(response_headers: list[tuple[bytes, bytes]], now_us: int, *, identified: bool = True) -> None:
+    """Add what every answer of Okta carries: its date by the org's clock, and an id to ask support about.
+
+    :param identified: false for an answer that a gateway gives in Okta's place
+    """
     response_headers.append((b"date", formatdate(now_us // SECOND, usegmt=True).encode()))
-    response_headers.append((b"x-okta-request-id", uuid.uuid4().hex.encode()))
+    if identified:
+        response_headers.append((b"x-okta-request-id", uuid.uuid4().hex.encode()))

@@ -10,12 +10,28 @@ from typing import TYPE_CHECKING
 
 import uvicorn
 import uvloop
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from local.simulator.app import make_app
+from local.simulator.misbehave import transports
 from local.simulator.world.event import timestamp
 
 if TYPE_CHECKING:
     from local.simulator.org import Org
+
+
+class Protocol(HttpToolsProtocol):
+    """Uvicorn's, which also remembers its connections, so that faults can break them."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """A caller connects."""
+        transports[transport.get_extra_info("peername")[:2]] = transport
+        super().connection_made(transport)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """A caller is gone."""
+        transports.pop(self.transport.get_extra_info("peername")[:2], None)
+        super().connection_lost(exc)
 
 
 def ready_line(org: Org, port: int) -> str:
@@ -29,6 +45,7 @@ def ready_line(org: Org, port: int) -> str:
             "host": settings.host,
             "port": port,
             "token": next(iter(org.tokens.api), None),
+            "client_id": next(iter(org.clients), None),
             "seed": settings.seed,
             "rate": settings.rate,
             "start": timestamp(settings.start_us),
@@ -41,8 +58,8 @@ def ready_line(org: Org, port: int) -> str:
 async def _serve(org: Org) -> None:
     settings = org.settings
     config = uvicorn.Config(
-        make_app(org), host=settings.host, port=settings.port, log_level="warning", access_log=False, date_header=False,
-        server_header=False, lifespan="off", timeout_keep_alive=75, timeout_graceful_shutdown=2,
+        make_app(org), http=Protocol, host=settings.host, port=settings.port, log_level="warning", access_log=False,
+        date_header=False, server_header=False, lifespan="off", timeout_keep_alive=75, timeout_graceful_shutdown=2,
     )  # fmt: skip
     server = uvicorn.Server(config)
     listener = socket.create_server((settings.host, settings.port), backlog=512)

@@ -39,9 +39,8 @@ def events(
     :raises ValueError: for naive datetimes and unknown names
     """
     world = World(seed, rate, people, rhythm, oddities, lateness or Lateness())
-    forever = 1 << 62
-    timeline = Timeline(world, start_us=0, cache_bytes=1, retention_us=forever)
+    timeline = Timeline(world, start_us=0, cache_bytes=1)
     for name, at in stories:
         timeline.tell(name, microseconds(at))
-    for some in timeline.published(microseconds(start), microseconds(end), forever):
+    for some in timeline.everything(microseconds(start), microseconds(end)):
         yield from some

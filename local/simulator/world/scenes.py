@@ -346,8 +346,8 @@ def blocked(stage: Stage) -> Iterator[Timed]:
 
 
 SCENES: tuple[tuple[Callable[[Stage], Iterator[Timed]], float, float], ...] = (
-    (use_app, 30, 2), (use_token, 12, 2), (sign_in, 10, 4.6), (push, 6, 2), (provision, 3, 1), (leave, 2, 1),
-    (mistype, 1.2, 5.9), (import_users, 0.8, 4.5), (automate, 0.8, 1), (administer, 0.5, 2), (forgot, 0.25, 3),
+    (use_app, 30, 2), (use_token, 12, 2), (sign_in, 10, 4.38), (push, 6, 2), (provision, 3, 1), (leave, 2, 1),
+    (mistype, 1.2, 5.63), (import_users, 0.8, 4), (automate, 0.8, 1), (administer, 0.5, 2), (forgot, 0.25, 3),
     (blocked, 0.2, 1), (join, 0.06, 9), (go, 0.05, 2),
 )  # fmt: skip
 """Each scene, how often it is played relative to the others, and how many events it has on average."""

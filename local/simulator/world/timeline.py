@@ -168,6 +168,15 @@ class Timeline:
                 events = [event for event in events if event.persisted_us <= now_us]
             yield events[::-1] if descending else events
 
+    def everything(self, since_us: int, until_us: int) -> Iterator[list[Event]]:
+        """Events with ``since <= published < until``, whether they can be read or not, one list a minute."""
+        low, high = (since_us, -1), (until_us, -1)
+        for number in range(since_us // MINUTE, -(-until_us // MINUTE)):
+            events = self.minute(number).events
+            yield events[
+                bisect.bisect_left(events, low, key=_position) : bisect.bisect_left(events, high, key=_position)
+            ]
+
     def persisted(
         self, since_us: int, now_us: int, *, skip: int = 0, select: Select | None = None
     ) -> Iterator[list[Event]]:
