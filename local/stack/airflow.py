@@ -20,7 +20,7 @@ USER = "admin"
 POOL = "okta_api"
 POOL_SLOTS = 4
 TASK_TIMEOUT = "60"
-"""Seconds without a sign of life after which a task counts as dead: one that was ended with the demo before this one."""
+"""Seconds without a sign of life after which a task counts as dead: one that ended with the demo before this one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -33,8 +33,12 @@ class Run:
     end: datetime
 
 
+class AirflowBusyError(Exception):
+    """Airflow does not answer at the moment."""
+
+
 class AirflowApi:
-    """A client that logs in when it must.
+    """A client that logs in when it must. Its methods raise :class:`AirflowBusyError` where asking again can help.
 
     :param airflow: the Airflow to ask
     """
@@ -52,14 +56,11 @@ class AirflowApi:
         path = "/health" if self._airflow.is_2 else "/monitor/health"
         try:
             return self._session.get(f"{self._root}{path}", timeout=10).ok
-        except requests.ConnectionError:
+        except (requests.ConnectionError, requests.Timeout):
             return False
 
     def runs(self, dag_id: str) -> list[Run]:
-        """The DAG's newest runs that have a window, in order of their windows; none before the DAG is known.
-
-        :raises requests.RequestException: where Airflow does not answer
-        """
+        """The DAG's newest runs that have a window, in order of their windows; none before the DAG is known."""
         order = "-execution_date" if self._airflow.is_2 else "-logical_date"
         answer = self._get(f"/dags/{dag_id}/dagRuns", order_by=order, limit=100)
         if answer.status_code == requests.codes.not_found:
@@ -80,7 +81,7 @@ class AirflowApi:
     def counts(self, dag_id: str, run: Run) -> dict[str, Any]:
         """The counts that a run's task left behind.
 
-        :raises requests.RequestException: where Airflow does not answer, or there are none
+        :raises requests.HTTPError: where there are none
         """
         path = f"/dags/{dag_id}/dagRuns/{quote(run.run_id)}/taskInstances/{TASK}/xcomEntries/return_value"
         answer = self._get(path, deserialize="true")
@@ -89,10 +90,15 @@ class AirflowApi:
         return value
 
     def _get(self, path: str, **params: str | int) -> requests.Response:
-        answer = self._session.get(f"{self._root}{path}", params=params, timeout=30)
-        if answer.status_code == requests.codes.unauthorized and not self._airflow.is_2:
-            self._log_in()
+        try:
             answer = self._session.get(f"{self._root}{path}", params=params, timeout=30)
+            if answer.status_code == requests.codes.unauthorized and not self._airflow.is_2:
+                self._log_in()
+                answer = self._session.get(f"{self._root}{path}", params=params, timeout=30)
+        except (requests.ConnectionError, requests.Timeout) as error:
+            raise AirflowBusyError(str(error)) from error
+        if answer.status_code >= requests.codes.internal_server_error:
+            raise AirflowBusyError(f"{answer.status_code} {answer.text[:200]}")
         return answer
 
     def _log_in(self) -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import time
-from datetime import UTC, datetime
+from contextlib import suppress
+from datetime import UTC
 from typing import TYPE_CHECKING
 
 from local.process import tail
+from local.stack.airflow_api import AirflowBusyError
 from local.stack.settings import StackError
 from local.stack.stack import DAG_ID
 
@@ -47,7 +49,7 @@ def wait_for_windows(stack: Stack, watch: Stopwatch, wanted: int) -> list[Run]:
     said = time.monotonic()
     while True:
         stack.parts.check()
-        runs = stack.api.runs(DAG_ID)
+        runs = _runs(stack)
         _check_runs(stack, runs)
         done = [run for run in runs if run.state == "success"]
         if len(done) >= wanted:
@@ -78,7 +80,7 @@ def follow(stack: Stack, shown: set[str]) -> None:
     :raises StackError: where a part ends
     """
     while True:
-        for run in stack.api.runs(DAG_ID):
+        for run in _runs(stack):
             if run.run_id not in shown and run.state in ("success", "failed"):
                 shown.add(run.run_id)
                 print(line(stack, run) if run.state == "success" else _failure(stack, run), flush=True)
@@ -87,9 +89,11 @@ def follow(stack: Stack, shown: set[str]) -> None:
             time.sleep(POLL)
 
 
-def now() -> datetime:
-    """This instant."""
-    return datetime.now(UTC)
+def _runs(stack: Stack) -> list[Run]:
+    """The runs; none while Airflow is too busy to tell."""
+    with suppress(AirflowBusyError):
+        return stack.api.runs(DAG_ID)
+    return []
 
 
 def _check_runs(stack: Stack, runs: list[Run]) -> None:
