@@ -294,7 +294,7 @@ def load_kind(given: str | None, context: Context) -> LoadKind:
 
 def summary(result: LoadResult) -> str:
     """Return the counts as one line for a person."""
-    late = f", the oldest {result.max_lateness_seconds:.0f} s after it was published" if result.read else ""
+    late = f", the oldest {result.lateness.max_seconds:.0f} s after it was published" if result.created else ""
     waited = f", {result.waited_seconds:.0f} s of it waiting for Okta" if result.waited_seconds >= 1 else ""
     outside = f", {result.outside} outside the window" if result.outside else ""
     return (
