@@ -144,7 +144,7 @@ def test_it_ends_with_the_process_that_started_it() -> None:
         "'--parent', str(os.getpid())], stdout=subprocess.PIPE); p.stdout.readline(); print(p.pid)"
     )
     command = [python(), "-c", script]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, check=True, timeout=60)  # noqa: S603
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, check=True, timeout=60)
     process = Path(f"/proc/{int(done.stdout)}")
     until = time.monotonic() + 20
     while process.exists() and time.monotonic() < until:
@@ -178,7 +178,7 @@ def test_the_control_token_is_asked_for() -> None:
 
 def test_a_taken_port_is_a_sentence(okta: Simulator) -> None:
     command = [python(), "-m", "local.simulator", "--port", str(okta.ready["port"])]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, timeout=60, check=False)  # noqa: S603
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, timeout=60, check=False)
     assert done.returncode == 1
     assert b"error: " in done.stderr
     assert b"Address already in use" in done.stderr
