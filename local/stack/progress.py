@@ -13,6 +13,8 @@ from local.stack.settings import StackError
 from local.stack.stack import DAG_ID
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from local.console import Stopwatch
     from local.stack.airflow_api import Run
     from local.stack.stack import Stack
@@ -59,7 +61,7 @@ def wait_for_windows(stack: Stack, watch: Stopwatch, wanted: int) -> list[Run]:
         if time.monotonic() - said > SIGN_OF_LIFE:
             said = time.monotonic()
             waiting = f"{len(runs)} runs have begun" if runs else "Airflow has not read the DAG yet"
-            watch.say(f"waiting for {wanted} windows to be loaded: {len(done)} are, {waiting}")
+            watch.say(f"waiting for {wanted} windows to be loaded: {len(done)} are, {waiting}{_retries(stack, runs)}")
         time.sleep(POLL)
 
 
@@ -106,11 +108,21 @@ def _failure(stack: Stack, run: Run) -> str:
     return f"The run {run.run_id} failed.{_log_of(stack, [run])}"
 
 
+def _retries(stack: Stack, runs: list[Run]) -> str:
+    """Say that attempts have failed, and where to read why."""
+    logs = [log for run in runs if run.state == "running" for log in _logs(stack, run)]
+    failed = [log for log in logs if log.stem != "attempt=1"]
+    return f"; an attempt failed, see the logs in {failed[0].parent}" if failed else ""
+
+
 def _log_of(stack: Stack, runs: list[Run]) -> str:
     """The end of the newest task log there is, of any of these runs."""
-    root = stack.airflow.home / "logs" / f"dag_id={DAG_ID}"
-    logs = [log for run in runs for log in root.glob(f"run_id={run.run_id}/**/*.log")]
+    logs = [log for run in runs for log in _logs(stack, run)]
     if not logs:
         return ""
     newest = max(logs, key=lambda log: log.stat().st_mtime)
     return f" The end of {newest}:\n{tail(newest)}"
+
+
+def _logs(stack: Stack, run: Run) -> list[Path]:
+    return list((stack.airflow.home / "logs" / f"dag_id={DAG_ID}" / f"run_id={run.run_id}").glob("**/*.log"))

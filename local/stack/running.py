@@ -64,8 +64,10 @@ def only_one(home: Path) -> Iterator[str]:
             end(marked(old.marker))
         record = Record(os.getpid(), psutil.Process().create_time(), uuid.uuid4().hex)
         (home / RECORD).write_text(json.dumps(asdict(record)))
-        yield record.marker
-        (home / RECORD).unlink()
+        try:
+            yield record.marker
+        finally:
+            (home / RECORD).unlink(missing_ok=True)
 
 
 def read(home: Path) -> Record | None:

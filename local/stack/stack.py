@@ -9,9 +9,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from local.simulator.process import Control
-
 from local import paths
+from local.simulator.process import Control
 from local.stack.airflow import Airflow
 from local.stack.airflow_api import AirflowApi
 from local.stack.processes import Parts, adopt_orphans, bury_orphans
