@@ -55,7 +55,8 @@ def test_two_pages(okta: ScriptedServer, connect: Connect, query: SystemLogQuery
     assert bytes(one.events[0]) == FIRST[1 : FIRST.index(b"}") + 1]
     assert one.next_url == f"{okta.url}/api/v1/logs?after=1" == two.url
     assert two.next_url is None
-    assert one.rate_limit == RateLimit(60, 59, datetime.fromtimestamp(1700000000, UTC))
+    assert one.rate_limit is not None
+    assert one.rate_limit == RateLimit(60, 59, datetime.fromtimestamp(1700000000, UTC), one.rate_limit.date)
     assert two.rate_limit is None
     assert one.request_id == two.request_id == "req-1"
     assert (one.size_bytes, two.size_bytes) == (len(FIRST), len(SECOND))

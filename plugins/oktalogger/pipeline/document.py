@@ -1,0 +1,197 @@
+"""From one event as Okta sent it to the document that is stored."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+import msgspec
+
+from oktalogger.opensearch.bulk import Document, Rejection
+from oktalogger.pipeline.lift import lift
+from oktalogger.pipeline.window import Window, format_instant
+
+if TYPE_CHECKING:
+    from oktalogger.opensearch.names import IndexNames
+
+LoadKind = Literal["scheduled", "manual", "backfill", "reconcile"]
+
+# What these load long after it was published is history: nobody should be paged for it. A scheduled run that comes
+# late, after an outage, is not among them, because the attack that it brings must still alert.
+HISTORICAL_KINDS: Final[frozenset[LoadKind]] = frozenset({"manual", "backfill"})
+
+DOCUMENT_VERSION: Final = 1
+
+# OpenSearch type of every field under `oktalogger` that this module adds to those of `lift`.
+STAMP_FIELDS: Final = {
+    "org": "keyword",
+    "ingested_at": "date",
+    "lateness_ms": "long",
+    "window_start": "date",
+    "window_end": "date",
+    "run_id": "keyword",
+    "load_kind": "keyword",
+    "historical": "boolean",
+    "document_version": "integer",
+    "published_hour": "byte",
+    "published_weekday": "byte",
+}
+
+_OWN_KEYS: Final = ("oktalogger", "@timestamp")
+_LONGEST_ID: Final = 512
+_decode = msgspec.json.Decoder().decode
+_encode = msgspec.json.Encoder().encode
+
+
+@dataclass(frozen=True, slots=True)
+class Stamp:
+    """What every document of one load says about that load.
+
+    :param org: the Okta org's host name
+    :param window: the window that the load answers for
+    :param run_id: Airflow's run id, or another name of the load
+    :param kind: what kind of load it is
+    :param horizon: age of an event beyond which a load of ``HISTORICAL_KINDS`` marks it historical
+    """
+
+    org: str
+    window: Window
+    run_id: str
+    kind: LoadKind
+    horizon: timedelta = timedelta(days=1)
+
+    def fields(self) -> dict[str, Any]:
+        """Return the fields that are the same in every document of the load."""
+        return {
+            "org": self.org,
+            "window_start": format_instant(self.window.start),
+            "window_end": format_instant(self.window.end),
+            "run_id": self.run_id,
+            "load_kind": self.kind,
+            "document_version": DOCUMENT_VERSION,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """An event made ready to store.
+
+    :param document: what to store
+    :param published: when Okta says that the event happened, in UTC
+    """
+
+    document: Document
+    published: datetime
+
+
+class EventError(ValueError):
+    """An event cannot become a document; ``kind`` and the message become the reason of its rejection."""
+
+    def __init__(self, kind: str, message: str) -> None:
+        super().__init__(message)
+        self.kind = kind
+
+
+class DocumentBuilder:
+    """Makes documents of events, for one load.
+
+    Okta's bytes are kept as they came: the ``oktalogger`` object is put in before the last brace.
+
+    :param stamp: what every document says about the load
+    :param names: the index names to use
+    """
+
+    def __init__(self, stamp: Stamp, names: IndexNames) -> None:
+        self._stamp = stamp
+        self._names = names
+        self._fields = stamp.fields()
+        self._marks_history = stamp.kind in HISTORICAL_KINDS
+
+    def build(self, raw: bytes, now: datetime) -> Built | Rejection:
+        """Make the document of one event, or the rejection that keeps it whole where that is impossible.
+
+        :param raw: the event's JSON, as Okta sent it
+        :param now: the time of loading, in UTC
+        """
+        event: Any = None
+        try:
+            event = _decode(raw)
+            return self._build(raw, event, now)
+        except (msgspec.DecodeError, RecursionError, UnicodeError) as error:
+            return _rejection(raw, event, "unreadable_event", str(error))
+        except EventError as error:
+            return _rejection(raw, event, error.kind, str(error))
+
+    def _build(self, raw: bytes, event: Any, now: datetime) -> Built:
+        if type(event) is not dict:
+            raise EventError("unreadable_event", "The event is no JSON object.")
+        uuid = event.get("uuid")
+        if type(uuid) is not str or not 0 < len(uuid.encode()) <= _LONGEST_ID:
+            raise EventError("no_uuid", "The event has no usable `uuid`, which is what keeps it from being doubled.")
+        for key in _OWN_KEYS:
+            if key in event:
+                raise EventError("reserved_field", f"The event has a field `{key}`, a name that the document needs.")
+        published = parse_published(event.get("published"))
+        lateness = now - published
+        added = {
+            **self._fields,
+            "ingested_at": format_instant(now),
+            "lateness_ms": lateness // timedelta(milliseconds=1),
+            "historical": self._marks_history and lateness > self._stamp.horizon,
+            "published_hour": published.hour,
+            "published_weekday": published.isoweekday(),
+            **lift(event),
+        }
+        source = b"%b,%b}" % (_one_line(raw)[:-1], b'"oktalogger":' + _encode(added))
+        return Built(Document(uuid, self._names.month_index(published), source), published)
+
+
+def identity(raw: bytes) -> tuple[str | None, datetime | None]:
+    """Return an event's uuid and when it was published, ``None`` for what it does not say."""
+    try:
+        event = _decode(raw)
+    except (msgspec.DecodeError, RecursionError, UnicodeError):
+        return None, None
+    if type(event) is not dict:
+        return None, None
+    uuid = event.get("uuid")
+    try:
+        published = parse_published(event.get("published"))
+    except EventError:
+        published = None
+    return (uuid if type(uuid) is str and uuid else None), published
+
+
+def parse_published(value: Any) -> datetime:
+    """Read ``published`` with any number of fraction digits.
+
+    :raises EventError: where it is no instant with a time zone
+    """
+    if type(value) is str:
+        try:
+            published = datetime.fromisoformat(value)
+        except ValueError:
+            published = None
+        if published is not None and published.tzinfo is not None:
+            return published.astimezone(UTC)
+    raise EventError("no_published", f"The event's `published` is {value!r:.80}, which is no instant with a time zone.")
+
+
+def _one_line(raw: bytes) -> bytes:
+    # JSON strings hold no raw line breaks, so any that is there stands between tokens.
+    line = raw.strip()
+    return line if b"\n" not in line and b"\r" not in line else line.replace(b"\n", b" ").replace(b"\r", b" ")
+
+
+def _rejection(raw: bytes, event: Any, kind: str, message: str) -> Rejection:
+    known = event if type(event) is dict else {}
+    uuid, published = known.get("uuid"), known.get("published")
+    return Rejection(
+        id=uuid if type(uuid) is str and uuid else None,
+        reason_type=kind,
+        reason=message,
+        event=raw,
+        published=published if type(published) is str else None,
+        index=None,
+    )

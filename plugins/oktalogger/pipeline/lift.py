@@ -1,0 +1,379 @@
+"""What is lifted out of an event into the ``oktalogger`` object: typed scalars and arrays of scalars.
+
+Okta's free-form parts cannot be mapped (they hold more keys than an index may have), and a document-level monitor of
+OpenSearch Alerting sees neither arrays of objects nor unmapped fields. So what searches and detections need is copied,
+and nothing is taken away: the event itself stays as Okta sent it.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+# A keyword term holds 32,766 bytes, and a character takes up to four.
+LONGEST_KEYWORD: Final = 8191
+
+ADMIN_CONSOLE: Final = "Okta Admin Console"
+
+TARGET_FIELDS: Final = {
+    "id": "id",
+    "type": "type",
+    "alternateId": "alternate_id",
+    "displayName": "display_name",
+}
+
+TARGET_KINDS: Final = {
+    "User": "user",
+    "AppInstance": "app",
+    "App": "app",
+    "AppUser": "app_user",
+    "UserGroup": "group",
+    "AppGroup": "group",
+    "PolicyEntity": "policy",
+    "Policy": "policy",
+    "PolicyRule": "policy_rule",
+    "Rule": "policy_rule",
+    "NetworkZone": "zone",
+    "Zone": "zone",
+    "IdentityProvider": "idp",
+    "IDP": "idp",
+    "Device": "device",
+    "UDDevice": "device",
+    "Token": "token",
+    "ApiToken": "token",
+    "access_token": "token",
+    "refresh_token": "token",
+    "id_token": "token",
+    "ROLE": "role",
+    "Role": "role",
+    "CustomRole": "role",
+    "CUSTOM_ROLE": "role",
+    "AuthenticatorEnrollment": "factor",
+    "Authenticator": "factor",
+    "Factor": "factor",
+    "PublicClientApp": "client",
+    "ConfidentialClient": "client",
+    "OAuth2Client": "client",
+    "AuthorizationServer": "authorization_server",
+    "LogStream": "log_stream",
+}
+OTHER_KIND: Final = "other"
+ANY_KIND: Final = "any"
+
+# Keys of debugContext.debugData, copied as text under oktalogger.debug in snake case. The first group stands in nearly
+# every schema of Okta's event type catalogue, the second is what public detections look at.
+DEBUG_KEYS: Final = (
+    "anonymizerStatus",
+    "authnRequestId",
+    "behaviors",
+    "deviceFingerprint",
+    "dtHash",
+    "ja3",
+    "ja4",
+    "logOnlySecurityData",
+    "originalPrincipal",
+    "partnerRisk",
+    "proxyType",
+    "redirectUri",
+    "requestId",
+    "requestUri",
+    "risk",
+    "riskChange",
+    "securityConditions",
+    "threatDetections",
+    "threatSuspected",
+    "traceId",
+    "tunnels",
+    "url",
+    "appName",
+    "audience",
+    "changedAttributes",
+    "clientAuthType",
+    "errorCode",
+    "errorMessage",
+    "externalSessionId",
+    "factor",
+    "factorIntent",
+    "factorType",
+    "grantType",
+    "grantedScopes",
+    "issuer",
+    "loginResult",
+    "methodTypeUsed",
+    "methodUsedVerifiedProperties",
+    "networkConnection",
+    "newIpAddress",
+    "operationRateLimitScopeType",
+    "operationRateLimitType",
+    "previousIpAddress",
+    "privilegeGranted",
+    "privilegeRevoked",
+    "promptingPolicyTypes",
+    "pushOnlyResponseType",
+    "pushWithNumberChallengeResponseType",
+    "rateLimitBucketUuid",
+    "rateLimitScopeType",
+    "reason",
+    "requestedScopes",
+    "signOnMode",
+    "suspiciousActivityEventIp",
+    "suspiciousActivityEventType",
+    "threshold",
+    "tokenId",
+    "urlPattern",
+    "warningPercent",
+)
+
+
+def snake_case(name: str) -> str:
+    """Write a camelCase key of Okta in snake case: ``requestUri`` becomes ``request_uri``."""
+    return re.sub(r"(?<=[a-z0-9])([A-Z])", r"_\1", name).lower()
+
+
+_DEBUG_NAMES: Final = {key: snake_case(key) for key in DEBUG_KEYS}
+
+# OpenSearch type of every field under `oktalogger` that this module makes; the index template maps exactly these.
+LIFTED_FIELDS: Final[dict[str, str]] = {
+    **{
+        f"target.{kind}.{field}": "keyword"
+        for kind in (ANY_KIND, *dict.fromkeys(TARGET_KINDS.values()), OTHER_KIND)
+        for field in TARGET_FIELDS.values()
+    },
+    **{f"debug.{name}": "keyword" for name in _DEBUG_NAMES.values()},
+    "actor_is_target": "boolean",
+    "is_admin_console": "boolean",
+    "change_details": "keyword",
+    "method_types": "keyword",
+    "risk.level": "keyword",
+    "risk.previous_level": "keyword",
+    "risk.reasons": "keyword",
+    "risk.detection": "keyword",
+    "behaviors_positive": "keyword",
+    "behaviors_negative": "keyword",
+    "threat_suspected": "boolean",
+    "source_ip": "ip",
+    "request_ips": "ip",
+    "ip_services": "keyword",
+}
+
+_BEHAVIOUR = re.compile(r"(?:^\{|,\s*)([^=,{}]+)=([A-Z_]+)")
+_PAIR = re.compile(r"(?:^|,\s+)([A-Za-z_]\w*)=")
+_IP = re.compile(r"[0-9a-fA-F:.]{3,45}")
+
+
+def lift(event: dict[str, Any]) -> dict[str, Any]:
+    """Derive the ``oktalogger`` fields from an event.
+
+    Whatever Okta leaves out, or sends in a form not known here, is left out: this never fails because of an odd value.
+
+    :param event: a LogEvent as decoded from Okta's JSON
+    :return: nested mapping with the fields of ``LIFTED_FIELDS`` that have a value
+    """
+    lifted: dict[str, Any] = {}
+    context = event.get("debugContext")
+    data = context.get("debugData") if type(context) is dict else None
+    if type(data) is not dict:
+        data = {}
+    security = event.get("securityContext")
+    if type(security) is not dict:
+        security = {}
+
+    debug = {name: _text(data[key]) for key, name in _DEBUG_NAMES.items() if data.get(key) not in (None, "")}
+    if debug:
+        lifted["debug"] = debug
+    suspected = str(data.get("threatSuspected", "")).lower()
+    if suspected in ("true", "false"):
+        lifted["threat_suspected"] = suspected == "true"
+    _lift_targets(event, lifted)
+    _lift_risk(security, data, lifted)
+    _lift_behaviours(security, data, lifted)
+    _lift_addresses(event, security, lifted)
+    return lifted
+
+
+def _text(value: Any) -> str:
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return text[:LONGEST_KEYWORD]
+
+
+def _dicts(value: Any) -> Iterator[dict[str, Any]]:
+    if type(value) is list:
+        for item in value:
+            if type(item) is dict:
+                yield item
+    elif type(value) is dict:
+        yield value
+
+
+def _put(holder: dict[str, list[str]], name: str, value: str) -> None:
+    values = holder.setdefault(name, [])
+    if value not in values:
+        values.append(value)
+
+
+def _lift_targets(event: dict[str, Any], lifted: dict[str, Any]) -> None:
+    actor = event.get("actor")
+    actor_id = actor.get("id") if type(actor) is dict else None
+    targets: dict[str, dict[str, list[str]]] = {}
+    changes: list[str] = []
+    methods: list[str] = []
+    is_console = event.get("eventType") == "user.session.access_admin_app"
+    actor_is_target = None
+    for target in filter(None, _dicts(event.get("target"))):
+        kind = TARGET_KINDS.get(str(target.get("type")), OTHER_KIND)
+        of_kind = targets.setdefault(kind, {})
+        of_any = targets.setdefault(ANY_KIND, {})
+        for key, name in TARGET_FIELDS.items():
+            value = target.get(key)
+            if value not in (None, ""):
+                text = _text(value)
+                _put(of_kind, name, text)
+                _put(of_any, name, text)
+        if kind == "user" and actor_id:
+            actor_is_target = actor_is_target or target.get("id") == actor_id
+        elif kind == "app" and ADMIN_CONSOLE in (target.get("displayName"), target.get("alternateId")):
+            is_console = True
+        if target.get("changeDetails"):
+            changes.append(_text(target["changeDetails"]))
+        detail = target.get("detailEntry")
+        if type(detail) is dict and detail.get("methodTypeUsed"):
+            methods.append(_text(detail["methodTypeUsed"]))
+    if targets:
+        lifted["target"] = targets
+        lifted["is_admin_console"] = is_console
+    elif is_console:
+        lifted["is_admin_console"] = True
+    if actor_is_target is not None:
+        lifted["actor_is_target"] = actor_is_target
+    if changes:
+        lifted["change_details"] = changes
+    if methods:
+        lifted["method_types"] = methods
+
+
+def _lift_risk(security: dict[str, Any], data: dict[str, Any], lifted: dict[str, Any]) -> None:
+    stated = security.get("risk")
+    first = stated if type(stated) is dict else {}
+    second = parse_pairs(data.get("risk"))
+    third = parse_json_object(data.get("logOnlySecurityData")).get("risk")
+    if type(third) is not dict:
+        third = {}
+    risk: dict[str, Any] = {}
+    level = first.get("level") or second.get("level") or third.get("level")
+    reasons = first.get("reasons") or second.get("reasons") or third.get("reasons")
+    previous = first.get("previousLevel") or second.get("previousLevel")
+    detection = first.get("detectionName") or second.get("detectionName")
+    if level:
+        risk["level"] = _text(level).upper()
+    if reasons:
+        parts = reasons if type(reasons) is list else str(reasons).split(", ")
+        risk["reasons"] = [_text(part) for part in parts if part]
+    if previous:
+        risk["previous_level"] = _text(previous).upper()
+    if detection:
+        risk["detection"] = _text(detection)
+    if risk:
+        lifted["risk"] = risk
+
+
+def _lift_behaviours(security: dict[str, Any], data: dict[str, Any], lifted: dict[str, Any]) -> None:
+    found: dict[str, list[str]] = {}
+    for name, result in parse_behaviours(data.get("behaviors")):
+        _put(found, result, name)
+    also = parse_json_object(data.get("logOnlySecurityData")).get("behaviors")
+    if type(also) is dict:
+        for name, result in also.items():
+            _put(found, str(result), name)
+    for behaviour in _dicts(security.get("userBehaviors")):
+        if behaviour.get("name"):
+            _put(found, str(behaviour.get("result")), _text(behaviour["name"]))
+    if "POSITIVE" in found:
+        lifted["behaviors_positive"] = found["POSITIVE"]
+    if "NEGATIVE" in found:
+        lifted["behaviors_negative"] = found["NEGATIVE"]
+
+
+def _lift_addresses(event: dict[str, Any], security: dict[str, Any], lifted: dict[str, Any]) -> None:
+    client = event.get("client")
+    address = client.get("ipAddress") if type(client) is dict else None
+    if not _is_address(address) and event.get("eventType") == "security.threat.detected":
+        # ThreatInsight names the address as the actor.
+        actor = event.get("actor")
+        address = actor.get("displayName") if type(actor) is dict else None
+    if _is_address(address):
+        lifted["source_ip"] = address
+    request = event.get("request")
+    chain = request.get("ipChain") if type(request) is dict else None
+    hops = [hop["ip"] for hop in _dicts(chain) if _is_address(hop.get("ip"))]
+    if hops:
+        lifted["request_ips"] = hops
+    services: dict[str, list[str]] = {}
+    for details in (security.get("ipDetails"), *(hop.get("ipDetails") for hop in _dicts(chain))):
+        if type(details) is dict:
+            for service in _dicts(details.get("ipServiceCategories")):
+                if service.get("type"):
+                    _put(services, "type", _text(service["type"]))
+    if services:
+        lifted["ip_services"] = services["type"]
+
+
+def _is_address(value: Any) -> bool:
+    return type(value) is str and _IP.fullmatch(value) is not None
+
+
+@lru_cache(maxsize=1024)
+def _pairs(text: str) -> dict[str, str]:
+    body = text.strip().removeprefix("{").removesuffix("}")
+    marks = list(_PAIR.finditer(body))
+    ends = [mark.start() for mark in marks[1:]] + [len(body)]
+    return {mark.group(1): body[mark.end() : end].strip() for mark, end in zip(marks, ends, strict=True)}
+
+
+@lru_cache(maxsize=1024)
+def _behaviours(text: str) -> tuple[tuple[str, str], ...]:
+    return tuple((name.strip(), result) for name, result in _BEHAVIOUR.findall(text))
+
+
+@lru_cache(maxsize=1024)
+def _json_object(text: str) -> dict[str, Any]:
+    try:
+        value = json.loads(text)
+    except ValueError:
+        return {}
+    return value if type(value) is dict else {}
+
+
+def parse_pairs(value: Any) -> dict[str, Any]:
+    """Read Okta's ``{reasons=Anomalous Location, Anomalous Device, level=HIGH}``; values may hold commas.
+
+    Some events carry JSON text, or an object, in the same place. What cannot be read gives an empty mapping; the text
+    itself is kept in the event and under ``oktalogger.debug``.
+    """
+    if type(value) is dict:
+        return value
+    if type(value) is not str or len(value) > LONGEST_KEYWORD:
+        return {}
+    return _json_object(value) or _pairs(value)
+
+
+def parse_behaviours(value: Any) -> tuple[tuple[str, str], ...]:
+    """Read Okta's ``{New Device=POSITIVE, New IP=NEGATIVE}`` into pairs of name and result."""
+    if type(value) is dict:
+        return tuple((str(name), str(result)) for name, result in value.items())
+    if type(value) is not str or len(value) > LONGEST_KEYWORD:
+        return ()
+    return tuple((str(k), str(v)) for k, v in _json_object(value).items()) or _behaviours(value)
+
+
+def parse_json_object(value: Any) -> dict[str, Any]:
+    """Read JSON text that holds an object, or take the object itself; anything else gives an empty mapping."""
+    if type(value) is dict:
+        return value
+    if type(value) is not str or len(value) > LONGEST_KEYWORD:
+        return {}
+    return _json_object(value)

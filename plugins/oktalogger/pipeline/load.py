@@ -1,0 +1,377 @@
+"""The load of one window: read page by page, made into documents, stored; counts come out.
+
+The next page is fetched while those before it are being stored, and at most a few pages are in memory at any time.
+A page counts as done only when all pages before it are done too, so that what ``on_stored`` was told is always safe to
+resume from.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter, deque
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field, fields
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+from oktalogger.okta.client import SystemLogQuery
+from oktalogger.okta.errors import OktaCursorError
+from oktalogger.opensearch.bulk import BulkResult, Document, Rejection
+from oktalogger.pipeline.document import Built, DocumentBuilder, Stamp
+from oktalogger.pipeline.lateness import Lateness
+from oktalogger.pipeline.window import Window, WindowError, format_instant
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from oktalogger.okta.client import Page
+    from oktalogger.opensearch.names import IndexNames
+
+# A window that ends later than this from now was asked for by mistake; a smaller difference is two clocks.
+CLOCK_TOLERANCE: Final = timedelta(minutes=1)
+
+
+class LoadStoppedError(Exception):
+    """The load was told to stop; what had been stored stays, the rest is left for the next try."""
+
+
+class PageSource(Protocol):
+    """Where pages come from: a ``SystemLogClient``."""
+
+    def pages(self, query: SystemLogQuery, *, resume_from: str | None = None) -> Iterator[Page]:
+        """Yield the query's pages in order."""
+
+
+class DocumentStore(Protocol):
+    """Where documents go. Several threads call it at once."""
+
+    names: IndexNames
+
+    def ensure_month(self, published: datetime) -> None:
+        """Make sure that the index of this month is there and is ours; called for every page."""
+
+    def create(self, documents: Sequence[Document]) -> BulkResult:
+        """Store documents that are not there yet."""
+
+    def reject(self, rejections: Sequence[Rejection], *, context: Mapping[str, str]) -> int:
+        """Keep events that cannot be stored, whole and with the reason."""
+
+
+class StopSignal:
+    """Lets another thread, or a signal handler, end a load early, also in the middle of a wait."""
+
+    def __init__(self) -> None:
+        self._event = threading.Event()
+
+    def set(self) -> None:
+        """Ask for the end."""
+        self._event.set()
+
+    def check(self) -> None:
+        """Raise ``LoadStoppedError`` if the end was asked for."""
+        if self._event.is_set():
+            raise LoadStoppedError("The load was stopped before its window was complete.")
+
+    def sleep(self, seconds: float) -> None:
+        """Wait, or raise ``LoadStoppedError`` as soon as the end is asked for."""
+        self._event.wait(seconds)
+        self.check()
+
+
+@dataclass(frozen=True, slots=True)
+class LoadPlan:
+    """What to load.
+
+    :param stamp: the window, the org, and what else every document says
+    :param overlap: how far before the window's start to read again, because Okta publishes some events late
+    :param covered: windows whose load was complete before this one: what is created in them is late
+    :param filter: Okta's SCIM filter expression, passed through
+    :param q: Okta's keyword search, passed through
+    :param page_limit: events a page, 1 to 1000
+    :param threads: how many pages may be on their way into OpenSearch at once
+    """
+
+    stamp: Stamp
+    overlap: timedelta = timedelta(0)
+    covered: tuple[Window, ...] = ()
+    filter: str | None = None
+    q: str | None = None
+    page_limit: int = 1000
+    threads: int = 4
+
+    @property
+    def reads(self) -> Window:
+        """The range of ``published`` that is read: the window and the overlap before it."""
+        return Window(self.stamp.window.start - self.overlap, self.stamp.window.end)
+
+    def query(self) -> SystemLogQuery:
+        """Return the bounded query that covers ``reads``."""
+        return SystemLogQuery(
+            since=self.reads.start, until=self.reads.end, filter=self.filter, q=self.q, limit=self.page_limit
+        )
+
+
+@dataclass(slots=True)
+class LoadResult:
+    """Counts of a load, or of one so far.
+
+    :param pages: pages read and stored
+    :param requests: requests to Okta that these cost, retries included
+    :param read: events that Okta sent
+    :param created: documents that were not in OpenSearch before
+    :param existing: events that were already there, or came twice
+    :param rejected: events kept in the index of rejected ones
+    :param outside: events that Okta sent although they lie outside the range that was asked for
+    :param late: documents created although an earlier load of their time was complete
+    :param retried: documents sent again because OpenSearch was overloaded or out of reach
+    :param bytes_read: bytes of Okta's answers
+    :param bytes_sent: bytes of bulk bodies
+    :param waited_seconds: time spent waiting for Okta's rate limit and between retries
+    :param seconds: time of the whole load
+    :param lateness: time between ``published`` and loading of the documents that were created
+    :param restarted: whether a cursor failed, so that the window was read from its start after all
+    :param first_published: earliest ``published`` that was stored
+    :param last_published: latest ``published`` that was stored
+    :param notes: what was unusual, in sentences
+    """
+
+    pages: int = 0
+    requests: int = 0
+    read: int = 0
+    created: int = 0
+    existing: int = 0
+    rejected: int = 0
+    outside: int = 0
+    late: int = 0
+    retried: int = 0
+    bytes_read: int = 0
+    bytes_sent: int = 0
+    waited_seconds: float = 0.0
+    seconds: float = 0.0
+    lateness: Lateness = field(default_factory=Lateness)
+    restarted: bool = False
+    first_published: datetime | None = None
+    last_published: datetime | None = None
+    notes: list[str] = field(default_factory=list)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the counts as plain JSON values; instants as text."""
+        values = {name.name: getattr(self, name.name) for name in fields(self)}
+        for name in ("first_published", "last_published"):
+            if values[name] is not None:
+                values[name] = format_instant(values[name])
+        for name in ("waited_seconds", "seconds"):
+            values[name] = round(values[name], 3)
+        values["lateness"] = self.lateness.as_dict()
+        return values
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Where a load stands after one more page was safely stored.
+
+    :param result: the counts so far; the same object throughout a load
+    :param next_url: the link to resume from, ``None`` after the last page
+    :param done: share of the window that lies behind, 0 to 1, by ``published``
+    """
+
+    result: LoadResult
+    next_url: str | None
+    done: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Stored:
+    outcome: BulkResult
+    rejected: int
+    outside: int
+    late: int
+    first: datetime | None
+    last: datetime | None
+    lateness: Lateness
+
+
+def load_window(
+    source: PageSource,
+    store: DocumentStore,
+    plan: LoadPlan,
+    *,
+    resume_from: str | None = None,
+    on_stored: Callable[[Progress], None] | None = None,
+    stop: StopSignal | None = None,
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+) -> LoadResult:
+    """Load one window.
+
+    :param source: where to read
+    :param store: where to store
+    :param plan: what to load
+    :param resume_from: link of the page to go on with, from an earlier try's ``Progress.next_url``
+    :param on_stored: told after each page that is safely stored, in the order of the pages
+    :param stop: lets others end the load early
+    :param clock: tells the time, in UTC
+    :return: the counts
+    :raises WindowError: where the window ends in the future
+    :raises OktaError: where Okta refused, or stayed out of reach
+    :raises OpenSearchLoadError: where OpenSearch refused, or stayed out of reach
+    :raises LoadStoppedError: where ``stop`` was set
+    """
+    window = plan.stamp.window
+    if window.end > clock() + CLOCK_TOLERANCE:
+        raise WindowError(
+            f"The window {window} ends in the future (it is {format_instant(clock())}): events would be missed. "
+            "Give an `until` that has passed."
+        )
+    return _Load(source, store, plan, on_stored, stop or StopSignal(), clock).run(resume_from)
+
+
+class _Load:
+    def __init__(
+        self,
+        source: PageSource,
+        store: DocumentStore,
+        plan: LoadPlan,
+        on_stored: Callable[[Progress], None] | None,
+        stop: StopSignal,
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._source = source
+        self._store = store
+        self._plan = plan
+        self._reads = plan.reads
+        self._builder = DocumentBuilder(plan.stamp, store.names)
+        self._on_stored = on_stored
+        self._stop = stop
+        self._clock = clock
+        self._result = LoadResult()
+        self._began = time.monotonic()
+
+    def run(self, resume_from: str | None) -> LoadResult:
+        in_flight: deque[tuple[Page, Future[_Stored]]] = deque()
+        with (
+            ThreadPoolExecutor(1, thread_name_prefix="okta-fetch") as fetcher,
+            ThreadPoolExecutor(self._plan.threads, thread_name_prefix="opensearch-store") as storers,
+        ):
+            try:
+                pages = self._pages(resume_from)
+                upcoming = fetcher.submit(next, pages, None)
+                while (page := self._result_of(upcoming, in_flight)) is not None:
+                    upcoming = fetcher.submit(next, pages, None)
+                    in_flight.append((page, storers.submit(self._store_page, page)))
+                    self._settle(in_flight, until=self._plan.threads)
+                self._settle(in_flight, until=0)
+            except BaseException:
+                # The threads end at their next wait or page; what they still store does no harm, it has its id.
+                self._stop.set()
+                storers.shutdown(wait=False, cancel_futures=True)
+                raise
+        self._result.seconds = time.monotonic() - self._began
+        return self._result
+
+    def _result_of(self, upcoming: Future[Page | None], in_flight: deque[tuple[Page, Future[_Stored]]]) -> Page | None:
+        try:
+            return upcoming.result()
+        except Exception:
+            # What was read before the failure is stored and reported first, so that the next try goes on after it.
+            self._settle(in_flight, until=0)
+            raise
+
+    def _settle(self, in_flight: deque[tuple[Page, Future[_Stored]]], *, until: int) -> None:
+        while len(in_flight) > until or (in_flight and in_flight[0][1].done()):
+            page, future = in_flight.popleft()
+            self._count(page, future.result())
+
+    def _pages(self, resume_from: str | None) -> Iterator[Page]:
+        query = self._plan.query()
+        try:
+            yield from self._watched(self._source.pages(query, resume_from=resume_from))
+        except OktaCursorError as error:
+            note = f"The window is read again from its start, because Okta no longer takes the cursor. {error}"
+            self._result.notes.append(note)
+            self._result.restarted = True
+        else:
+            return
+        yield from self._watched(self._source.pages(query))
+
+    def _watched(self, pages: Iterator[Page]) -> Iterator[Page]:
+        for page in pages:
+            self._stop.check()
+            yield page
+
+    def _store_page(self, page: Page) -> _Stored:
+        self._stop.check()
+        now = self._clock()
+        inside: list[Built] = []
+        rejections: list[Rejection] = []
+        outside = 0
+        for raw in page.events:
+            built = self._builder.build(bytes(raw), now)
+            if not isinstance(built, Built):
+                rejections.append(built)
+            elif built.published not in self._reads:
+                outside += 1
+            else:
+                inside.append(built)
+        # Pages are in order of `published`, so the two ends of a page name every month but in a query of years.
+        first = min((built.published for built in inside), default=None)
+        last = max((built.published for built in inside), default=None)
+        for published in filter(None, (first, last)):
+            self._store.ensure_month(published)
+        outcome = self._store.create([built.document for built in inside]) if inside else BulkResult()
+        rejections.extend(outcome.rejected)
+        if rejections:
+            self._store.reject(rejections, context=self._context())
+        late, lateness = self._lateness(inside, outcome, now)
+        return _Stored(outcome, len(rejections), outside, late, first, last, lateness)
+
+    def _lateness(self, inside: list[Built], outcome: BulkResult, now: datetime) -> tuple[int, Lateness]:
+        """Count the late documents among those created, and how long after ``published`` all of those came."""
+        others = Counter([*outcome.existing_ids, *(rejection.id for rejection in outcome.rejected)])
+        late = 0
+        lateness = Lateness()
+        if outcome.created:
+            for built in inside:
+                if others[built.document.id] > 0:
+                    others[built.document.id] -= 1
+                else:
+                    lateness.add((now - built.published).total_seconds())
+                    late += any(built.published in window for window in self._plan.covered)
+        return late, lateness
+
+    def _context(self) -> dict[str, str]:
+        fields = self._plan.stamp.fields()
+        return {name: fields[name] for name in ("org", "window_start", "window_end", "run_id", "load_kind")}
+
+    def _count(self, page: Page, stored: _Stored) -> None:
+        result = self._result
+        result.pages += 1
+        result.requests += page.requests
+        result.read += len(page.events)
+        result.created += stored.outcome.created
+        result.existing += stored.outcome.existing
+        result.rejected += stored.rejected
+        result.outside += stored.outside
+        result.retried += stored.outcome.retried
+        result.bytes_read += page.size_bytes
+        result.bytes_sent += stored.outcome.bytes_sent
+        result.waited_seconds += page.waited_seconds
+        result.seconds = time.monotonic() - self._began
+        result.late += stored.late
+        result.lateness.merge(stored.lateness)
+        if stored.first is not None:
+            result.first_published = min(result.first_published or stored.first, stored.first)
+        if stored.last is not None:
+            result.last_published = max(result.last_published or stored.last, stored.last)
+        if page.note:
+            result.notes.append(page.note)
+        if self._on_stored is not None:
+            self._on_stored(Progress(result, page.next_url, self._done(page)))
+
+    def _done(self, page: Page) -> float:
+        if page.next_url is None:
+            return 1.0
+        last = self._result.last_published
+        if last is None:
+            return 0.0
+        return (last - self._reads.start) / self._reads.duration

@@ -1,0 +1,147 @@
+"""Window arithmetic: which half-open range of ``published`` one task loads."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Self
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+
+class WindowError(ValueError):
+    """There is no usable window; the message says which values to give."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Window:
+    """A half-open time range ``[start, end)`` of ``published``, in UTC.
+
+    :param start: first instant that belongs to the window
+    :param end: first instant that no longer does
+    :raises WindowError: where an instant has no time zone, or ``start`` is not before ``end``
+    """
+
+    start: datetime
+    end: datetime
+
+    def __post_init__(self) -> None:
+        for name in ("start", "end"):
+            value = getattr(self, name)
+            if value.tzinfo is None:
+                raise WindowError(f"The window's {name} {value.isoformat()} has no time zone.")
+            object.__setattr__(self, name, value.astimezone(UTC))
+        if self.start >= self.end:
+            raise WindowError(
+                f"The window starts at {format_instant(self.start)}, which is not before its end "
+                f"{format_instant(self.end)}. Give a `since` before `until`."
+            )
+
+    def __str__(self) -> str:
+        return f"[{format_instant(self.start)}, {format_instant(self.end)})"
+
+    @property
+    def duration(self) -> timedelta:
+        """How long the window is."""
+        return self.end - self.start
+
+    def __contains__(self, instant: datetime) -> bool:
+        return self.start <= instant < self.end
+
+    def split(self, width: timedelta) -> Iterator[Self]:
+        """Cut the window into windows of ``width``, in order; the last one may be shorter.
+
+        :param width: length of each part, positive
+        :raises WindowError: where ``width`` is not positive
+        """
+        if width <= timedelta(0):
+            raise WindowError(f"A window cannot be cut into parts of {width}.")
+        start = self.start
+        while start < self.end:
+            end = min(start + width, self.end)
+            yield type(self)(start, end)
+            start = end
+
+
+def merge(windows: Iterable[Window]) -> list[Window]:
+    """Join windows that touch or overlap, in order."""
+    merged: list[Window] = []
+    for window in sorted(windows):
+        if merged and window.start <= merged[-1].end:
+            merged[-1] = Window(merged[-1].start, max(merged[-1].end, window.end))
+        else:
+            merged.append(window)
+    return merged
+
+
+def gaps(whole: Window, covered: Iterable[Window]) -> list[Window]:
+    """Return the parts of a window that none of some others covers, in order."""
+    found: list[Window] = []
+    start = whole.start
+    for window in merge(covered):
+        if window.end <= start or window.start >= whole.end:
+            continue
+        if window.start > start:
+            found.append(Window(start, window.start))
+        start = max(start, window.end)
+    if start < whole.end:
+        found.append(Window(start, whole.end))
+    return found
+
+
+def parse_instant(value: str | datetime, *, name: str) -> datetime:
+    """Read an instant as RFC 3339 text or as a datetime; one without a time zone is taken as UTC.
+
+    :param value: for example ``2026-11-23T10:05:00Z``
+    :param name: what the value is called where the user gave it, for the error message
+    :raises WindowError: where the value is no instant
+    """
+    if isinstance(value, str):
+        try:
+            value = datetime.fromisoformat(value.strip())
+        except ValueError:
+            raise WindowError(f"{name}={value!r} is no date and time. Write it like 2026-11-23T10:05:00Z.") from None
+    return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+def format_instant(instant: datetime) -> str:
+    """Write an instant as Okta does: UTC, ``Z``, with milliseconds only where there are some."""
+    spec = "milliseconds" if instant.microsecond else "seconds"
+    return instant.astimezone(UTC).isoformat(timespec=spec).replace("+00:00", "Z")
+
+
+def resolve_window(
+    since: str | datetime | None,
+    until: str | datetime | None,
+    data_interval_start: datetime | None,
+    data_interval_end: datetime | None,
+) -> Window:
+    """Answer which window a run has: ``since`` and ``until`` if given, else the data interval, else an error.
+
+    On Airflow 3 a run may have no data interval at all, or an empty one (a bare cron schedule).
+
+    :param since: the run's param of that name, empty or absent where not given
+    :param until: likewise
+    :param data_interval_start: of the run, where it has one
+    :param data_interval_end: of the run, where it has one
+    :raises WindowError: where only one of the two params is given, or nothing gives a window
+    """
+    if since or until:
+        if not (since and until):
+            given, missing = ("since", "until") if since else ("until", "since")
+            raise WindowError(f"The param `{given}` was given without `{missing}`. Give both, or neither.")
+        return Window(parse_instant(since, name="since"), parse_instant(until, name="until"))
+    if data_interval_start is None or data_interval_end is None:
+        raise WindowError(
+            "This run has no data interval (a manual run without a logical date has none). "
+            'Trigger it with the params `since` and `until`, for example {"since": "2026-11-23T10:00:00Z", '
+            '"until": "2026-11-23T10:05:00Z"}.'
+        )
+    if data_interval_start == data_interval_end:
+        raise WindowError(
+            f"This run's data interval is empty: it starts and ends at {format_instant(data_interval_start)}. "
+            "Schedule the DAG by CronDataIntervalTimetable (on Airflow 3 a bare cron string gives empty intervals), "
+            "or give the params `since` and `until`."
+        )
+    return Window(data_interval_start, data_interval_end)

@@ -1,0 +1,150 @@
+"""What differs between deployments: the environment variables ``OKTALOGGER_*``, typed and validated.
+
+DAG files read these while they are parsed, so nothing here touches a database, a connection or a file.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+PREFIX: Final = "OKTALOGGER_"
+
+
+class SettingsError(ValueError):
+    """An environment variable has a value that cannot be used; the message names it and says what it takes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Settings of a deployment. Each field is read from ``OKTALOGGER_`` and its name in capitals.
+
+    :param okta_conn_ids: Airflow connections to Okta orgs, separated by commas; each gets a set of DAGs of its own
+    :param opensearch_conn_id: Airflow connection to OpenSearch
+    :param start_date: first instant that the scheduled DAG loads, RFC 3339. The default is the day of this release, and
+        fixed, because a start that moves with the clock would lose windows after an outage of the scheduler
+    :param pool: Airflow pool of the tasks that ask Okta
+    :param hold_back_seconds: how long after a window's end its load waits
+    :param overlap_seconds: how far before its start a live window reads again
+    :param historical_after_hours: age beyond which what a backfill or a manual run loads is marked historical
+    :param index_prefix: name of the alias, and beginning of every index name
+    :param shards: primary shards of a monthly index
+    :param replicas: replicas of a monthly index; unset: as many as there are nodes for, up to one
+    :param bulk_threads: pages of one load that may be on their way into OpenSearch at once
+    :param dashboards_url: address of OpenSearch Dashboards, for links from the Airflow UI
+    """
+
+    okta_conn_ids: tuple[str, ...] = ("okta_default",)
+    opensearch_conn_id: str = "opensearch_default"
+    start_date: datetime = datetime(2026, 11, 23, tzinfo=UTC)
+    pool: str = "okta_api"
+    hold_back_seconds: int = 30
+    overlap_seconds: int = 60
+    historical_after_hours: int = 24
+    index_prefix: str = "okta-system-log"
+    shards: int = 1
+    replicas: int | None = None
+    bulk_threads: int = 4
+    dashboards_url: str | None = None
+
+    @property
+    def hold_back(self) -> timedelta:
+        """The hold-back as a time span."""
+        return timedelta(seconds=self.hold_back_seconds)
+
+    @property
+    def overlap(self) -> timedelta:
+        """The overlap as a time span."""
+        return timedelta(seconds=self.overlap_seconds)
+
+    @property
+    def horizon(self) -> timedelta:
+        """The age beyond which a backfill's documents are historical."""
+        return timedelta(hours=self.historical_after_hours)
+
+
+def _ids(text: str) -> tuple[str, ...]:
+    ids = tuple(part.strip() for part in text.split(",") if part.strip())
+    if not ids or len(set(ids)) != len(ids):
+        raise ValueError("connection ids, separated by commas, each once")
+    for conn_id in ids:
+        if not re.fullmatch(r"[\w.-]+", conn_id):
+            raise ValueError("connection ids of letters, digits, `_`, `-` and `.`, separated by commas")
+    return ids
+
+
+def _instant(text: str) -> datetime:
+    try:
+        value = datetime.fromisoformat(text)
+    except ValueError:
+        raise ValueError("an instant like 2026-11-01T00:00:00Z") from None
+    return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+def _name(text: str) -> str:
+    if not re.fullmatch(r"[\w.-]{1,200}", text):
+        raise ValueError("a name of letters, digits, `_`, `-` and `.`")
+    return text
+
+
+def _index_prefix(text: str) -> str:
+    if not re.fullmatch(r"[a-z0-9][a-z0-9-]{0,99}", text):
+        raise ValueError("a name of small letters, digits and dashes (a dot would shut out document-level monitors)")
+    return text
+
+
+def _url(text: str) -> str:
+    if not re.fullmatch(r"https?://[^\s@]+", text):
+        raise ValueError("an http or https address without a user name in it")
+    return text.rstrip("/")
+
+
+def _whole(lowest: int, highest: int) -> Callable[[str], int]:
+    def read(text: str) -> int:
+        if not text.strip().isdigit() or not lowest <= int(text) <= highest:
+            raise ValueError(f"a whole number from {lowest} to {highest}")
+        return int(text)
+
+    return read
+
+
+_READERS: Final[dict[str, Callable[[str], object]]] = {
+    "okta_conn_ids": _ids,
+    "opensearch_conn_id": _name,
+    "start_date": _instant,
+    "pool": _name,
+    "hold_back_seconds": _whole(0, 86_400),
+    "overlap_seconds": _whole(0, 86_400),
+    "historical_after_hours": _whole(1, 24 * 180),
+    "index_prefix": _index_prefix,
+    "shards": _whole(1, 100),
+    "replicas": _whole(0, 10),
+    "bulk_threads": _whole(1, 16),
+    "dashboards_url": _url,
+}
+
+
+def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
+    """Read the settings from the environment; an empty variable counts as absent.
+
+    :param environ: the environment, ``os.environ`` where not given
+    :raises SettingsError: where a value cannot be used
+    """
+    environ = os.environ if environ is None else environ
+    values: dict[str, object] = {}
+    for name, read in _READERS.items():
+        variable = PREFIX + name.upper()
+        text = environ.get(variable, "")
+        if not text.strip():
+            continue
+        try:
+            values[name] = read(text)
+        except ValueError as error:
+            raise SettingsError(f"{variable}={text!r} cannot be used: it takes {error}.") from None
+    return Settings(**values)  # type: ignore[arg-type]
