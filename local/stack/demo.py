@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from local.console import Stopwatch
 from local.stack.airflow import USER
-from local.stack.progress import HEAD, follow, line, wait_for_airflow, wait_for_windows
+from local.stack.progress import HEAD, follow, line, wait_for_windows
 from local.stack.stack import DAG_ID, running_stack
 from local.stack.stored import ALIAS, compare, count, stored_uuids
 
@@ -34,7 +34,6 @@ def demo(settings: StackSettings) -> None:
     """
     watch = Stopwatch()
     with running_stack(settings, watch) as stack:
-        wait_for_airflow(stack, watch)
         runs = wait_for_windows(stack, watch, WINDOWS)
         watch.say(f"{len(runs)} windows are loaded")
         _show(stack)
@@ -54,7 +53,6 @@ def check(settings: StackSettings) -> bool:
     shutil.rmtree(settings.home, ignore_errors=True)
     shutil.rmtree(settings.opensearch_home, ignore_errors=True)
     with running_stack(settings, watch) as stack:
-        wait_for_airflow(stack, watch)
         runs = wait_for_windows(stack, watch, WINDOWS)
         watch.say(f"{len(runs)} windows are loaded; comparing OpenSearch with the org's own list")
         results = [_compare(stack, run.start, run.end) for run in runs]
