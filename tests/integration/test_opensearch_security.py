@@ -93,7 +93,7 @@ def names(admin: OpenSearch) -> Iterator[IndexNames]:
     names = IndexNames(f"test-{uuid.uuid4().hex[:10]}")
     yield names
     admin.indices.delete(index=f"{names.prefix}*", ignore_unavailable=True)
-    for template in (names.template, names.rejected_template):
+    for template in (names.template, *names.side_indices):
         admin.indices.delete_index_template(name=template, params={"ignore": 404})
 
 
