@@ -539,6 +539,16 @@ class TestInTheWay:
         ensure_month(client, names, month)
         assert store.create([document(month, event())]).created == 1
 
+    def test_a_template_deleted_between_makes_no_month_without_its_mapping(
+        self, client: OpenSearch, names: IndexNames
+    ) -> None:
+        index = f"{names.prefix}-2026-11"
+        ensure_schema(client, names)
+        client.indices.delete_index_template(name=names.template)
+        with pytest.raises(IndexMissingError, match=f"template {names.template}: that is gone"):
+            ensure_month(client, names, index)
+        assert not client.indices.exists(index=index)
+
     @pytest.mark.parametrize("block", ["read_only_allow_delete", "write", "read_only"])
     def test_a_blocked_index_rejects_nothing(
         self, client: OpenSearch, store: BulkStore, month: str, block: str
