@@ -21,10 +21,10 @@ HOLD_BACK = timedelta(seconds=30)
 """How long after a window's end its load waits; the default of ``OKTALOGGER_HOLD_BACK_SECONDS``."""
 
 QUERY = """{
-  "size": 0,
   "query": {"term": {"outcome.result": "FAILURE"}},
-  "aggs": {"who": {"terms": {"field": "actor.alternateId"}, "aggs": {"what": {"terms": {"field": "eventType"}}}}}
+  "aggs": {"who": {"terms": {"field": "actor.alternateId", "size": 5}, "aggs": {"what": {"terms": {"field": "eventType"}}}}}
 }"""
+FIELDS = "aggregations.**.key,aggregations.**.doc_count"
 
 
 def demo(settings: StackSettings) -> None:
@@ -79,7 +79,7 @@ def _show(stack: Stack) -> None:
     documents = count(stack.opensearch_url)
     print()
     for index, number in documents.items():
-        print(f"OpenSearch has {number:,} events in {index}.")
+        print(f"OpenSearch has {number:,} documents in {index}.")
     print(
         f"""
 Where to look
@@ -88,9 +88,9 @@ Where to look
   OpenSearch   {stack.opensearch_url}/{ALIAS}/_search
   The org      {stack.okta_url} (simulated)
 
-Who failed at what? Paste this into another terminal:
+Who fails most often, and at what? Paste this into another terminal:
 
-curl -s '{stack.opensearch_url}/{ALIAS}/_search?pretty' -H 'Content-Type: application/json' -d '{QUERY}'
+curl -s '{stack.opensearch_url}/{ALIAS}/_search?pretty&filter_path={FIELDS}' -H 'Content-Type: application/json' -d '{QUERY}'
 
 A new window is loaded every five minutes. Ctrl-C ends everything; the data stays for the next start.
 """

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from local import paths
 from local.simulator.process import Control
-from local.stack.airflow import Airflow
+from local.stack.airflow import POOL, POOL_SLOTS, Airflow
 from local.stack.airflow_api import AirflowApi
 from local.stack.processes import Parts, adopt_orphans, bury_orphans
 from local.stack.running import only_one
@@ -131,6 +131,7 @@ def _start_airflow(airflow: Airflow, api: AirflowApi, parts: Parts, watch: Stopw
         if time.monotonic() > deadline:
             raise StackError(f"Airflow does not answer at {airflow.url} after {AIRFLOW_TIMEOUT} s. See {parts.logs}.")
         time.sleep(0.5)
+    api.make_pool(POOL, POOL_SLOTS)
     watch.say(f"Airflow answers at {airflow.url}")
     for name, command in airflow.runners():
         parts.start(name, command, environment)
