@@ -22,7 +22,9 @@ HOLD_BACK = timedelta(seconds=30)
 
 QUERY = """{
   "query": {"term": {"outcome.result": "FAILURE"}},
-  "aggs": {"who": {"terms": {"field": "actor.alternateId", "size": 5}, "aggs": {"what": {"terms": {"field": "eventType"}}}}}
+  "aggs": {
+    "who": {"terms": {"field": "actor.alternateId", "size": 5}, "aggs": {"what": {"terms": {"field": "eventType"}}}}
+  }
 }"""
 FIELDS = "aggregations.**.key,aggregations.**.doc_count"
 
@@ -77,6 +79,7 @@ def _compare(stack: Stack, start: datetime, end: datetime) -> bool:
 
 def _show(stack: Stack) -> None:
     documents = count(stack.opensearch_url)
+    search = f"{stack.opensearch_url}/{ALIAS}/_search"
     print()
     for index, number in documents.items():
         print(f"OpenSearch has {number:,} documents in {index}.")
@@ -85,12 +88,12 @@ def _show(stack: Stack) -> None:
 Where to look
   Airflow      {stack.airflow.url}/dags/{DAG_ID}{"/grid" if stack.airflow.is_2 else ""}
                user {USER}, password {stack.airflow.password}
-  OpenSearch   {stack.opensearch_url}/{ALIAS}/_search
+  OpenSearch   {search}
   The org      {stack.okta_url} (simulated)
 
 Who fails most often, and at what? Paste this into another terminal:
 
-curl -s '{stack.opensearch_url}/{ALIAS}/_search?pretty&filter_path={FIELDS}' -H 'Content-Type: application/json' -d '{QUERY}'
+curl -s '{search}?pretty&filter_path={FIELDS}' -H 'Content-Type: application/json' -d '{QUERY}'
 
 A new window is loaded every five minutes. Ctrl-C ends everything; the data stays for the next start.
 """
