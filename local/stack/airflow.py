@@ -61,10 +61,7 @@ class Airflow:
 
     def preparation(self) -> list[tuple[str, list[str]]]:
         """What to run once, before the first start: names and commands."""
-        steps = [
-            ("airflow-db-migrate", self.command("db", "migrate")),
-            ("airflow-pools-set", self.command("pools", "set", POOL, str(POOL_SLOTS), "Tasks that ask Okta")),
-        ]
+        steps = [("airflow-db-migrate", self.command("db", "migrate"))]
         if self.is_2:
             names = ("--firstname", "Demo", "--lastname", "Admin", "--email", "admin@localhost")
             login = ("--username", USER, "--password", self.password, "--role", "Admin")

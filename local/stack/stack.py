@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from local import paths
 from local.simulator.process import Control
-from local.stack.airflow import Airflow
+from local.stack.airflow import POOL, POOL_SLOTS, Airflow
 from local.stack.airflow_api import AirflowApi
 from local.stack.processes import Parts, adopt_orphans, bury_orphans
 from local.stack.running import only_one
@@ -105,10 +105,15 @@ def _start(settings: StackSettings, parts: Parts, watch: Stopwatch) -> Stack:
         variables={"OKTALOGGER_START_DATE": first_window.isoformat()},
     )
     _prepare(airflow, parts, watch)
+    watch.say(f"starting Airflow {airflow.line}")
+    _start_parts(parts, airflow, airflow.servers())
     opensearch_ready = parts.ready_line(opensearch, SERVER_TIMEOUT)
     watch.say(f"OpenSearch {opensearch_ready['version']} answers at {opensearch_ready['url']}")
     api = AirflowApi(airflow)
-    _start_airflow(airflow, api, parts, watch)
+    _wait_for_airflow(airflow, api, parts)
+    api.make_pool(POOL, POOL_SLOTS)
+    watch.say(f"Airflow answers at {airflow.url}")
+    _start_parts(parts, airflow, airflow.runners())
     return Stack(
         airflow,
         api,
@@ -120,20 +125,19 @@ def _start(settings: StackSettings, parts: Parts, watch: Stopwatch) -> Stack:
     )
 
 
-def _start_airflow(airflow: Airflow, api: AirflowApi, parts: Parts, watch: Stopwatch) -> None:
-    watch.say(f"starting Airflow {airflow.line}")
+def _start_parts(parts: Parts, airflow: Airflow, programs: list[tuple[str, list[str]]]) -> None:
     environment = airflow.environment()
-    for name, command in airflow.servers():
+    for name, command in programs:
         parts.start(name, command, environment)
+
+
+def _wait_for_airflow(airflow: Airflow, api: AirflowApi, parts: Parts) -> None:
     deadline = time.monotonic() + AIRFLOW_TIMEOUT
     while not api.answers():
         parts.check()
         if time.monotonic() > deadline:
             raise StackError(f"Airflow does not answer at {airflow.url} after {AIRFLOW_TIMEOUT} s. See {parts.logs}.")
         time.sleep(0.5)
-    watch.say(f"Airflow answers at {airflow.url}")
-    for name, command in airflow.runners():
-        parts.start(name, command, environment)
 
 
 def _prepare(airflow: Airflow, parts: Parts, watch: Stopwatch) -> None:
