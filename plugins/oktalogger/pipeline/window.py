@@ -31,7 +31,9 @@ class Window:
             value = getattr(self, name)
             if value.tzinfo is None:
                 raise WindowError(f"The window's {name} {value.isoformat()} has no time zone.")
-            object.__setattr__(self, name, value.astimezone(UTC))
+            utc = value.astimezone(UTC)
+            # A plain datetime: Airflow's are pendulum's, which after `astimezone` no longer subtract from plain ones.
+            object.__setattr__(self, name, datetime.combine(utc.date(), utc.time(), UTC))
         if self.start >= self.end:
             raise WindowError(
                 f"The window starts at {format_instant(self.start)}, which is not before its end "
