@@ -1,0 +1,42 @@
+output "secret_arns" {
+  description = "ARNs of the secrets, for the policy of whoever reads them."
+  value = concat(
+    [for id in sort(keys(aws_secretsmanager_secret.okta)) : aws_secretsmanager_secret.okta[id].arn],
+    [aws_secretsmanager_secret.opensearch.arn, aws_secretsmanager_secret.security.arn],
+  )
+}
+
+output "connections_prefix" {
+  description = "`connections_prefix` of Airflow's secrets backend."
+  value       = "${var.prefix}/connections"
+}
+
+output "variables_prefix" {
+  description = "`variables_prefix` of Airflow's secrets backend."
+  value       = "${var.prefix}/variables"
+}
+
+output "backend_kwargs" {
+  description = "`[secrets] backend_kwargs` of Airflow, as JSON: the prefixes, and patterns so that no other lookup costs an API call."
+  value = jsonencode({
+    connections_prefix         = "${var.prefix}/connections"
+    connections_lookup_pattern = "^(${join("|", [for id in sort(concat(keys(var.okta_connections), [var.opensearch_conn_id])) : replace(id, ".", "\\.")])})$"
+    variables_prefix           = "${var.prefix}/variables"
+    variables_lookup_pattern   = "^oktalogger_security$"
+    config_prefix              = null
+  })
+}
+
+output "fill_commands" {
+  description = "For each Okta connection made without a credential: the command that fills its secret. Put the credential into the file first, and delete the file afterwards."
+  value = {
+    for id, org in var.okta_connections : id => join(" ", [
+      "aws secretsmanager put-secret-value --secret-id ${var.prefix}/connections/${id} --secret-string file://${id}.json",
+      "# ${id}.json:",
+      jsonencode(org.auth == "ssws"
+        ? merge(local.okta_documents[id], { password = "THE API TOKEN" })
+        : merge(local.okta_documents[id], { extra = merge(local.okta_documents[id].extra, { private_key = "THE PRIVATE KEY" }) })
+      ),
+    ]) if org.credential_version == 0
+  }
+}
