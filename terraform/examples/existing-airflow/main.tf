@@ -1,6 +1,6 @@
-# Airflow runs elsewhere already: in another account's cluster, on a machine of your own, at another provider. This makes
-# the domain, the secrets and the policy for Airflow's role. The domain has a public address, and answers to named roles
-# from named addresses only.
+# Airflow runs elsewhere already, as an IAM role of this account: on EC2, ECS or EKS, or outside AWS through IAM Roles
+# Anywhere. This makes the domain, the secrets and the policy for that role. The domain has a public address, and answers
+# to named roles from named addresses only.
 
 terraform {
   required_version = ">= 1.11"

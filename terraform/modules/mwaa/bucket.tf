@@ -2,6 +2,7 @@
 
 resource "aws_s3_bucket" "this" {
   bucket_prefix = "${var.name}-mwaa-"
+  force_destroy = false
   tags          = var.tags
 
   #checkov:skip=CKV_AWS_144:The bucket holds copies of what version control has; another region needs an environment of its own, not a copy of this.

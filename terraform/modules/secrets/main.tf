@@ -1,16 +1,9 @@
 # What Airflow's secrets backend hands out: connections to Okta and OpenSearch, and the documents for the setup DAG.
 
+data "aws_region" "this" {}
+
 locals {
   filled = { for id, org in var.okta_connections : id => org if org.credential_version > 0 }
-
-  # All of a connection but its credential, as plugins/oktalogger/hooks reads it.
-  okta_documents = {
-    for id, org in var.okta_connections : id => {
-      conn_type = "okta"
-      host      = org.org_url
-      extra     = { for key, value in { auth = org.auth, client_id = org.client_id, key_id = org.key_id } : key => value if value != null }
-    }
-  }
 
   opensearch_document = {
     conn_type = "opensearch"
@@ -43,11 +36,18 @@ resource "aws_secretsmanager_secret_version" "okta" {
 
   secret_id                = aws_secretsmanager_secret.okta[each.key].id
   secret_string_wo_version = each.value.credential_version
-  secret_string_wo = jsonencode(merge(
-    local.okta_documents[each.key],
-    each.value.auth == "ssws" ? { password = var.okta_credentials[each.key] } : {},
-    each.value.auth == "ssws" ? {} : { extra = merge(local.okta_documents[each.key].extra, { private_key = var.okta_credentials[each.key] }) },
-  ))
+  # As plugins/oktalogger/hooks/okta.py reads it.
+  secret_string_wo = jsonencode({ for key, value in {
+    conn_type = "okta"
+    host      = each.value.org_url
+    password  = each.value.auth == "ssws" ? var.okta_credentials[each.key] : null
+    extra = { for key, value in {
+      auth        = each.value.auth
+      client_id   = each.value.client_id
+      key_id      = each.value.key_id
+      private_key = each.value.auth == "ssws" ? null : var.okta_credentials[each.key]
+    } : key => value if value != null }
+  } : key => value if value != null })
 }
 
 resource "aws_secretsmanager_secret" "opensearch" {

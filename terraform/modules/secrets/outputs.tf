@@ -17,13 +17,14 @@ output "variables_prefix" {
 }
 
 output "backend_kwargs" {
-  description = "`[secrets] backend_kwargs` of Airflow, as JSON: the prefixes, and patterns so that no other lookup costs an API call."
+  description = "`[secrets] backend_kwargs` of Airflow, as JSON: the region, the prefixes, and patterns so that no other lookup costs an API call."
   value = jsonencode({
     connections_prefix         = "${var.prefix}/connections"
     connections_lookup_pattern = "^(${join("|", [for id in sort(concat(keys(var.okta_connections), [var.opensearch_conn_id])) : replace(id, ".", "\\.")])})$"
     variables_prefix           = "${var.prefix}/variables"
     variables_lookup_pattern   = "^oktalogger_security$"
     config_prefix              = null
+    region_name                = data.aws_region.this.id
   })
 }
 
@@ -33,10 +34,17 @@ output "fill_commands" {
     for id, org in var.okta_connections : id => join(" ", [
       "aws secretsmanager put-secret-value --secret-id ${var.prefix}/connections/${id} --secret-string file://${id}.json",
       "# ${id}.json:",
-      jsonencode(org.auth == "ssws"
-        ? merge(local.okta_documents[id], { password = "THE API TOKEN" })
-        : merge(local.okta_documents[id], { extra = merge(local.okta_documents[id].extra, { private_key = "THE PRIVATE KEY" }) })
-      ),
+      jsonencode({ for key, value in {
+        conn_type = "okta"
+        host      = org.org_url
+        password  = org.auth == "ssws" ? "THE API TOKEN" : null
+        extra = { for key, value in {
+          auth        = org.auth
+          client_id   = org.client_id
+          key_id      = org.key_id
+          private_key = org.auth == "ssws" ? null : "THE PRIVATE KEY"
+        } : key => value if value != null }
+      } : key => value if value != null }),
     ]) if org.credential_version == 0
   }
 }
