@@ -71,7 +71,7 @@ variable "okta_connections" {
   }
 
   validation {
-    condition     = alltrue([for org in var.okta_connections : org.auth == "ssws" || try(length(org.client_id) > 0, false)])
+    condition     = alltrue([for org in var.okta_connections : org.auth != "private_key_jwt" || try(length(org.client_id) > 0, false)])
     error_message = "okta_connections: private_key_jwt needs the service app's client_id."
   }
 
