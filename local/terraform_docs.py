@@ -9,7 +9,6 @@ import importlib
 import json
 import re
 import sys
-import textwrap
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -61,49 +60,39 @@ def read_module(folder: Path) -> Module:
 
     :param folder: the folder with its ``.tf`` files
     """
-    # By name, and only here: no other environment has it, so no type checker can look at it.
+    # By name, and only here: it comes with checkov, and no other environment has it for a type checker to look at.
     loads = importlib.import_module("hcl2").loads
     documents = [loads(file.read_text()) for file in sorted(folder.glob("*.tf"))]
-    settings = [block for document in documents for block in document.get("terraform", ())]
     return Module(
         tuple(_variable(name, body) for name, body in _blocks(documents, "variable")),
-        tuple(Output(name, _text(body.get("description", ""))) for name, body in _blocks(documents, "output")),
+        tuple(Output(name, _one(body, "description")) for name, body in _blocks(documents, "output")),
         {
-            name: {key: _text(value) for key, value in body.items()}
-            for block in settings
-            for needed in block.get("required_providers", ())
-            for name, body in needed.items()
-            if isinstance(body, dict)
+            name: body
+            for document in documents
+            for settings in document.get("terraform", ())
+            for needed in settings.get("required_providers", ())
+            for name, (body,) in needed.items()
         },
     )
 
 
 def _blocks(documents: list[dict[str, Any]], kind: str) -> list[tuple[str, dict[str, Any]]]:
-    found = [block for document in documents for block in document.get(kind, ())]
-    return [(_text(name), body) for block in found for name, body in block.items() if isinstance(body, dict)]
+    return [(name, body) for document in documents for block in document.get(kind, ()) for name, body in block.items()]
+
+
+def _one(body: dict[str, Any], attribute: str) -> str:
+    # The reader gives each attribute as a list, for there may be several blocks of one name.
+    return str(body.get(attribute, [""])[0])
 
 
 def _variable(name: str, body: dict[str, Any]) -> Variable:
     return Variable(
         name,
-        _text(body.get("description", "")),
-        re.sub(r"^\$\{(.*)\}$", r"\1", str(body.get("type", "")), flags=re.DOTALL),
-        _default(body["default"]) if "default" in body else None,
-        tuple(_text(block["error_message"]) for block in body.get("validation", ())),
+        _one(body, "description"),
+        re.sub(r"\$\{(.*)\}", r"\1", _one(body, "type"), flags=re.DOTALL),
+        json.dumps(body["default"][0]) if "default" in body else None,
+        tuple(_one(block, "error_message") for block in body.get("validation", ())),
     )
-
-
-def _text(written: str) -> str:
-    """Take the quotes, or the heredoc's marks and indent, off a string as hcl2 gives it."""
-    text = written.removeprefix('"').removesuffix('"')
-    heredoc = re.fullmatch(r"<<-?(\w+)\n(.*)\n\s*\1", text, re.DOTALL)
-    return textwrap.dedent(heredoc[2]) if heredoc else re.sub(r'\\(["\\])', r"\1", text)
-
-
-def _default(value: Any) -> str:
-    if isinstance(value, dict):
-        value = {_text(key): inner for key, inner in value.items() if key != "__is_block__"}
-    return value if isinstance(value, str) else json.dumps(value)
 
 
 def _cell(text: str) -> str:

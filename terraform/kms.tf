@@ -49,10 +49,6 @@ resource "aws_kms_key" "this" {
       },
     ]
   })
-
-  #checkov:skip=CKV_AWS_109:The account's root principal must be able to change the key's policy, or the key is lost (AWS's own rule for key policies).
-  #checkov:skip=CKV_AWS_111:In a key's policy "*" is that key, and the account's root only delegates to IAM.
-  #checkov:skip=CKV_AWS_356:In a key's policy "*" is that key.
 }
 
 resource "aws_kms_alias" "this" {

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from tests.terraform.workspace import Run, Workspace
 
 # These tests have an environment of their own: `make terraform-check` runs them in it, any other pytest leaves them out.
-collect_ignore_glob = [] if all(map(importlib.util.find_spec, ("checkov", "hcl2", "policy_sentry"))) else ["test_*.py"]
+collect_ignore_glob = [] if all(map(importlib.util.find_spec, ("checkov", "policy_sentry"))) else ["test_*.py"]
 
 
 @pytest.fixture(scope="session")
