@@ -136,7 +136,7 @@ resource "aws_opensearch_domain" "this" {
   }
 
   #checkov:skip=CKV_AWS_318:Three dedicated masters cost more than a small team's whole domain; dedicated_master_type turns them on, and the example existing-vpc does.
-  #checkov:skip=CKV2_AWS_59:The same as CKV_AWS_318.
+  #checkov:skip=CKV2_AWS_59:Three dedicated masters again, asked for by another check; the same reason as for CKV_AWS_318.
 
   # OpenSearch Service looks whether it may write its logs when the domain is made, and fails where it may not yet.
   depends_on = [
