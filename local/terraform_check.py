@@ -20,7 +20,7 @@ REPORT = ROOT / "build" / "terraform" / "junit.xml"
 def main() -> int:
     """Make the environment and run the tests of ``tests/terraform`` in it; further arguments go to pytest."""
     if find_terraform() is None:
-        print("terraform-check: there is no terraform on the PATH; see https://developer.hashicorp.com/terraform/install")
+        print("terraform-check: skipped, there is no terraform on the PATH")
         return 1 if os.environ.get("CI") else 0
     began = time.monotonic()
     try:

@@ -89,7 +89,8 @@ def terraform_environment(scratch: Path, environ: Mapping[str, str] = os.environ
         cache.mkdir(parents=True, exist_ok=True)
         return made | {"TF_PLUGIN_CACHE_DIR": str(cache.absolute())}
     configuration = scratch / "terraform.rc"
-    configuration.write_text(f'provider_installation {{\n  filesystem_mirror {{\n    path = "{mirror.as_posix()}"\n  }}\n}}\n')
+    mirrored = f'  filesystem_mirror {{\n    path = "{mirror.as_posix()}"\n  }}\n'
+    configuration.write_text(f"provider_installation {{\n{mirrored}}}\n")
     return made | {"TF_CLI_CONFIG_FILE": str(configuration)}
 
 

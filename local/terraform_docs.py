@@ -1,6 +1,7 @@
 """Keeps the tables of inputs and outputs in terraform/**/README.md in step with the code.
 
-``.venvs/terraform/bin/python -m local.terraform_docs`` writes them; ``tests/terraform/test_docs.py`` looks that it was run.
+``.venvs/terraform/bin/python -m local.terraform_docs`` writes them. ``tests/terraform/test_docs.py`` fails where that was
+forgotten.
 """
 
 from __future__ import annotations
@@ -11,10 +12,12 @@ import re
 import sys
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from local.terraform_cli import ROOT
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 SOURCE = ROOT / "terraform"
 DOCUMENTED = (".", "modules/alarms", "modules/mwaa", "modules/network", "modules/opensearch", "modules/secrets")

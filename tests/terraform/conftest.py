@@ -8,7 +8,7 @@ import pytest
 if TYPE_CHECKING:
     from tests.terraform.workspace import Run, Workspace
 
-# These tests have an environment of their own: `make terraform-check` runs them in it, any other pytest leaves them out.
+# These tests have an environment of their own: `make terraform-check` runs them in it, other runs leave them out.
 collect_ignore_glob = [] if all(map(importlib.util.find_spec, ("checkov", "policy_sentry"))) else ["test_*.py"]
 
 
@@ -22,7 +22,7 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
 
 @pytest.fixture(scope="session")
 def stacks(workspace: Workspace) -> dict[str, Run]:
-    """The states of ``terraform/tests/policies``, by the name of the run. Use it in the xdist group ``policies`` only."""
+    """The states of ``terraform/tests/policies``, by the name of the run, for the xdist group ``policies``."""
     runs = {name: run for (_, name), run in workspace.test("tests/policies", verbose=True).items()}
     for run in runs.values():
         assert run.status == "pass", run.messages

@@ -2,7 +2,7 @@
 
 Why not a library: moto's engine leaves out conditions of identity policies and takes an unmet one for a denial, and the
 others on PyPI answer for a live account. What this does is held against moto's engine where that one is right, and
-against AWS's documented rules, in ``test_iam.py``. Whatever a policy uses that is not known here is an error, not a guess.
+against AWS's documented rules, in ``test_iam.py``. Whatever a policy uses that is not known here is an error.
 
 Source: AWS IAM User Guide, "Policy evaluation logic" and "JSON policy elements".
 """
@@ -81,7 +81,8 @@ def values(element: Any) -> list[str]:
 def principals(statement: Mapping[str, Any]) -> list[str]:
     """Return all principals of a statement, of whatever kind."""
     principal = statement.get("Principal", [])
-    return values(principal) if not isinstance(principal, dict) else [v for kind in principal.values() for v in values(kind)]
+    kinds = list(principal.values()) if isinstance(principal, dict) else [principal]
+    return [name for kind in kinds for name in values(kind)]
 
 
 def like(pattern: str, value: str, *, case: bool = True) -> bool:

@@ -12,16 +12,6 @@ if TYPE_CHECKING:
     from tests.terraform.iam import Policy
     from tests.terraform.workspace import Run
 
-KINDS = (
-    "aws_cloudwatch_log_resource_policy",
-    "aws_iam_role",
-    "aws_iam_role_policy",
-    "aws_kms_key",
-    "aws_opensearch_domain",
-    "aws_s3_bucket_policy",
-)
-"""The resource types that hold our policies. Another one fails the test that no policy is overlooked."""
-
 
 @dataclass(frozen=True)
 class Found:

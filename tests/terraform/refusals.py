@@ -66,7 +66,8 @@ def _okta(**org: Any) -> dict[str, Any]:
 
 def _in(folder: str, *cases: tuple[str, int, Any] | tuple[str, int, Any, dict[str, Any]]) -> list[Refusal]:
     return [
-        Refusal(folder, variable, nth, {variable: value} | (more[0] if more else {})) for variable, nth, value, *more in cases
+        Refusal(folder, variable, nth, {variable: value} | (more[0] if more else {}))
+        for variable, nth, value, *more in cases
     ]
 
 
@@ -164,7 +165,7 @@ REFUSALS: list[Refusal] = [
         ("schedulers", 0, 6),
         ("maintenance_window_start", 0, "SUN:03:15"),
         ("package_folder", 0, "./tests"),
-        ("environment_variables", 0, {"PYTHONPATH": "/tmp"}),
+        ("environment_variables", 0, {"PYTHONPATH": "dags"}),
         ("environment_variables", 0, {"OKTA$(id)": "x"}),
         ("configuration_options", 0, {"AIRFLOW__CORE__PARALLELISM": "16"}),
         ("configuration_options", 1, {"secrets.backend": "x"}),

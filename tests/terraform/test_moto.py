@@ -1,4 +1,4 @@
-"""The whole stack applied to an AWS stand-in: it goes through, a second plan has nothing to do, no state holds a secret."""
+"""The whole stack applied to an AWS stand-in: a second plan has nothing to do, and no state holds a secret."""
 
 from __future__ import annotations
 
@@ -62,7 +62,11 @@ def test_that_the_secrets_are_as_airflow_reads_them(runs: dict[str, Run], aws: s
     """Terraform has destroyed the stack by now, but deleted secrets can be brought back for seven days."""
     assert runs["apply"].status == "pass"
     client = importlib.import_module("boto3").client(
-        "secretsmanager", endpoint_url=aws, region_name="us-east-1", aws_access_key_id="testing", aws_secret_access_key="testing"
+        "secretsmanager",
+        endpoint_url=aws,
+        region_name="us-east-1",
+        aws_access_key_id="testing",
+        aws_secret_access_key="testing",
     )
 
     def secret(name: str) -> Any:
@@ -104,12 +108,16 @@ def test_that_the_environment_waits_for_what_it_needs(runs: dict[str, Run]) -> N
         for resource in _all(runs["apply"].state)
         if resource["address"] == "module.mwaa[0].aws_mwaa_environment.this"
     )
-    assert {
-        *("module.mwaa.aws_iam_role_policy.execution", "module.mwaa.aws_iam_role_policy.pipeline"),
-        *("module.mwaa.aws_s3_bucket_public_access_block.this", "module.mwaa.aws_s3_bucket_versioning.this"),
-        *("module.mwaa.aws_vpc_security_group_ingress_rule.itself", "module.mwaa.aws_vpc_security_group_egress_rule.out"),
-        *("module.mwaa.aws_cloudwatch_log_group.this", "module.network.aws_route.private", "module.network.aws_nat_gateway.this"),
-    } <= set(environment["depends_on"])
+    own = {
+        *("aws_iam_role_policy.execution", "aws_iam_role_policy.pipeline", "aws_cloudwatch_log_group.this"),
+        *("aws_s3_bucket_public_access_block.this", "aws_s3_bucket_versioning.this", "aws_s3_bucket_policy.this"),
+        *("aws_vpc_security_group_ingress_rule.itself", "aws_vpc_security_group_egress_rule.itself"),
+        "aws_vpc_security_group_egress_rule.out",
+    }
+    assert {f"module.mwaa.{name}" for name in own} <= set(environment["depends_on"])
+    assert {f"module.network.aws_{name}" for name in ("route.private", "nat_gateway.this")} <= set(
+        environment["depends_on"]
+    )
 
 
 def test_that_domain_and_environment_are_made_side_by_side(runs: dict[str, Run]) -> None:

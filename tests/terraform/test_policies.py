@@ -42,10 +42,6 @@ KNOWN_WILDCARDS = {
 }
 """The actions written with a wildcard, and why."""
 
-WITHOUT_CONDITION = {
-    "es.amazonaws.com": "never",
-}
-
 
 def every_statement(stacks: dict[str, Run]) -> Iterator[tuple[Found, dict[str, Any]]]:
     for run in stacks.values():
@@ -106,7 +102,8 @@ def test_that_services_act_for_this_account_only(stacks: dict[str, Run]) -> None
     for found, statement in every_statement(stacks):
         if any(principal.endswith(".amazonaws.com") for principal in principals(statement)):
             keys = {key for condition in statement.get("Condition", {}).values() for key in condition}
-            assert keys & {"aws:SourceAccount", "kms:EncryptionContext:aws:logs:arn"}, f"{found.place}: {statement['Sid']}"
+            place = f"{found.place}: {statement['Sid']}"
+            assert keys & {"aws:SourceAccount", "kms:EncryptionContext:aws:logs:arn"}, place
 
 
 def test_that_principals_are_sorted(stacks: dict[str, Run]) -> None:
@@ -140,7 +137,7 @@ def _known(action: str) -> bool:
 
 
 def test_that_policies_fit(stacks: dict[str, Run]) -> None:
-    """AWS's limits: all inline policies of a role 10,240 characters, a log resource policy 5,120, a trust policy 2,048."""
+    """AWS's limits in characters: a role's inline policies together 10,240, a log policy 5,120, a trust policy 2,048."""
     limits = {"aws_iam_role_policy": 5000, "aws_cloudwatch_log_resource_policy": 5120, "aws_iam_role": 2048}
     for found, _ in every_statement(stacks):
         size = len(json.dumps(found.document, separators=(",", ":")))

@@ -18,8 +18,9 @@ NAMES = ("oktalogger_analyst", "oktalogger_loader", "oktalogger_sync")
 
 
 def role(name: str, prefix: str = "okta-system-log") -> dict[str, Any]:
-    """Read a role as the DAG okta_opensearch_setup does: Terraform's ``${index_prefix}`` is ``string.Template``'s too."""
-    document: dict[str, Any] = json.loads(string.Template((FOLDER / f"{name}.json").read_text()).substitute(index_prefix=prefix))
+    """Read a role from Python: Terraform's ``${index_prefix}`` is ``string.Template``'s too."""
+    template = string.Template((FOLDER / f"{name}.json").read_text())
+    document: dict[str, Any] = json.loads(template.substitute(index_prefix=prefix))
     return document
 
 

@@ -26,7 +26,7 @@ def results(workspace: Workspace) -> dict[tuple[str, str], Run]:
     return workspace.test()
 
 
-@pytest.mark.parametrize(("file", "name"), RUNS, ids=[f"{file.split('/')[1].split('.')[0]}-{name}" for file, name in RUNS])
+@pytest.mark.parametrize(("file", "name"), RUNS)
 def test_run(results: dict[tuple[str, str], Run], file: str, name: str) -> None:
     run = results[file, name]
     assert run.status == "pass", run.messages or run.status

@@ -21,9 +21,8 @@ FOLDERS = [".", *(f"modules/{name}" for name in MODULES), *(f"examples/{name}" f
 
 
 def test_format(workspace: Workspace) -> None:
-    done = run_terraform(
-        "fmt", "-check", "-diff", "-recursive", "-no-color", folder=workspace.root, environ=workspace.environ, check=False
-    )
+    command = ("fmt", "-check", "-diff", "-recursive", "-no-color")
+    done = run_terraform(*command, folder=workspace.root, environ=workspace.environ, check=False)
     assert done.returncode == 0, f"run terraform fmt -recursive in terraform/:\n{done.stdout}{done.stderr}"
 
 
@@ -42,7 +41,7 @@ def test_variables_and_outputs_are_described_and_typed(folder: str) -> None:
     for variable in module.variables:
         assert len(variable.description) > 5, f"{folder}: variable {variable.name} has no description"
         assert variable.type, f"{folder}: variable {variable.name} has no type"
-        assert "any" not in variable.type.replace("(", " ").replace(")", " ").split(), f"{folder}: {variable.name} is any"
+        assert not re.search(r"\bany\b", variable.type), f"{folder}: {variable.name} is any"
     for output in module.outputs:
         assert len(output.description) > 5, f"{folder}: output {output.name} has no description"
 

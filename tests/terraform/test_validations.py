@@ -51,17 +51,14 @@ def batches() -> list[Batch]:
     return made
 
 
-def test_file(folder: str, values: dict[str, Any]) -> str:
-    """Return a test file with one run that plans a module with these values. JSON is HCL, but for ``${`` in a string."""
-    settings = "\n".join(f"    {name} = {json.dumps(value).replace('$', '$$')}" for name, value in values.items())
+def one_run(folder: str, values: dict[str, Any]) -> str:
+    """Return a test file with one run that plans a module with these values, JSON being HCL."""
+    settings = "\n".join(f"    {name} = {json.dumps(value)}" for name, value in values.items())
     module = "" if folder == "." else f'  module {{\n    source = "./{folder}"\n  }}\n'
     return (
         'mock_provider "aws" {\n  source = "./tests/mocks"\n}\n\n'
         f'run "plan" {{\n  command = plan\n{module}  variables {{\n{settings}\n  }}\n}}\n'
     )
-
-
-test_file.__test__ = False  # type: ignore[attr-defined]
 
 
 @pytest.fixture(scope="module")
@@ -70,11 +67,11 @@ def answers(workspace: Workspace) -> dict[str, Run]:
     home = workspace.root / DIRECTORY
     home.mkdir()
     for number, batch in enumerate(batches()):
-        (home / f"refused_{number}.tftest.hcl").write_text(test_file(batch.folder, GOOD[batch.folder] | batch.values))
+        (home / f"refused_{number}.tftest.hcl").write_text(one_run(batch.folder, GOOD[batch.folder] | batch.values))
     for folder, good in GOOD.items():
         for number, more in enumerate([{}, *ACCEPTED.get(folder, [])]):
             name = f"taken_{folder.split('/')[-1].replace('.', 'root')}_{number}.tftest.hcl"
-            (home / name).write_text(test_file(folder, good | more))
+            (home / name).write_text(one_run(folder, good | more))
     return {file.split("/")[-1].split(".")[0]: run for (file, _), run in workspace.test(DIRECTORY).items()}
 
 
@@ -84,7 +81,7 @@ BATCHES = batches()
 @pytest.mark.parametrize(
     ("number", "refusal"),
     [(number, refusal) for number, batch in enumerate(BATCHES) for refusal in batch.refusals],
-    ids=lambda value: f"{value.folder}-{value.variable}-{value.values[value.variable]}" if isinstance(value, Refusal) else "",
+    ids=lambda value: f"{value.folder}-{value.variable}-{value.nth}" if isinstance(value, Refusal) else "",
 )
 def test_refused(answers: dict[str, Run], number: int, refusal: Refusal) -> None:
     module = read_module(SOURCE / refusal.folder)

@@ -6,13 +6,13 @@ import json
 import shutil
 import subprocess
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from local.terraform_cli import ROOT, TerraformError, find_terraform, run_terraform, terraform_environment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from pathlib import Path
 
 SOURCE = ROOT / "terraform"
 EXAMPLES = tuple(sorted(path.name for path in (SOURCE / "examples").iterdir() if path.is_dir()))
