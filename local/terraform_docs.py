@@ -1,7 +1,7 @@
 """Keeps the tables of inputs and outputs in terraform/**/README.md in step with the code.
 
-``.venvs/terraform/bin/python -m local.terraform_docs`` writes them. ``tests/terraform/test_docs.py`` fails where that was
-forgotten.
+Run ``python -m local.terraform_docs`` in the environment ``terraform`` after a change of inputs or outputs; a test in
+``tests/terraform`` fails where that was forgotten.
 """
 
 from __future__ import annotations

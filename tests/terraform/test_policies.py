@@ -137,7 +137,7 @@ def _known(action: str) -> bool:
 
 
 def test_that_policies_fit(stacks: dict[str, Run]) -> None:
-    """AWS's limits in characters: a role's inline policies together 10,240, a log policy 5,120, a trust policy 2,048."""
+    """AWS's limits: a role's inline policies together 10,240 characters, a log policy 5,120, a trust policy 2,048."""
     limits = {"aws_iam_role_policy": 5000, "aws_cloudwatch_log_resource_policy": 5120, "aws_iam_role": 2048}
     for found, _ in every_statement(stacks):
         size = len(json.dumps(found.document, separators=(",", ":")))
