@@ -18,6 +18,11 @@ locals {
   subnet_ids  = one(concat(module.network[*].private_subnet_ids, var.existing_vpc[*].private_subnet_ids))
   kms_key_arn = one(concat(aws_kms_key.this[*].arn, var.kms_key_arn[*]))
 
+  # Our own environment reaches a public domain through our own NAT gateways.
+  own_addresses = local.with_mwaa && local.make_vpc && !local.in_vpc ? [for address in module.network[0].nat_public_ips : "${address}/32"] : []
+  named_ranges  = coalesce(var.domain.allowed_ip_ranges, [])
+  ip_ranges     = length(local.named_ranges) == 0 ? [] : concat(local.named_ranges, local.own_addresses)
+
   opensearch_conn_id = "opensearch_default"
 
   # By [0], not by [*]: that would wait for the whole environment, which waits for what this is needed for.
@@ -65,7 +70,7 @@ module "opensearch" {
   vpc_id             = local.in_vpc ? local.vpc_id : null
   subnet_ids         = local.in_vpc ? local.subnet_ids : null
   client_cidr_blocks = var.domain.client_cidr_blocks
-  allowed_ip_ranges  = var.domain.allowed_ip_ranges
+  allowed_ip_ranges  = local.ip_ranges
   client_security_group_ids = merge(
     coalesce(var.domain.client_security_group_ids, {}),
     local.in_vpc && local.with_mwaa ? { mwaa = module.mwaa[0].security_group_id } : {},

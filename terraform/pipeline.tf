@@ -16,8 +16,7 @@ locals {
   }
 
   # The domain's policy asks for the address; without the same condition here, a role's own policy would be a way round it.
-  ip_ranges    = sort(distinct(coalesce(var.domain.allowed_ip_ranges, [])))
-  ip_condition = length(local.ip_ranges) == 0 ? {} : { Condition = { IpAddress = { "aws:SourceIp" = local.ip_ranges } } }
+  ip_condition = length(local.ip_ranges) == 0 ? {} : { Condition = { IpAddress = { "aws:SourceIp" = sort(distinct(local.ip_ranges)) } } }
 
   pipeline_policy = jsonencode({
     Version = "2012-10-17"

@@ -223,7 +223,7 @@ variable "mwaa" {
     The Amazon MWAA environment; null for none.
     * `airflow_version`, `environment_class`, `min_workers`, `max_workers`, `schedulers`
     * `webserver_access`: `public` or `private`
-    * `package_folder`: what `make mwaa-package` made; left out, `make mwaa-deploy` uploads it
+    * `package_folder`: the folder that `make mwaa-package` made; left out, oktalogger is not on it
     * `configuration_options`: Airflow configuration options
     * `environment_variables`: beyond `settings`, for other DAGs
     * `egress_ports`: beyond 443, for other DAGs

@@ -73,7 +73,7 @@ run "with_package" {
   }
 
   assert {
-    condition     = keys(aws_s3_object.dags) == ["okta_system_log.py"] && aws_s3_object.dags["okta_system_log.py"].key == "dags/okta_system_log.py" && aws_s3_object.dags["okta_system_log.py"].source_hash == filemd5("./tests/fixtures/package/dags/okta_system_log.py")
+    condition     = keys(aws_s3_object.dags) == [".airflowignore", "okta_system_log.py"] && aws_s3_object.dags["okta_system_log.py"].key == "dags/okta_system_log.py" && aws_s3_object.dags["okta_system_log.py"].source_hash == filemd5("./tests/fixtures/package/dags/okta_system_log.py")
     error_message = "The DAGs are uploaded, and again when they change."
   }
 

@@ -76,6 +76,23 @@ run "public_domain_without_vpc" {
   }
 }
 
+run "public_domain_with_mwaa" {
+  variables {
+    mwaa   = {}
+    domain = { access = "public", allowed_ip_ranges = ["203.0.113.0/28"] }
+  }
+
+  assert {
+    condition     = jsondecode(output.pipeline_policy).Statement[0].Condition.IpAddress["aws:SourceIp"] == ["203.0.113.0/28", "203.0.113.99/32"]
+    error_message = "The environment's own way out is among the addresses."
+  }
+
+  assert {
+    condition     = length(module.network) == 1 && output.domain_security_group_id == null
+    error_message = "The VPC is for the environment alone."
+  }
+}
+
 run "own_vpc_and_three_zones" {
   variables {
     mwaa         = {}

@@ -29,7 +29,7 @@ variable "okta_token_version" {
 }
 
 variable "package_folder" {
-  description = "Folder that `make mwaa-package` made; null to upload later with `make mwaa-deploy`."
+  description = "Folder that `make mwaa-package` made; null for an environment without oktalogger on it."
   type        = string
   default     = null
 }

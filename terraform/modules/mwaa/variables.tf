@@ -151,7 +151,7 @@ variable "maintenance_window_start" {
 # --- what runs there ---
 
 variable "package_folder" {
-  description = "Folder that `make mwaa-package` made, with `dags/`, `plugins.zip`, `requirements.txt` and perhaps `startup.sh`; null where something else uploads them (`make mwaa-deploy`)."
+  description = "Folder that `make mwaa-package` made, with `dags/`, `plugins.zip`, `requirements.txt` and perhaps `startup.sh`; null makes an environment without oktalogger on it. Plugins and requirements that something else gave to the environment would go with the next apply."
   type        = string
   default     = null
 

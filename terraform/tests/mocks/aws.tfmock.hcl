@@ -44,6 +44,10 @@ mock_resource "aws_opensearch_domain" {
   defaults = { endpoint = "vpc-mock-abc.us-east-1.es.amazonaws.com" }
 }
 
+mock_resource "aws_eip" {
+  defaults = { public_ip = "203.0.113.99" }
+}
+
 mock_resource "aws_vpc" {
   defaults = { id = "vpc-0123456789abcdef0" }
 }

@@ -8,6 +8,8 @@
 
 provider "aws" {
   region                      = "us-east-1"
+  access_key                  = "testing" # so that nobody's own credentials reach AWS from here
+  secret_key                  = "testing"
   s3_use_path_style           = true
   skip_credentials_validation = true
   skip_metadata_api_check     = true
