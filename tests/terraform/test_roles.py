@@ -48,7 +48,8 @@ def test_shape(name: str) -> None:
     for actions in (document["cluster_permissions"], *(p["allowed_actions"] for p in document["index_permissions"])):
         assert actions == sorted(set(actions))
         assert not {"*", "indices:*", "cluster:*", "unlimited", "manage", "crud", "write"} & set(actions)
-    assert all(p["index_patterns"][0].startswith("okta-system-log") for p in document["index_permissions"])
+    patterns = {pattern for permission in document["index_permissions"] for pattern in permission["index_patterns"]}
+    assert {p for p in patterns if not p.startswith("okta-system-log")} <= {MATCHES}
 
 
 def test_that_the_prefix_is_filled_in() -> None:
@@ -56,7 +57,7 @@ def test_that_the_prefix_is_filled_in() -> None:
     assert role("oktalogger_loader", "okta")["index_permissions"][0]["index_patterns"] == ["okta", "okta-*"]
 
 
-MONTH, LEDGER = "okta-system-log-2026-11", "okta-system-log-ledger"
+MONTH, LEDGER, MATCHES = "okta-system-log-2026-11", "okta-system-log-ledger", "okta-detection-matches"
 
 MAY: list[tuple[str, str, str | None]] = [
     ("oktalogger_loader", "indices:data/write/bulk", None),
@@ -70,14 +71,17 @@ MAY: list[tuple[str, str, str | None]] = [
     ("oktalogger_loader", "indices:data/write/bulk[s]", MONTH),
     ("oktalogger_loader", "indices:data/write/index", "okta-system-log-rejected"),
     ("oktalogger_loader", "indices:data/write/index", LEDGER),
-    ("oktalogger_loader", "indices:data/write/update", LEDGER),
     ("oktalogger_loader", "indices:data/read/get", LEDGER),
+    ("oktalogger_loader", "indices:admin/create", MATCHES),
+    ("oktalogger_loader", "indices:data/write/update", MATCHES),
+    ("oktalogger_loader", "indices:data/read/mget[shard]", MATCHES),
     ("oktalogger_sync", "cluster:admin/opendistro/alerting/monitor/write", None),
     ("oktalogger_sync", "cluster:admin/opendistro/alerting/monitor/delete", None),
     ("oktalogger_sync", "cluster:admin/opendistro/alerting/monitor/search", None),
     ("oktalogger_sync", "cluster:admin/opensearch/notifications/configs/get", None),
     ("oktalogger_sync", "indices:data/read/search", MONTH),
     ("oktalogger_analyst", "indices:data/read/search", "okta-system-log"),
+    ("oktalogger_analyst", "indices:data/read/search", MATCHES),
     ("oktalogger_analyst", "cluster:admin/opendistro/alerting/alerts/get", None),
 ]
 
@@ -87,6 +91,9 @@ MAY_NOT: list[tuple[str, str, str | None]] = [
     ("oktalogger_loader", "indices:data/write/update", MONTH),
     ("oktalogger_loader", "indices:data/write/update/byquery", MONTH),
     ("oktalogger_loader", "indices:data/write/delete", LEDGER),
+    ("oktalogger_loader", "indices:data/write/update", LEDGER),
+    ("oktalogger_loader", "indices:data/write/delete", MATCHES),
+    ("oktalogger_loader", "indices:admin/delete", MATCHES),
     ("oktalogger_loader", "indices:admin/delete", MONTH),
     ("oktalogger_loader", "indices:admin/close", MONTH),
     ("oktalogger_loader", "indices:admin/settings/update", MONTH),
