@@ -249,8 +249,8 @@ def _check_type(document: Document, given: Any) -> None:
         return
     if given in _TEMPORAL:
         message = (
-            f"a correlation of the type `{given}` cannot be watched by OpenSearch Alerting, whose monitors count within "
-            "one group of events and do not know which rule matched first; use `event_count` or `value_count`"
+            f"a correlation of the type `{given}` cannot be watched by OpenSearch Alerting, whose monitors count "
+            "within one group of events and do not know which rule matched first; use `event_count` or `value_count`"
         )
     else:
         message = f"the correlation's `type` is {given!r}; a monitor can do {' and '.join(_COUNTS)}"

@@ -60,10 +60,10 @@ def _groups(detection: CompiledDetection, settings: MonitorSettings) -> str:
     if threshold is None:
         raise ValueError(f"{detection.title} has no threshold")
     what = f"different values of {threshold.counted}" if threshold.counted else "events"
-    names = ", ".join(group_fields(threshold).values())
+    names = " and ".join(group_fields(threshold).values())
     lines = [
         f"At least {threshold.at_least} {what} within {_span(threshold.seconds)}.",
-        f"{names}: {{{{#ctx.newAlerts}}}}{{{{bucket_keys}}}} {{{{/ctx.newAlerts}}}}",
+        f"The group ({names}): {{{{#ctx.newAlerts}}}}{{{{bucket_keys}}}} {{{{/ctx.newAlerts}}}}",
     ]
     if settings.dashboards_url:
         url = discover_url(settings.dashboards_url, detection.query, f"now-{settings.lookback_hours}h")
