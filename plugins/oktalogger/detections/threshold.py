@@ -56,6 +56,7 @@ def search_body(
     fresh: Mapping[str, Any],
     least_fresh: int = 1,
     after: Mapping[str, Any] | None = None,
+    more: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Write the search that counts.
 
@@ -65,6 +66,7 @@ def search_body(
     :param fresh: a query clause for the events that are fresh
     :param least_fresh: how many fresh events a slot must hold
     :param after: the key of the last group of the page before
+    :param more: further aggregations inside each slot
     :return: the body; its groups hold the slots in which the threshold was reached, often none
     """
     threshold = detection.threshold
@@ -84,16 +86,18 @@ def search_body(
             GROUPS: {
                 "composite": composite,
                 "aggregations": {
-                    SLOTS: _slots(threshold, 0, fresh, least_fresh),
-                    SHIFTED_SLOTS: _slots(threshold, half, fresh, least_fresh),
+                    SLOTS: _slots(threshold, 0, fresh, least_fresh, more),
+                    SHIFTED_SLOTS: _slots(threshold, half, fresh, least_fresh, more),
                 },
             }
         },
     }
 
 
-def _slots(threshold: Threshold, offset: int, fresh: Mapping[str, Any], least_fresh: int) -> dict[str, Any]:
-    inside: dict[str, Any] = {FRESH: {"filter": dict(fresh)}}
+def _slots(
+    threshold: Threshold, offset: int, fresh: Mapping[str, Any], least_fresh: int, more: Mapping[str, Any] | None
+) -> dict[str, Any]:
+    inside: dict[str, Any] = {FRESH: {"filter": dict(fresh)}, **(more or {})}
     if threshold.counted is not None:
         precision = min(max(_EXACT_UP_TO, 2 * threshold.at_least), 40_000)
         inside[VALUES] = {"cardinality": {"field": threshold.counted, "precision_threshold": precision}}
