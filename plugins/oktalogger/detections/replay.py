@@ -283,7 +283,7 @@ def _in_a_line(source: dict[str, Any]) -> str:
 def table(found: Sequence[Found]) -> str:
     """Return what was found as a table to read: rule, matches, first, last, an example."""
     head = ("rule", "severity", "matches", "new", "first", "last", "example")
-    rows = [head]
+    rows: list[tuple[str, ...]] = [head]
     for row in (item.as_dict() for item in found):
         count = f"{row['matches']}{'+' if row['more'] else ''}"
         cells = (row["rule"], row["severity"], count, row["new"], row["first"], row["last"], row["example"])

@@ -110,13 +110,16 @@ def _slots(
                 "lang": "painless",
                 "params": {"at_least": threshold.at_least, "least_fresh": least_fresh},
             },
+            "gap_policy": "skip",
         }
     }
-    histogram: dict[str, Any] = {
+    # Every default is written out, because that is how the server stores it, and the two are compared.
+    histogram = {
         "field": PUBLISHED,
         "fixed_interval": f"{threshold.seconds}s",
+        "offset": offset,
+        "order": {"_key": "asc"},
+        "keyed": False,
         "min_doc_count": 1,
     }
-    if offset:
-        histogram["offset"] = f"{offset}ms"
     return {"date_histogram": histogram, "aggregations": inside}
