@@ -150,7 +150,7 @@ def _add_test(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     parser = actions.add_parser(
         "test",
         help="run the rules' tests on a real OpenSearch",
-        description="Run the rules' tests on the OpenSearch that OKTALOGGER_OPENSEARCH_URL names, in indices of their own.",
+        description="Run the rules' tests on the OpenSearch at OKTALOGGER_OPENSEARCH_URL, in indices of their own.",
     )
     common_arguments(parser)
     parser.set_defaults(run=guarded(_test))

@@ -180,10 +180,12 @@ def refused(client: OpenSearch, names: IndexNames, detection: CompiledDetection)
         params={"explain": "true", "rewrite": "true"},
         body={"query": {"query_string": {"query": detection.query}}},
     )
-    if answer["valid"]:
-        return None
-    reasons = [str(item.get("error", "")) for item in answer.get("explanations", ())]
-    return f"OpenSearch does not take the rule's query: {' '.join(' '.join(reasons).split())[:500]}"
+    # What fails inside a query_string is "valid", and then matches nothing: only the explanation says so.
+    for item in answer.get("explanations", ()):
+        reason = str(item.get("error") or item.get("explanation", ""))
+        if not item["valid"] or 'MatchNoDocsQuery("failed' in reason:
+            return f"OpenSearch does not take the rule's query: {' '.join(reason.split())[:500]}"
+    return None
 
 
 def event_fires(
