@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import time
 from functools import cached_property
@@ -12,6 +13,7 @@ from oktalogger.hooks.extras import ConnectionSettingsError, names, read_extras
 from oktalogger.hooks.forms import OPENSEARCH_EXTRAS
 from oktalogger.opensearch.client import OpenSearchSettings, make_client
 from oktalogger.opensearch.errors import OpenSearchLoadError
+from oktalogger.opensearch.ledger import Ledger
 from oktalogger.opensearch.store import OpenSearchStore
 from oktalogger.opensearch.transport import call
 
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
     from opensearchpy import OpenSearch
 
     from oktalogger.opensearch.names import IndexNames
+
+log = logging.getLogger(__name__)
 
 # search-name-id.region.es.amazonaws.com, id.region.aoss.amazonaws.com, also in China and with a dual stack (on.aws).
 _AMAZON_HOST = re.compile(
@@ -69,7 +73,7 @@ class OpenSearchHook(BaseHook):
             mask_secret(conn.password)
         if odd := [name for name in unknown if name not in _IGNORED]:
             # Not an error as for Okta: the connection may be the community provider's as well.
-            self.log.warning(
+            log.warning(
                 "The connection %s has extras that this hook does not know: %s. It knows: %s.",
                 conn.conn_id,
                 ", ".join(odd),
@@ -105,6 +109,13 @@ class OpenSearchHook(BaseHook):
         :param replicas: copies of each shard of an index to come
         """
         return OpenSearchStore(self.client, index_names, shards=shards, replicas=replicas, sleep=self._sleep)
+
+    def ledger(self, index_names: IndexNames) -> Ledger:
+        """Return the ledger of a deployment; the store's ``prepare`` makes its index.
+
+        :param index_names: the names of the deployment
+        """
+        return Ledger(self.client, index_names)
 
     @property
     def dashboards_url(self) -> str | None:
