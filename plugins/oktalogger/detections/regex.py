@@ -65,7 +65,7 @@ def to_lucene(pattern: str, *, ignore_case: bool = False) -> str:
     try:
         parsed = sre_parser.parse(pattern, re.IGNORECASE if ignore_case else 0)
     except (re.error, OverflowError, RecursionError) as error:
-        raise RegexError(f"the regular expression {pattern!r} is not valid: {error}") from error
+        raise RegexError(f"it is not valid: {error}") from error
     translator = _Translator()
     ignore_case = ignore_case or bool(parsed.state.flags & re.IGNORECASE)
     branches = [translator.anchored(items, ignore_case) for items in _unfold(list(parsed))]
