@@ -57,16 +57,19 @@ _NOTHING: Final = "\ue000"
 _COMPARISONS: Final = {"LT": "<", "LTE": "<=", "GT": ">", "GTE": ">="}
 
 
-class _AnyPattern:
+class _Patterns:
     """Lets every regular expression pass: what OpenSearch can do is for ``regex`` to say, with its line."""
 
     error = re.error
 
     def compile(self, pattern: str, flags: int = 0) -> re.Pattern[str]:
-        return re.compile("")
+        try:
+            return re.compile(pattern, flags)
+        except re.error:
+            return re.compile("")
 
 
-_POLICY: Final = SigmaPolicy(regex_engine=cast("Any", _AnyPattern()))
+_POLICY: Final = SigmaPolicy(regex_engine=cast("Any", _Patterns()))
 
 
 @dataclass(frozen=True, slots=True)

@@ -75,12 +75,14 @@ class LoadedCase:
     :param detection: whose case it is
     :param case: the case
     :param run_id: what its documents say in ``oktalogger.run_id``
+    :param org: of the events; another for each case, so that no threshold counts those of two
     :param end: when the last of them was loaded
     """
 
     detection: CompiledDetection
     case: Case
     run_id: str
+    org: str
     end: datetime
 
 
@@ -122,8 +124,9 @@ def load_cases(store: OpenSearchStore, compiled: Compiled, *, now: datetime | No
             made = samples(case, start_before(now, length(case), slot), f"{store.names.prefix}/{run_id}")
             for month in {(sample.published.year, sample.published.month): sample for sample in made}.values():
                 store.ensure_month(month.published)
-            built += documents(made, store.names, run_id)
-            loaded.append(LoadedCase(detection, case, run_id, made[-1].loaded))
+            org = f"case-{len(loaded)}.okta.com"
+            built += documents(made, store.names, run_id, org=org)
+            loaded.append(LoadedCase(detection, case, run_id, org, made[-1].loaded))
     result = store.create(built)
     if result.rejected:
         raise ValueError(f"OpenSearch refused the event of a test case: {result.rejected[0].reason}")

@@ -68,6 +68,26 @@ def test_a_condition_with_not_never_stands_alone(tmp_path: Path) -> None:
     assert detection.selection == "(eventType:system.api_token.create OR (*:* AND NOT outcome.result:SUCCESS))"
 
 
+@pytest.mark.parametrize(
+    ("condition", "expected"),
+    [
+        ("all of part_*", "(eventType:system.api_token.create AND outcome.result:SUCCESS)"),
+        ("1 of part_*", "(eventType:system.api_token.create OR outcome.result:SUCCESS)"),
+        ("part_a and not 1 of part_b*", "(eventType:system.api_token.create AND NOT (outcome.result:SUCCESS))"),
+        ("all of them", "(eventType:system.api_token.create AND outcome.result:SUCCESS)"),
+    ],
+)
+def test_conditions_over_several_searches(tmp_path: Path, condition: str, expected: str) -> None:
+    text = changed(
+        GOOD,
+        ("  selection:\n", "  part_a:\n"),
+        ("    outcome.result: SUCCESS\n", "  part_b:\n    outcome.result: SUCCESS\n"),
+        ("condition: selection", f"condition: {condition}"),
+    )
+    (detection,) = compile_texts(tmp_path, rule=text).strictly()
+    assert detection.selection.replace("NOT outcome.result:SUCCESS", "NOT (outcome.result:SUCCESS)") == expected
+
+
 def test_lists_are_filled_in_and_an_empty_one_finds_nothing(tmp_path: Path) -> None:
     (tmp_path / "variables.yml").write_text("friends: [ab@c, 7]\nnobody: []\n")
     text = changed(
