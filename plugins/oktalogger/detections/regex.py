@@ -18,6 +18,8 @@ sre_parser: Any = import_module("re._parser")
 
 MOST_REPEATS: Final = 1000
 
+# How Lucene writes the empty text; an alternative with nothing in it makes it quietly match nothing at all.
+_NOTHING: Final = "()"
 _SPECIAL: Final = frozenset('.?+*|{}[]()"\\#@&<>~^$/:- ')
 _CLASSES: Final[dict[Any, tuple[tuple[int, int], ...]]] = {
     sre.CATEGORY_DIGIT: ((48, 57),),
@@ -73,7 +75,7 @@ def to_lucene(pattern: str, *, ignore_case: bool = False) -> str:
         translator.automaton.effort(either([part for _, part in branches]))
     except TooComplexError:
         raise _too_complex() from None
-    texts = [text for text, _ in branches]
+    texts = [text or _NOTHING for text, _ in branches]
     return texts[0] if len(texts) == 1 else "(" + "|".join(texts) + ")"
 
 
@@ -166,7 +168,7 @@ class _Translator:
             return self._set(value, ignore_case)
         if operator is sre.BRANCH:
             pairs = [self._sequence(branch, ignore_case) for branch in value[1]]
-            return "(" + "|".join(text for text, _ in pairs) + ")", either([part for _, part in pairs])
+            return "(" + "|".join(text or _NOTHING for text, _ in pairs) + ")", either([part for _, part in pairs])
         if operator is sre.SUBPATTERN:
             _, added, removed, inner = value
             ignores = (ignore_case or bool(added & re.IGNORECASE)) and not removed & re.IGNORECASE
