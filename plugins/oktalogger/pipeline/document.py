@@ -118,7 +118,7 @@ class DocumentBuilder:
         try:
             event = _decode(raw)
             return self._build(raw, event, now)
-        except (msgspec.DecodeError, RecursionError, UnicodeEncodeError) as error:
+        except (msgspec.DecodeError, RecursionError, UnicodeError) as error:
             return _rejection(raw, event, "unreadable_event", str(error))
         except EventError as error:
             return _rejection(raw, event, error.kind, str(error))

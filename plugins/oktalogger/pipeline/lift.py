@@ -224,7 +224,7 @@ def _lift_targets(event: dict[str, Any], lifted: dict[str, Any]) -> None:
     methods: list[str] = []
     is_console = event.get("eventType") == "user.session.access_admin_app"
     actor_is_target = None
-    for target in _dicts(event.get("target")):
+    for target in filter(None, _dicts(event.get("target"))):
         kind = TARGET_KINDS.get(str(target.get("type")), OTHER_KIND)
         of_kind = targets.setdefault(kind, {})
         of_any = targets.setdefault(ANY_KIND, {})

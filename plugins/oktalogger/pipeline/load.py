@@ -48,7 +48,7 @@ class DocumentStore(Protocol):
     names: IndexNames
 
     def ensure_month(self, published: datetime) -> None:
-        """Make sure that the index for this month is there and is ours."""
+        """Make sure that the index of this month is there and is ours; called for every page."""
 
     def create(self, documents: Sequence[Document]) -> BulkResult:
         """Store documents that are not there yet."""
@@ -205,7 +205,7 @@ def load_window(
     :return: the counts
     :raises WindowError: where the window ends in the future
     :raises OktaError: where Okta refused, or stayed out of reach
-    :raises OpenSearchStoreError: where OpenSearch refused, or stayed out of reach
+    :raises OpenSearchLoadError: where OpenSearch refused, or stayed out of reach
     :raises LoadStoppedError: where ``stop`` was set
     """
     window = plan.stamp.window
@@ -235,8 +235,6 @@ class _Load:
         self._on_stored = on_stored
         self._stop = stop
         self._clock = clock
-        self._months: set[tuple[int, int]] = set()
-        self._months_lock = threading.Lock()
         self._result = LoadResult()
         self._began = time.monotonic()
 
@@ -249,20 +247,31 @@ class _Load:
             try:
                 pages = self._pages(resume_from)
                 upcoming = fetcher.submit(next, pages, None)
-                while (page := upcoming.result()) is not None:
+                while (page := self._result_of(upcoming, in_flight)) is not None:
                     upcoming = fetcher.submit(next, pages, None)
                     in_flight.append((page, storers.submit(self._store_page, page)))
-                    while len(in_flight) >= self._plan.threads or (in_flight and in_flight[0][1].done()):
-                        self._settle(*in_flight.popleft())
-                while in_flight:
-                    self._settle(*in_flight.popleft())
+                    self._settle(in_flight, until=self._plan.threads)
+                self._settle(in_flight, until=0)
             except BaseException:
-                # The threads end at their next wait or page; nothing that they still store can harm, it has its id.
+                # The threads end at their next wait or page; what they still store does no harm, it has its id.
                 self._stop.set()
                 storers.shutdown(wait=False, cancel_futures=True)
                 raise
         self._result.seconds = time.monotonic() - self._began
         return self._result
+
+    def _result_of(self, upcoming: Future[Page | None], in_flight: deque[tuple[Page, Future[_Stored]]]) -> Page | None:
+        try:
+            return upcoming.result()
+        except Exception:
+            # What was read before the failure is stored and reported first, so that the next try goes on after it.
+            self._settle(in_flight, until=0)
+            raise
+
+    def _settle(self, in_flight: deque[tuple[Page, Future[_Stored]]], *, until: int) -> None:
+        while len(in_flight) > until or (in_flight and in_flight[0][1].done()):
+            page, future = in_flight.popleft()
+            self._count(page, future.result())
 
     def _pages(self, resume_from: str | None) -> Iterator[Page]:
         query = self._plan.query()
@@ -300,8 +309,9 @@ class _Load:
                 documents.append(built.document)
                 first = built.published if first is None else min(first, built.published)
                 last = built.published if last is None else max(last, built.published)
-        if first is not None and last is not None:
-            self._ensure_months(first, last)
+        # Pages are in order of `published`, so the two ends of a page name every month but in a query of years.
+        for published in filter(None, (first, last)):
+            self._store.ensure_month(published)
         outcome = self._store.create(documents) if documents else BulkResult()
         rejections.extend(outcome.rejected)
         if rejections:
@@ -313,17 +323,7 @@ class _Load:
         fields = self._plan.stamp.fields()
         return {name: fields[name] for name in ("org", "window_start", "window_end", "run_id", "load_kind")}
 
-    def _ensure_months(self, first: datetime, last: datetime) -> None:
-        # Pages are in order of `published`, so the two ends of a page name every month but in a query of years.
-        with self._months_lock:
-            for published in (first, last):
-                month = (published.year, published.month)
-                if month not in self._months:
-                    self._store.ensure_month(published)
-                    self._months.add(month)
-
-    def _settle(self, page: Page, future: Future[_Stored]) -> None:
-        stored = future.result()
+    def _count(self, page: Page, stored: _Stored) -> None:
         result = self._result
         result.pages += 1
         result.requests += page.requests
