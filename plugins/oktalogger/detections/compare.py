@@ -136,7 +136,7 @@ def _simple(value: Any) -> Any:
         elif key in ("include_lower", "include_upper") or _is_default(key, inner):
             continue
         else:
-            simple[_RENAMED.get(key, key)] = _simple(inner)
+            simple[str(_RENAMED.get(key, key))] = _simple(inner)
     # {"value": x} and, in a wildcard query, {"wildcard": x} say no more than x.
     if len(simple) == 1:
         ((key, inner),) = simple.items()
