@@ -63,15 +63,22 @@ _DEFAULTS: Final[dict[str, tuple[Any, ...]]] = {
     "lenient": (False,),
     "flags_value": (255,),
     "keyed": (False,),
-    "min_doc_count": (0,),
+    "min_doc_count": (1,),
     "shard_min_doc_count": (0,),
     "show_term_doc_count_error": (False,),
     "lang": ("painless",),
-    "order": ("asc",),
+    "order": ("asc", [{"_count": "desc"}, {"_key": "asc"}]),
+    "size": (10,),
+    "from": (0,),
+    "version": (False,),
+    "seq_no_primary_term": (False,),
+    "explain": (False,),
+    "operator": ("or",),
     "type": ("best_fields",),
 }
 _BOUNDS: Final = {"gt": ("from", False), "gte": ("from", True), "lt": ("to", False), "lte": ("to", True)}
 _RENAMED: Final = {"aggs": "aggregations"}
+_LISTS: Final = frozenset({"must", "filter", "must_not", "should"})
 _NOTHING: Final = object()
 
 
@@ -125,17 +132,16 @@ def _simple(value: Any) -> Any:
     if not isinstance(value, dict):
         return value
     simple: dict[str, Any] = {}
-    for key, inner in value.items():
+    for key, given in value.items():
+        inner = _canonical(key, given)
         if key in _BOUNDS:
             bound, inclusive = _BOUNDS[key]
             simple[bound] = {"at": _simple(inner), "inclusive": inclusive}
-        elif key in ("from", "to") and f"include_{'lower' if key == 'from' else 'upper'}" in value:
-            inclusive = value["include_lower" if key == "from" else "include_upper"]
+        elif key in ("from", "to") and "include_lower" in value:
             if inner is not None:
+                inclusive = value["include_lower" if key == "from" else "include_upper"]
                 simple[key] = {"at": _simple(inner), "inclusive": inclusive}
-        elif key in ("include_lower", "include_upper") or _is_default(key, inner):
-            continue
-        else:
+        elif key not in ("include_lower", "include_upper") and not _is_default(key, inner):
             simple[str(_RENAMED.get(key, key))] = _simple(inner)
     # {"value": x} and, in a wildcard query, {"wildcard": x} say no more than x.
     if len(simple) == 1:
@@ -143,6 +149,28 @@ def _simple(value: Any) -> Any:
         if key == "value" or (key in ("wildcard", "query") and not isinstance(inner, dict)):
             return inner
     return simple
+
+
+def _canonical(key: str, value: Any) -> Any:
+    """Bring the short forms that a search may be written in to the one that the server writes."""
+    if key in _LISTS and isinstance(value, dict):
+        return [value]
+    if key == "_source" and isinstance(value, list):
+        return {"includes": value, "excludes": []}
+    if key == "minimum_should_match":
+        return str(value)
+    if key in ("default_operator", "operator") and isinstance(value, str):
+        return value.lower()
+    if key == "sort":
+        entries = value if isinstance(value, list) else [value]
+        return [_sort_entry(entry) for entry in entries]
+    return value
+
+
+def _sort_entry(entry: Any) -> Any:
+    if isinstance(entry, str):
+        return {entry: {"order": "asc"}}
+    return {name: {"order": order} if isinstance(order, str) else order for name, order in entry.items()}
 
 
 def _is_default(key: str, value: Any) -> bool:
