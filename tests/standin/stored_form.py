@@ -45,9 +45,13 @@ def _query(query: dict[str, Any]) -> dict[str, Any]:
     if kind in ("term", "prefix"):
         return {kind: {field: {"value": _value(value, "value"), "boost": 1.0} for field, value in inner.items()}}
     if kind == "wildcard":
-        return {kind: {field: {"wildcard": _value(value, "value"), "boost": 1.0} for field, value in inner.items()}}
+        return {
+            kind: {
+                field: {"wildcard": _value(value, "value", "wildcard"), "boost": 1.0} for field, value in inner.items()
+            }
+        }
     if kind == "terms":
-        return {"terms": {**inner, "boost": 1.0}}
+        return {"terms": inner | {"boost": 1.0}}
     if kind == "exists":
         return {"exists": {"field": inner["field"], "boost": 1.0}}
     if kind == "match_all":
@@ -71,10 +75,10 @@ def _bool(inner: dict[str, Any]) -> dict[str, Any]:
 
 def _range(bounds: dict[str, Any]) -> dict[str, Any]:
     stored: dict[str, Any] = {
-        "from": bounds.get("gt", bounds.get("gte")),
-        "to": bounds.get("lt", bounds.get("lte")),
-        "include_lower": "gt" not in bounds,
-        "include_upper": "lt" not in bounds,
+        "from": bounds.get("gt", bounds.get("gte", bounds.get("from"))),
+        "to": bounds.get("lt", bounds.get("lte", bounds.get("to"))),
+        "include_lower": bounds.get("include_lower", "gt" not in bounds),
+        "include_upper": bounds.get("include_upper", "lt" not in bounds),
     }
     for key in ("format", "time_zone"):
         if key in bounds:
@@ -82,8 +86,8 @@ def _range(bounds: dict[str, Any]) -> dict[str, Any]:
     return {**stored, "boost": 1.0}
 
 
-def _value(value: Any, key: str) -> Any:
-    return value[key] if isinstance(value, dict) else value
+def _value(value: Any, *keys: str) -> Any:
+    return next(value[key] for key in keys if key in value) if isinstance(value, dict) else value
 
 
 _QUERY_STRING = {

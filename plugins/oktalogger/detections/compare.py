@@ -193,7 +193,7 @@ def _walk(path: str, files: Any, server: Any) -> Iterator[Difference]:
 
 
 def _empty(value: Any) -> bool:
-    return value is _NOTHING or value is None or value == [] or value == {}
+    return value is _NOTHING or value is None or value == []
 
 
 def _short(value: Any) -> str:

@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final
 
-from oktalogger.detections.compare import Difference, differences, dropped
+from oktalogger.detections.compare import Difference, differences, dropped, normal
+from oktalogger.detections.model import source_hash
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -150,15 +151,15 @@ def check_deletions(plan: Plan, *, share: float, confirmed: bool = False) -> Non
     :param confirmed: whether a person said that they are to be deleted
     :raises PlanRefusedError: where it deletes more
     """
-    deleted = plan.of(Kind.DELETE)
+    deleted = {step.detection_id: step.name for step in plan.of(Kind.DELETE)}
     ours = {step.detection_id for step in plan.steps if step.stored is not None and step.kind != Kind.COPY}
     if confirmed or len(deleted) <= share * len(ours):
         return
-    names = ", ".join(step.name for step in deleted[:5]) + (", ..." if len(deleted) > 5 else "")
+    names = ", ".join(list(deleted.values())[:5]) + (", ..." if len(deleted) > 5 else "")
     raise PlanRefusedError(
-        f"The plan deletes {len(deleted)} of our {len(ours)} monitors, more than the share of {share:.0%} that goes "
-        f"without a confirmation: {names}. Nothing was written. Are all rule files there? If these are to go, run it "
-        "again with confirm_deletions."
+        f"The plan deletes the monitors of {len(deleted)} of {len(ours)} rules, more than the share of {share:.0%} "
+        f"that goes without a confirmation: {names}. Nothing was written. Are all rule files there? If these are to "
+        "go, run it again with confirm_deletions."
     )
 
 
@@ -234,7 +235,11 @@ class _Seen:
     @property
     def edited(self) -> bool:
         """Whether a person changed something. Written anew with the same content does not count."""
-        return not self.untouched and (self.rendered is None or bool(self.differences()))
+        if self.untouched:
+            return False
+        if self.marker is not None and self.marker.content == source_hash(normal(self.monitor.content)):
+            return False
+        return self.rendered is None or bool(self.differences())
 
 
 def _by_id(rendered: Iterable[RenderedMonitor]) -> dict[str, RenderedMonitor]:
@@ -258,7 +263,7 @@ def _steps(detection_id: str, group: _Group, rendered: RenderedMonitor | None, w
         return [Step(Kind.CREATE, detection_id, rendered.name, rendered=rendered, note="The rule is new."), *copies]
     # What a person changed is kept before what is up to date, and that before the rest; then the oldest.
     keep, *others = sorted(group.named, key=lambda seen: (not seen.edited, not seen.current, seen.monitor.age))
-    extra = [_duplicate(detection_id, seen, override=override) for seen in others]
+    extra = [_duplicate(detection_id, seen, keep, override=override) for seen in others]
     if rendered is None:
         return [_orphan(detection_id, seen, override=override) for seen in (keep, *others)] + copies
     return [_kept(keep, rendered, override=override, rewrite=detection_id in wanted.rewrite), *extra, *copies]
@@ -279,16 +284,18 @@ def _kept(seen: _Seen, rendered: RenderedMonitor, *, override: bool, rewrite: bo
         return step(Kind.EDITED, found, note + ". It stays as it is until put_back is asked for.")
     if seen.edited:
         return step(Kind.PUT_BACK, found, "Somebody changed it on the server; put_back was asked for.")
-    if seen.untouched and seen.hash != rendered.source_hash:
+    if seen.marker is not None and seen.hash != rendered.source_hash:
         return step(Kind.UPDATE, found, "The rule has changed.")
     if rewrite:
         return step(Kind.UPDATE, found, "An earlier write may have been carried out by half.")
     return step(Kind.UPDATE, found, "Written by somebody else with the same content; our marker is renewed.")
 
 
-def _duplicate(detection_id: str, seen: _Seen, *, override: bool) -> Step:
+def _duplicate(detection_id: str, seen: _Seen, keep: _Seen, *, override: bool) -> Step:
     monitor = seen.monitor
-    if seen.edited and not override:
+    # A copy made through the API has our marker and begins at version 1 as ours did: only its content gives it away.
+    copied = seen.untouched and seen.hash == keep.hash and bool(differences(keep.monitor.content, monitor.content))
+    if (seen.edited or copied) and not override:
         note = "A second monitor of its rule, changed by hand. It stays until put_back is asked for."
         return Step(Kind.EDITED, detection_id, monitor.name, monitor, None, seen.differences(), note)
     return Step(Kind.DUPLICATE, detection_id, monitor.name, monitor, note="Its rule has another monitor already.")
@@ -303,7 +310,7 @@ def _orphan(detection_id: str, seen: _Seen, *, override: bool) -> Step:
 
 
 def _copy(detection_id: str, seen: _Seen) -> Step:
-    note = "It carries our marker but not our name: somebody's copy. It is never touched."
+    note = "It carries our marker under another name: somebody copied or renamed it. It is never touched."
     return Step(Kind.COPY, detection_id, seen.monitor.name, seen.monitor, note=note)
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
+from oktalogger.detections.compare import normal
 from oktalogger.detections.model import MONITOR_PREFIX, source_hash
 
 if TYPE_CHECKING:
@@ -55,24 +56,20 @@ class Marker:
     :param hash: hash of what was rendered
     :param version: the monitor's version that our own write made. Any other version means that somebody else wrote
         since, which a comparison of contents could not tell: the server stores a query differently from how it was sent
+    :param content: hash of what was rendered in the form in which monitors can be compared. It tells a write that
+        changed nothing from one that did, where the rule has changed or gone since
     :param prefix: the index prefix of the deployment that wrote it; two of them may share a cluster
     """
 
     detection_id: str
     hash: str
     version: int
+    content: str
     prefix: str
 
     def as_ui_metadata(self) -> dict[str, Any]:
         """Return the object to send as ``ui_metadata``."""
-        return {
-            _MARKER_KEY: {
-                "detection_id": self.detection_id,
-                "hash": self.hash,
-                "version": self.version,
-                "prefix": self.prefix,
-            }
-        }
+        return {_MARKER_KEY: asdict(self)}
 
     @classmethod
     def of(cls, monitor: StoredMonitor) -> Marker | None:
@@ -81,11 +78,11 @@ class Marker:
         values = metadata.get(_MARKER_KEY) if isinstance(metadata, dict) else None
         if not isinstance(values, dict):
             return None
-        marker = cls(
-            values.get("detection_id", ""), values.get("hash", ""), values.get("version", 0), values.get("prefix", "")
-        )
-        texts = isinstance(marker.detection_id, str) and isinstance(marker.hash, str) and isinstance(marker.prefix, str)
-        return marker if texts and isinstance(marker.version, int) and marker.detection_id else None
+        texts = [values.get(name, "") for name in ("detection_id", "hash", "content", "prefix")]
+        version = values.get("version")
+        if not all(isinstance(text, str) for text in texts) or not texts[0] or not isinstance(version, int):
+            return None
+        return cls(texts[0], texts[1], version, texts[2], texts[3])
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +126,8 @@ class Owner:
 
         :param version: the version that the monitor has once this is stored: 1 for a create
         """
-        marker = Marker(rendered.detection_id, rendered.source_hash, version, self.prefix)
+        content = source_hash(normal(rendered.body))
+        marker = Marker(rendered.detection_id, rendered.source_hash, version, content, self.prefix)
         return {**rendered.body, "ui_metadata": marker.as_ui_metadata()}
 
 

@@ -84,6 +84,11 @@ def test_stores_a_search_as_the_server_writes_it(form: dict[str, Any]) -> None:
     assert stored_search(form["sent"]) == form["stored"]
 
 
+@pytest.mark.parametrize("form", FORMS, ids=[json.dumps(form["sent"])[12:90] for form in FORMS])
+def test_a_stored_search_is_stored_again_as_it_is(form: dict[str, Any]) -> None:
+    assert stored_search(form["stored"]) == form["stored"]
+
+
 def test_shows_ui_metadata_only_to_dashboards() -> None:
     standin = AlertingStandIn(indices={"okta-system-log-contract"})
     created = next(exchange for exchange in EXCHANGES if exchange["name"] == "create query-level")
