@@ -109,6 +109,13 @@ def test_reads_every_page_and_every_owner_and_no_workflow(monkeypatch: pytest.Mo
     assert sorted(monitor.id for monitor in found) == sorted(ids)
 
 
+def test_reads_more_than_the_ten_monitors_that_a_search_returns_by_itself() -> None:
+    standin = AlertingStandIn()
+    sync(standin, rules(25))
+    assert len(client_of(standin).monitors()) == 25
+    assert sync(standin, rules(25)).writes == 0
+
+
 def test_pages_do_not_lose_monitors_of_another_shard_with_the_same_number(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("oktalogger.detections.alerting.PAGE_SIZE", 3)
     standin = AlertingStandIn()
