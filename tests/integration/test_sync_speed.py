@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import time
-from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from oktalogger.detections.alerting import AlertingClient
 from oktalogger.detections.apply import apply_sync, plan_sync
@@ -14,6 +15,10 @@ from tests.standin.alerting import AlertingStandIn
 from tests.standin.transport import serve
 from tests.unit.detections.builders import rules
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+logger = logging.getLogger(__name__)
 RULES = 500
 OWNER = Owner()
 
@@ -44,7 +49,7 @@ def test_500_rules_are_planned_within_five_seconds_and_cost_no_write_when_nothin
         began = time.perf_counter()
         result = apply_sync(client, wanted, OWNER)
         applied = time.perf_counter() - began
-    print(f"\n{RULES} rules: plan {planned:.2f} s, apply of no change {applied:.2f} s, {result.requests} requests")
+    logger.info("%d rules: plan %.2f s, apply of no change %.2f s", RULES, planned, applied)
     assert plan.counts["unchanged"] == RULES
     assert plan.foreign == 100
     assert result.writes == 0
