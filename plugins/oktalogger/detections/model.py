@@ -26,6 +26,8 @@ ALERTING_SEVERITY: Final[dict[Severity, str]] = {
     "informational": "5",
 }
 
+NOT_HISTORICAL: Final = "NOT oktalogger.historical:true"
+
 # How a monitor of ours is recognised when somebody's edit in Dashboards has removed its `ui_metadata`.
 MONITOR_PREFIX: Final = "oktalogger: "
 
@@ -68,7 +70,7 @@ class CompiledDetection:
     :param enabled: whether it has a monitor that runs
     :param channels: notification channels by name; ``None`` leaves the choice to the settings
     :param throttle_minutes: for how long a group that fired stays quiet; thresholds only
-    :param query: query_string that selects the events, historical ones left out
+    :param selection: query_string that selects the events, historical ones too
     :param fields: index fields that the query, the grouping and the counting look at
     :param threshold: what is counted, or ``None`` where every matching event counts by itself
     :param file: the rule's file, relative to the folder of detections
@@ -87,10 +89,15 @@ class CompiledDetection:
     enabled: bool = True
     channels: tuple[str, ...] | None = None
     throttle_minutes: int | None = None
-    query: str
+    selection: str
     fields: tuple[str, ...] = ()
     threshold: Threshold | None = None
     file: str = ""
+
+    @property
+    def query(self) -> str:
+        """The query_string of the monitor: the selection, without what a backfill loaded."""
+        return f"({self.selection}) AND {NOT_HISTORICAL}"
 
     @property
     def monitor_name(self) -> str:
@@ -114,10 +121,13 @@ class CompiledDetection:
 
         :raises TypeError: where a field is missing or unknown
         """
-        given = {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
+        given: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, list) else value for name, value in values.items()
+        }
         if given.get("threshold") is not None:
-            threshold = dict(given["threshold"])
-            given["threshold"] = Threshold(**{**threshold, "group_by": tuple(threshold["group_by"])})
+            threshold: dict[str, Any] = dict(given["threshold"])
+            threshold["group_by"] = tuple(threshold["group_by"])
+            given["threshold"] = Threshold(**threshold)
         return cls(**given)
 
 
@@ -126,9 +136,10 @@ class MonitorSettings:
     """What monitors of one deployment have in common.
 
     :param event_interval_minutes: how often a document-level monitor runs
-    :param threshold_interval_minutes: how often a bucket-level monitor runs
-    :param lookback_hours: age of `published` up to which thresholds are still counted, so that what is loaded after an
-        outage still alerts
+    :param threshold_interval_minutes: how often a bucket-level monitor runs. It asks OpenSearch to compile a template
+        or two each time, and OpenSearch allows 75 in five minutes
+    :param lookback_hours: events loaded within this time are counted together. A late event completes a threshold with
+        those loaded that long before it; the default covers the reconciliation of the day before
     :param fresh_minutes: a threshold fires only if an event among those counted was loaded within this time. Longer
         than the interval on purpose: a run that comes late loses nothing, and runs that see a group again raise no
         second alert while the first is active
@@ -139,8 +150,8 @@ class MonitorSettings:
     """
 
     event_interval_minutes: int = 1
-    threshold_interval_minutes: int = 2
-    lookback_hours: int = 72
+    threshold_interval_minutes: int = 3
+    lookback_hours: int = 26
     fresh_minutes: int = 15
     default_channels: tuple[str, ...] = ()
     default_channels_from: Severity = "medium"

@@ -73,7 +73,9 @@ def error_of(reply: Reply, *, about: str = "", login_advice: str = LOGIN_ADVICE)
         return _api_error(errors.OktaServerError, "Okta could not answer", reply, envelope, about, advice)
     if reply.status < 400:
         target = reply.headers.get("Location")
-        kind = f"a redirect to {without_user(target).partition('?')[0]}" if target else "no page of events"
+        kind = "no page of events"
+        if target:
+            kind = f"a redirect to {without_user(target).partition('?')[0]}, which is not followed"
         return protocol_error(reply, kind, about)
     if envelope.code is None and (reply.status == 407 or looks_like_html(reply)):
         return protocol_error(reply, kind_of_body(reply), about)

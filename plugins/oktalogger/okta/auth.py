@@ -5,6 +5,7 @@ Sources: Okta, "Create an API token"; "Implement OAuth for Okta with a service a
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 import uuid
@@ -44,7 +45,7 @@ class OktaAuth(AuthBase):
         """
 
     def can_renew_after(self, reply: Reply) -> bool:
-        """Return whether the same request, logged in anew, may succeed where this answer came."""
+        """Take note of an answer; return whether the same request, logged in anew, may succeed."""
         return False
 
 
@@ -61,7 +62,7 @@ class SswsAuth(OktaAuth):
     )
 
     def __init__(self, token: str) -> None:
-        token = token.strip().removeprefix("SSWS ").strip()
+        token = re.sub(r"^SSWS(\s+|$)", "", token.strip())  # people copy it with the word that goes before it
         if not token:
             raise OktaConfigurationError("The API token is empty: put it into the connection.")
         if not token.isascii() or not token.isprintable() or " " in token:
@@ -144,7 +145,7 @@ class PrivateKeyJwtAuth(OktaAuth):
         with self._lock:
             if self._token is None or self._clock() >= self._token.expires:
                 self._token = self._fetch()
-            request.headers["Authorization"] = f"Bearer {self._token.value}"
+            request.headers["Authorization"] = _bearer(self._token)
             return request
 
     def can_renew_after(self, reply: Reply) -> bool:
@@ -152,7 +153,9 @@ class PrivateKeyJwtAuth(OktaAuth):
         if not is_invalid_token(reply):
             return False
         with self._lock:
-            self._token = None
+            # Another thread may have renewed it already.
+            if self._token and reply.request.headers.get("Authorization") == _bearer(self._token):
+                self._token = None
         return True
 
     def _fetch(self) -> _AccessToken:
@@ -189,6 +192,10 @@ class PrivateKeyJwtAuth(OktaAuth):
         }
         headers = {"kid": self._key.key_id} if self._key.key_id else None
         return jwt.encode(claims, self._key.key, algorithm=self._key.algorithm, headers=headers)
+
+
+def _bearer(token: _AccessToken) -> str:
+    return f"Bearer {token.value}"
 
 
 class _Grant(msgspec.Struct):

@@ -17,7 +17,7 @@ from oktalogger.okta.links import next_link
 from oktalogger.okta.origin import org_origin
 from oktalogger.okta.paging import Pager, PagingSettings
 from oktalogger.okta.rate import OpenGate, RateLimit, RequestGate
-from oktalogger.okta.retry import RetrySettings, retrying
+from oktalogger.okta.retry import RetrySettings, is_transient, retrying
 from oktalogger.okta.transport import Reply, Transport
 
 if TYPE_CHECKING:
@@ -261,7 +261,7 @@ class SystemLogClient:
         try:
             return retrying(self._retry, sleep=sleep)(self._answer, url, cost, about=about)
         except OktaError as error:
-            if cost.requests > 1:
+            if is_transient(error):
                 error.gave_up(cost.requests, cost.waited_seconds)
             raise
 

@@ -60,7 +60,9 @@ def kind_of_body(reply: Reply) -> str:
     if looks_like_html(reply):
         title = _TITLE.search(reply.body[:10_000].decode("utf-8", "replace"))
         return f"HTML titled {_words(title[1])!r}" if title and title[1].strip() else "HTML"
-    return "something that is no JSON" if reply.body else "an empty body"
+    if not reply.body:
+        return "an empty body"
+    return "JSON that Okta does not send" if reply.body.lstrip()[:1] in b'{["' else "something that is no JSON"
 
 
 def _causes(causes: object) -> tuple[str, ...]:

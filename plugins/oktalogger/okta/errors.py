@@ -17,7 +17,9 @@ class OktaError(Exception):
 
     def gave_up(self, requests: int, waited_seconds: float) -> None:
         """Add to the message how much was tried before this error was let out."""
-        self.args = (f"{self} Gave up after {requests} requests and {waited_seconds:.0f} s of waiting.",)
+        self.args = (
+            f"{self} Gave up after {requests} request{'s' * (requests != 1)} and {waited_seconds:.0f} s of waiting.",
+        )
 
 
 class OktaConfigurationError(OktaError, ValueError):

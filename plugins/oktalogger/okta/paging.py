@@ -85,6 +85,7 @@ class Pager:
         self._without_progress = 0
         self._verifying: str | None = None  # why, while a verifying query is under way
         self._verifying_pages = 0
+        self._verifying_empty = 0
 
     def feed(self, url: str, events: Sequence[msgspec.Raw], next_url: str | None) -> Step:
         """Take one page and return what follows from it.
@@ -124,7 +125,7 @@ class Pager:
         if self._newest >= self._until:
             return Step(events, None, f"{reason}, at the end of what was asked for")
         self._verifying = reason
-        self._verifying_pages = 0
+        self._verifying_pages = self._verifying_empty = 0
         return Step(events, self._query_url(self._newest), f"{reason}: asking again from the last event")
 
     def _feed_verifying(self, events: Sequence[msgspec.Raw], next_url: str | None, full: bool) -> Step:
@@ -135,12 +136,17 @@ class Pager:
             self._verifying = None
             self._without_progress = 0
             return self._decide(new, next_url, full)
+        self._verifying_empty = 0 if events else self._verifying_empty + 1
+        followable = next_url is not None and next_url not in self._requested
+        hiccup = not events and self._verifying_empty < self._settings.max_pages_without_progress
+        if hiccup and self._newest_ids and followable:
+            return Step([], next_url)  # there must be an event where this query begins
         if not full:
             return Step([], None, f"{reason}; asked again from the last event: nothing is missing")
         # Full of what is known: more events than a page holds share one millisecond. All of them may come once more.
         self._verifying_pages += 1
-        known_pages = len(self._newest_ids) // max(1, len(events)) + 1
-        if next_url is None or next_url in self._requested or self._verifying_pages > known_pages:
+        known_pages = len(self._newest_ids) // len(events) + 1
+        if not followable or self._verifying_pages > known_pages:
             raise OktaPagingStuckError(
                 f"Paging is stuck at {self._newest.isoformat()}: {reason}, and asking again from there brings a full "
                 f"page of {len(events)} events that are all known. What follows cannot be reached. Try again later; "
@@ -199,4 +205,4 @@ def _to_millisecond(moment: datetime) -> datetime:
 def _limit_of(url: str, default: int) -> int:
     """Return the page size that a URL asks for: a saved ``next`` may stem from other settings."""
     values = parse_qs(urlsplit(url).query).get("limit", [])
-    return int(values[-1]) if values and values[-1].isdigit() and int(values[-1]) > 0 else default
+    return int(values[-1]) if values and values[-1].isdecimal() and int(values[-1]) > 0 else default

@@ -17,11 +17,23 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class RateLimit:
-    """One response's view of the rate limit: requests allowed, requests left, and when the count starts anew."""
+    """One response's view of the rate limit.
+
+    :param limit: requests that are allowed a minute
+    :param remaining: how many of them are left
+    :param reset: when the count starts anew
+    :param date: Okta's own time of the response; None where it names none
+    """
 
     limit: int
     remaining: int
     reset: datetime
+    date: datetime | None = None
+
+    @property
+    def seconds_left(self) -> float:
+        """How long the count still lasts, by Okta's clock where it told the time."""
+        return max(0.0, (self.reset - (self.date or datetime.now(UTC))).total_seconds())
 
     @property
     def is_concurrency(self) -> bool:
@@ -59,6 +71,7 @@ def from_headers(headers: Mapping[str, str]) -> RateLimit | None:
             limit=int(headers["X-Rate-Limit-Limit"]),
             remaining=int(headers["X-Rate-Limit-Remaining"]),
             reset=datetime.fromtimestamp(int(headers["X-Rate-Limit-Reset"]), UTC),
+            date=date_of(headers),
         )
     except (KeyError, ValueError, OverflowError, OSError):
         return None
@@ -86,6 +99,6 @@ def date_of(headers: Mapping[str, str]) -> datetime | None:
     """Return the server's time from the ``Date`` header, or None."""
     try:
         moment = parsedate_to_datetime(headers["Date"])
-    except (KeyError, ValueError):
+    except (KeyError, ValueError, OverflowError):
         return None
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -41,13 +41,22 @@ _NO_SUCH_HOST = {socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NON
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """One whole answer. ``headers`` ignores case and keeps repeated lines apart (``getlist``)."""
+    """One whole answer, and the request as it was sent. ``headers`` keeps repeated lines apart (``getlist``)."""
 
-    method: str
-    url: str
+    request: requests.PreparedRequest
     status: int
     headers: urllib3.HTTPHeaderDict
     body: bytes
+
+    @property
+    def method(self) -> str:
+        """The request's method."""
+        return self.request.method or ""
+
+    @property
+    def url(self) -> str:
+        """What was asked for, exactly as it was sent."""
+        return self.request.url or ""
 
     @property
     def request_id(self) -> str | None:
@@ -132,7 +141,7 @@ class Transport:
             body = response.raw.read(decode_content=True)
             headers: urllib3.HTTPHeaderDict = response.raw.headers
             _check_length(headers, received=response.raw.tell())
-            return Reply(str(request.method), url, response.status_code, headers, body)
+            return Reply(request, response.status_code, headers, body)
         finally:
             response.close()
 
@@ -192,7 +201,7 @@ def user_agent_of(suffix: str | None) -> str:
 def _check_length(headers: urllib3.HTTPHeaderDict, *, received: int) -> None:
     # urllib3 2 checks this by itself, urllib3 1 and some codings do not; a page cut at a border would pass unnoticed.
     announced = headers.get("Content-Length", "")
-    if announced.isdigit() and "Transfer-Encoding" not in headers and int(announced) != received:
+    if announced.isdecimal() and "Transfer-Encoding" not in headers and int(announced) != received:
         raise _CutOffError(f"the body was cut off: {received} of {announced} bytes came")
 
 

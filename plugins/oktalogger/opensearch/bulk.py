@@ -45,10 +45,8 @@ _PARAMS = {
     "require_alias": "true",
     # How long the server waits for a shard; well below our own time-out, so that its answer reaches us.
     "timeout": "20s",
-    "filter_path": (
-        "errors,items.create.status,items.create.error.type,items.create.error.reason,items.create.error.caused_by"
-    ),
 }
+_ONLY = "items.create.status,items.create.error.type,items.create.error.reason,items.create.error.caused_by"
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +143,7 @@ class BulkStore:
             first = result.rejected[0]
             raise RejectionNotStoredError(
                 f"The index {self._names.rejected} refused {len(result.rejected)} of {len(rejections)} rejected "
-                f"events, the first with {first.reason_type}: {first.reason}. The load stops here, so that nothing is lost. "
+                f"events, the first with {first.reason_type}: {first.reason}. The load stops, so that nothing is lost. "
                 "Look at that index's mapping and settings, and load the window again.",
                 error_type=first.reason_type,
                 reason=first.reason,
@@ -199,9 +197,10 @@ class BulkStore:
             self._client,
             "POST",
             f"/{quote(target)}/_bulk",
-            doing=f"while storing {count} documents through {target}",
+            doing=f"to store {count} documents through {target}",
             index=target,
             params=_PARAMS,
+            only=_ONLY,
             body=body,
             content_type="application/x-ndjson",
         )
@@ -290,7 +289,8 @@ def _settle(
     :return: the counts; the documents to send again; why the first of those was refused
     :raises OpenSearchLoadError: where an item's refusal has nothing to do with the document
     """
-    created = existing = 0
+    created = 0
+    existing: list[str] = []
     rejected: list[Rejection] = []
     again: list[Document] = []
     refusal: OpenSearchLoadError | None = None
@@ -299,7 +299,7 @@ def _settle(
             case Fate.CREATED:
                 created += 1
             case Fate.EXISTING:
-                existing += 1
+                existing.append(document.id)
             case Fate.REJECTED:
                 failure = outcome.failure
                 rejected.append(_reject(document, error_for(failure, doing="", index=document.index)))
@@ -309,13 +309,17 @@ def _settle(
             case Fate.FATAL:
                 raise _item_error(target, outcome)
     result = BulkResult(
-        created=created, existing=existing, rejected=tuple(rejected), unclear=existing if unclear else 0
+        created=created,
+        existing=len(existing),
+        existing_ids=tuple(existing),
+        rejected=tuple(rejected),
+        unclear=len(existing) if unclear else 0,
     )
     return result, again, refusal
 
 
 def _item_error(target: str, outcome: Outcome) -> OpenSearchLoadError:
-    return error_for(outcome.failure, doing=f"while storing documents through {target}", index=target)
+    return error_for(outcome.failure, doing=f"to store documents through {target}", index=target)
 
 
 def _reject(document: Document, error: OpenSearchLoadError) -> Rejection:
@@ -336,5 +340,5 @@ class _Published(msgspec.Struct):
 def _published(document: Document) -> str | None:
     try:
         return msgspec.json.decode(document.source, type=_Published).published
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None

@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import requests.auth
-from opensearchpy import OpenSearch, RequestsHttpConnection, Urllib3HttpConnection
+from opensearchpy import OpenSearch, RequestsHttpConnection, TransportError, Urllib3HttpConnection
 
 from oktalogger.opensearch.errors import OpenSearchSettingsError
 
@@ -98,11 +98,18 @@ def _is_loopback(host: str) -> bool:
         return False
 
 
-class _QuietLog:
+class _Quiet:
     """Keeps opensearch-py's line per request, and its stack trace per refusal, out of the task's log.
 
     What fails is raised with everything that the line would say. Bodies, which are events, are never logged.
     """
+
+    def _raise_error(self, status_code: int, raw_data: Any, content_type: str | None = None) -> None:
+        try:
+            super()._raise_error(status_code, raw_data, content_type)  # type: ignore[misc]
+        except AttributeError:
+            # opensearch-py takes any JSON for an object; a proxy may send a list.
+            raise TransportError(status_code, raw_data, None) from None
 
     def log_request_success(self, method: str, full_url: str, path: str, body: Any, status_code: int, *_: Any) -> None:
         logger.debug("%s %s: %s", method, path, status_code)
@@ -111,11 +118,20 @@ class _QuietLog:
         logger.debug("%s %s failed", method, path)
 
 
-class _Urllib3Connection(_QuietLog, Urllib3HttpConnection):
+class _Urllib3Connection(_Quiet, Urllib3HttpConnection):
     pass
 
 
-class _RequestsConnection(_QuietLog, RequestsHttpConnection):
+class _RequestsConnection(_Quiet, RequestsHttpConnection):
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if kwargs.get("ca_certs") or not kwargs.get("verify_certs", True):
+            # Else requests prefers REQUESTS_CA_BUNDLE of the environment to what the connection says.
+            merge = self.session.merge_environment_settings
+            self.session.merge_environment_settings = (  # type: ignore[method-assign]
+                lambda url, proxies, stream, verify, cert: merge(url, proxies, stream, self.session.verify, cert)
+            )
+
     def perform_request(self, *args: Any, **kwargs: Any) -> Any:
         # A redirect is a misconfigured proxy; following it would carry signed events elsewhere.
         kwargs.setdefault("allow_redirects", False)

@@ -49,6 +49,7 @@ class BulkResult:
     :param existing: documents that were there already (409)
     :param unclear: how many of ``existing`` had been sent before in a request that got no answer (time-out, reset,
         502, 503, 504): this very call may have created them, or an earlier load; nobody can tell any more
+    :param existing_ids: the ids of those
     :param rejected: documents that were refused for good
     :param retried: how many documents were sent again, each time counted
     :param requests: requests sent
@@ -62,6 +63,7 @@ class BulkResult:
     bytes_sent: int = 0
     requests: int = 0
     unclear: int = 0
+    existing_ids: tuple[str, ...] = ()
 
     def __add__(self, other: BulkResult) -> BulkResult:
         return BulkResult(
@@ -72,4 +74,5 @@ class BulkResult:
             bytes_sent=self.bytes_sent + other.bytes_sent,
             requests=self.requests + other.requests,
             unclear=self.unclear + other.unclear,
+            existing_ids=self.existing_ids + other.existing_ids,
         )

@@ -58,7 +58,8 @@ class Failure:
         status = error.args[0] if error.args and isinstance(error.args[0], int) else None
         info = error.args[2] if len(error.args) > 2 else None
         if status is None:
-            return cls(None, type(info if isinstance(info, Exception) else error).__name__, shorten(str(error)))
+            words = str(error.args[1]) if len(error.args) > 1 else str(error)
+            return cls(None, type(info if isinstance(info, Exception) else error).__name__, shorten(words))
         detail = info.get("error") if isinstance(info, dict) else None
         if isinstance(detail, dict):
             return cls(status, str(detail.get("type", "")), shorten(reason_of(detail)))
@@ -97,7 +98,7 @@ def error_for(failure: Failure, *, doing: str, index: str | None = None) -> Open
     """Choose the typed error for a refusal.
 
     :param failure: what came back
-    :param doing: what was being done, to follow "OpenSearch, " in a sentence: ``while making the index x``
+    :param doing: what it was asked, to follow "OpenSearch refused" in a sentence: ``to make the index x``
     :param index: the index or alias concerned
     """
     facts: dict[str, Any] = {
@@ -108,7 +109,7 @@ def error_for(failure: Failure, *, doing: str, index: str | None = None) -> Open
     }
     if failure.status is None:
         return _no_answer(failure, doing, facts)
-    head = f"OpenSearch refused, {doing} ({failure.said})."
+    head = f"OpenSearch refused {doing} ({failure.said})."
     if failure.error_type == "cluster_block_exception" and failure.status != 503:
         return IndexBlockedError(f"{head} {_unblock(failure)}", **facts)
     if failure.status == 401 or (failure.status == 403 and _AWS_UNKNOWN.search(failure.reason)):
@@ -123,8 +124,16 @@ def error_for(failure: Failure, *, doing: str, index: str | None = None) -> Open
         return IndexMissingError(
             f"{head} The index is gone or was never made: the next run makes it before it loads.", **facts
         )
-    if failure.error_type in ("invalid_alias_name_exception", "resource_already_exists_exception"):
+    if failure.error_type == "index_closed_exception":
+        return IndexBlockedError(f"{head} The index is closed: open it (POST <index>/_open).", **facts)
+    if failure.error_type in _NAME_TAKEN:
         return IndexConflictError(f"{head} {_OTHER_PREFIX}", **facts)
+    if _SETTING_OF_OTHERS.search(failure.reason):
+        return IndexConflictError(
+            f"{head} That comes from the settings or aliases that somebody gave the index, not from a document: "
+            "take them back (GET <index>/_settings and GET <index>/_alias show them).",
+            **facts,
+        )
     if failure.status == 429:
         return OpenSearchUnavailableError(f"{head} It has too much to do: try again later.", **facts)
     if failure.status >= 500 or failure.status == 408:
@@ -137,6 +146,12 @@ def error_for(failure: Failure, *, doing: str, index: str | None = None) -> Open
     return OpenSearchRequestError(f"{head} {_advice(failure)}".rstrip(), **facts)
 
 
+_NAME_TAKEN = frozenset(
+    {"invalid_alias_name_exception", "invalid_index_name_exception", "resource_already_exists_exception"}
+)
+_SETTING_OF_OTHERS = re.compile(
+    r"no write index is defined for alias|pipeline with id \[.*\] does not exist|routing is required"
+)
 _OTHER_PREFIX = (
     "Move what has the name out of the way (reindex it under another name, then delete it), or give oktalogger "
     "another index prefix (OKTALOGGER_INDEX_PREFIX)."
@@ -144,7 +159,7 @@ _OTHER_PREFIX = (
 
 
 def _no_answer(failure: Failure, doing: str, facts: dict[str, Any]) -> OpenSearchLoadError:
-    head = f"No answer from OpenSearch, {doing} ({failure.error_type}: {failure.reason})."
+    head = f"OpenSearch did not answer when asked {doing} ({failure.error_type}: {failure.reason})."
     if "ssl" in f"{failure.error_type} {failure.reason}".lower() and _TLS_FOR_GOOD.search(failure.reason):
         return OpenSearchTlsError(
             f"{head} The server's certificate is not trusted for this host, or the port does not speak TLS: check the "

@@ -50,13 +50,13 @@ class IndexNames:
         return self.prefix
 
     @property
-    def rejected_template(self) -> str:
-        """The index template of the rejected events."""
-        return self.rejected
+    def side_indices(self) -> tuple[str, ...]:
+        """The indices beside the months, each with a template of the same name."""
+        return (self.rejected, self.ledger)
 
     @property
     def month_pattern(self) -> str:
-        """What the template of the months matches: neither ``-rejected`` nor ``-ledger``."""
+        """What the template of the months matches: none of the side indices."""
         return f"{self.prefix}-20*-*"
 
     def month_index(self, published: datetime) -> str:

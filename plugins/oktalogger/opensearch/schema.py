@@ -10,7 +10,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from oktalogger.opensearch.errors import IndexConflictError, OpenSearchLoadError, OpenSearchUnavailableError
+from oktalogger.opensearch.errors import (
+    IndexBlockedError,
+    IndexConflictError,
+    OpenSearchLoadError,
+    OpenSearchRequestError,
+    OpenSearchUnavailableError,
+)
 from oktalogger.opensearch.state import (
     IndexState,
     TemplateState,
@@ -20,10 +26,12 @@ from oktalogger.opensearch.state import (
     read_indices,
     read_templates,
 )
-from oktalogger.opensearch.templates import Template, month_template, rejected_template
+from oktalogger.opensearch.templates import Template, month_template, side_template
 from oktalogger.opensearch.transport import call
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from opensearchpy import OpenSearch
 
     from oktalogger.opensearch.names import IndexNames
@@ -39,24 +47,27 @@ class SchemaReport:
     :param version: the version of our mapping
     :param template: what became of the template of the months; ``newer`` where the server's is newer than ours, which
         is then left alone
-    :param rejected_template: the same for the template of rejected events
-    :param rejected_index_made: whether the index of rejected events had to be made
+    :param side_templates: the same for the templates of the indices beside the months
+    :param made_indices: which of these indices had to be made
     :param upgraded_indices: indices whose mapping got the fields of our version
+    :param not_upgraded: indices that keep an older mapping, each with the reason, as a month that was archived
+        read-only; nothing can be loaded into them
     :param ready_months: months that can be loaded into as they are; the others need :func:`ensure_month`
     """
 
     version: int
     template: Outcome
-    rejected_template: Outcome
-    rejected_index_made: bool
+    side_templates: Mapping[str, Outcome]
+    made_indices: tuple[str, ...]
     upgraded_indices: tuple[str, ...]
+    not_upgraded: Mapping[str, str]
     ready_months: frozenset[str]
 
 
 def ensure_schema(
     client: OpenSearch, names: IndexNames, *, shards: int | None = None, replicas: int | None = None
 ) -> SchemaReport:
-    """Bring templates, existing months and the index of rejected events to our version. Two requests where all is well.
+    """Bring templates, existing months and the indices beside them to our version. Two requests where all is well.
 
     Several tasks may do this at once. A template or mapping of a newer version is left as it is.
 
@@ -69,29 +80,33 @@ def ensure_schema(
     :raises OpenSearchLoadError: for all else
     """
     months = month_template(names, shards=shards, replicas=replicas)
-    rejected = rejected_template(names, replicas=replicas)
+    sides = {index: side_template(names, index, replicas=replicas) for index in names.side_indices}
     found = read_templates(client, names)
-    for template in (months, rejected):
+    for template in (months, *sides.values()):
         check_template(template, found.get(template.name))
-    indices = read_indices(client, (names.alias, names.rejected, names.write_alias(names.rejected)))
-    check_indices(names, indices, written=(names.rejected,))
-    outcomes = [_ensure_template(client, names, template, found.get(template.name)) for template in (months, rejected)]
-    upgraded = [
-        index.name
-        for index in indices.values()
-        if _upgrade_mapping(client, rejected if index.name == names.rejected else months, index)
+    indices = read_indices(client, (names.alias, *sides, *map(names.write_alias, sides)))
+    check_indices(names, indices, written=sides)
+    outcomes = {
+        template.name: _ensure_template(client, names, template, found.get(template.name))
+        for template in (months, *sides.values())
+    }
+    upgraded, not_upgraded = _upgrade_mappings(client, months, sides, indices)
+    made = [
+        index
+        for index, template in sides.items()
+        if not _is_ready(names, index, indices) and _ensure_index(client, names, template, index)
     ]
-    made = False
-    if not _is_ready(names, names.rejected, indices):
-        made = _ensure_index(client, names, rejected, names.rejected)
     return SchemaReport(
         version=months.version,
-        template=outcomes[0],
-        rejected_template=outcomes[1],
-        rejected_index_made=made,
-        upgraded_indices=tuple(sorted(upgraded)),
+        template=outcomes.pop(months.name),
+        side_templates=outcomes,
+        made_indices=tuple(made),
+        upgraded_indices=upgraded,
+        not_upgraded=not_upgraded,
         ready_months=frozenset(
-            name for name in indices if names.is_month(name) and not _alias_actions(names, name, indices)
+            name
+            for name in indices
+            if names.is_month(name) and name not in not_upgraded and not _alias_actions(names, name, indices)
         ),
     )
 
@@ -140,7 +155,7 @@ def _put_template(client: OpenSearch, template: Template, *, create: bool) -> bo
             client,
             "PUT",
             f"/_index_template/{template.name}",
-            doing=f"while putting the index template {template.name}",
+            doing=f"to put the index template {template.name}",
             index=template.name,
             params={"create": "true"} if create else None,
             body=template.body,
@@ -168,18 +183,36 @@ def _as_asked(template: Template, found: TemplateState) -> bool:
     return all(str(found.settings.get(name)) == str(value) for name, value in template.asked.items())
 
 
+def _upgrade_mappings(
+    client: OpenSearch, months: Template, sides: Mapping[str, Template], indices: dict[str, IndexState]
+) -> tuple[tuple[str, ...], dict[str, str]]:
+    """Upgrade all; one that cannot be upgraded stops nobody from loading into the others."""
+    done, not_done = [], {}
+    for name, index in sorted(indices.items()):
+        try:
+            if _upgrade_mapping(client, sides.get(name, months), index):
+                done.append(name)
+        except (IndexBlockedError, IndexConflictError) as error:
+            not_done[name] = str(error)
+    return tuple(done), not_done
+
+
 def _upgrade_mapping(client: OpenSearch, template: Template, index: IndexState) -> bool:
     """Add the fields of our version to an index with an older mapping; documents already in it stay as they are."""
     if index.meta.version >= template.version:
         return False
-    call(
-        client,
-        "PUT",
-        f"/{index.name}/_mapping",
-        doing=f"while upgrading the mapping of {index.name} from version {index.meta.version} to {template.version}",
-        index=index.name,
-        body=template.mappings,
-    )
+    doing = f"to upgrade the mapping of {index.name} from version {index.meta.version} to {template.version}"
+    try:
+        call(client, "PUT", f"/{index.name}/_mapping", doing=doing, index=index.name, body=template.mappings)
+    except OpenSearchRequestError as error:
+        raise IndexConflictError(
+            f"{error} Somebody changed that mapping so that ours does not fit any more: reindex the index under "
+            "another name and delete it, then load its windows again.",
+            status=error.status,
+            error_type=error.error_type,
+            reason=error.reason,
+            index=index.name,
+        ) from error
     return True
 
 
@@ -207,13 +240,11 @@ def _is_ready(names: IndexNames, index: str, indices: dict[str, IndexState]) -> 
 def _create(client: OpenSearch, names: IndexNames, index: str) -> bool:
     """Make an index from its template, its aliases included; False where somebody was faster."""
     aliases: dict[str, Any] = {names.write_alias(index): {}}
-    if index != names.rejected:
+    if index not in names.side_indices:
         # Not yet the write index: whether it is the newest is decided from what is there afterwards.
         aliases[names.alias] = {"is_write_index": False}
     try:
-        call(
-            client, "PUT", f"/{index}", doing=f"while making the index {index}", index=index, body={"aliases": aliases}
-        )
+        call(client, "PUT", f"/{index}", doing=f"to make the index {index}", index=index, body={"aliases": aliases})
     except IndexConflictError as error:
         if error.error_type != "resource_already_exists_exception":
             raise
@@ -230,7 +261,7 @@ def _alias_actions(names: IndexNames, index: str, indices: dict[str, IndexState]
 
     if names.write_alias(index) not in indices[index].aliases:
         add(index, names.write_alias(index))
-    if index == names.rejected:
+    if index in names.side_indices:
         return actions
     newest = max(name for name in indices if names.is_month(name))
     for state in indices.values():
@@ -249,7 +280,7 @@ def _apply(client: OpenSearch, index: str, actions: list[dict[str, Any]]) -> Non
             client,
             "POST",
             "/_aliases",
-            doing=f"while giving {index} its aliases",
+            doing=f"to give {index} its aliases",
             index=index,
             body={"actions": actions},
         )

@@ -52,11 +52,13 @@ def read_templates(client: OpenSearch, names: IndexNames) -> dict[str, TemplateS
         client,
         "GET",
         f"/_index_template/{names.prefix}*",
-        doing="while reading its index templates",
-        params={
-            "filter_path": "index_templates.name,index_templates.index_template._meta,"
+        doing="to read its index templates",
+        only=(
+            "index_templates.name,index_templates.index_template._meta,"
             "index_templates.index_template.template.settings.index"
-        },
+        ),
+        # An empty list comes with 404.
+        ignore=(404,),
     )
     found = {}
     for entry in answer.get("index_templates", ()):
@@ -75,13 +77,10 @@ def read_indices(client: OpenSearch, wanted: Iterable[str]) -> dict[str, IndexSt
         client,
         "GET",
         f"/{','.join(wanted)}",
-        doing="while reading the state of its indices",
-        params={
-            "ignore_unavailable": "true",
-            "allow_no_indices": "true",
-            # provided_name is there in every index: one with neither alias nor _meta must not go unseen.
-            "filter_path": "*.aliases,*.mappings._meta,*.settings.index.provided_name",
-        },
+        doing="to read the state of its indices",
+        params={"ignore_unavailable": "true", "allow_no_indices": "true"},
+        # provided_name is there in every index: one with neither alias nor _meta must not go unseen.
+        only="*.aliases,*.mappings._meta,*.settings.index.provided_name",
     )
     return {
         name: IndexState(
@@ -132,7 +131,7 @@ def check_indices(names: IndexNames, indices: Mapping[str, IndexState], *, writt
         if index.name in to_write and not index.meta.ours:
             raise IndexConflictError(
                 f"The index {index.name} exists and was not made by oktalogger (no _meta.managed_by in its mapping), "
-                "so its mapping is not the one that searches and detections need. Nothing was loaded into it. Reindex it "
+                "so its mapping is not the one that searches and detections need. Nothing was loaded. Reindex it "
                 f"under another name and delete it, {_OTHER_PREFIX}.",
                 index=index.name,
             )
@@ -156,8 +155,8 @@ def check_would_be_ours(client: OpenSearch, template: Template, index: str) -> N
         client,
         "POST",
         f"/_index_template/_simulate_index/{index}",
-        doing=f"while asking which template {index} would be made from",
-        params={"filter_path": "template.mappings._meta"},
+        doing=f"to say which template {index} would be made from",
+        only="template.mappings._meta",
     )
     meta = Meta.of(answer.get("template", {}).get("mappings", {}).get("_meta"))
     if meta.ours and meta.version >= template.version:
@@ -179,11 +178,11 @@ def _winners(client: OpenSearch, template: Template, index: str) -> list[str]:
             client,
             "GET",
             "/_index_template",
-            doing="while looking for the template that wins",
-            params={
-                "filter_path": "index_templates.name,index_templates.index_template.index_patterns,"
+            doing="to list its index templates",
+            only=(
+                "index_templates.name,index_templates.index_template.index_patterns,"
                 "index_templates.index_template.priority"
-            },
+            ),
         )
     except OpenSearchPermissionError:
         return []

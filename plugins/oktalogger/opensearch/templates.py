@@ -75,9 +75,13 @@ def month_template(names: IndexNames, *, shards: int | None = None, replicas: in
     return _load("opensearch/index-template.json", names.template, names.month_pattern, shards, replicas)
 
 
-def rejected_template(names: IndexNames, *, replicas: int | None = None) -> Template:
-    """The template of the rejected events; see :func:`month_template`."""
-    return _load("opensearch/rejected-index-template.json", names.rejected_template, names.rejected, None, replicas)
+def side_template(names: IndexNames, index: str, *, replicas: int | None = None) -> Template:
+    """The template of one of the indices beside the months; see :func:`month_template`.
+
+    :param index: one of ``names.side_indices``
+    """
+    kind = index.removeprefix(f"{names.prefix}-")
+    return _load(f"opensearch/{kind}-index-template.json", index, index, None, replicas)
 
 
 def _load(file: str, name: str, pattern: str, shards: int | None, replicas: int | None) -> Template:

@@ -156,6 +156,7 @@ LIFTED_FIELDS: Final[dict[str, str]] = {
     "behaviors_positive": "keyword",
     "behaviors_negative": "keyword",
     "threat_suspected": "boolean",
+    "api_token_id": "keyword",
     "source_ip": "ip",
     "request_ips": "ip",
     "ip_services": "keyword",
@@ -193,6 +194,10 @@ def lift(event: dict[str, Any]) -> dict[str, Any]:
     _lift_risk(security, data, lifted)
     _lift_behaviours(security, data, lifted)
     _lift_addresses(event, security, lifted)
+    transaction = event.get("transaction")
+    detail = transaction.get("detail") if type(transaction) is dict else None
+    if type(detail) is dict and detail.get("requestApiTokenId"):
+        lifted["api_token_id"] = _text(detail["requestApiTokenId"])
     return lifted
 
 

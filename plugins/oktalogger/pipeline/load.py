@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import deque
+from collections import Counter, deque
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
@@ -19,6 +19,7 @@ from oktalogger.okta.client import SystemLogQuery
 from oktalogger.okta.errors import OktaCursorError
 from oktalogger.opensearch.bulk import BulkResult, Document, Rejection
 from oktalogger.pipeline.document import Built, DocumentBuilder, Stamp
+from oktalogger.pipeline.lateness import Lateness
 from oktalogger.pipeline.window import Window, WindowError, format_instant
 
 if TYPE_CHECKING:
@@ -84,6 +85,7 @@ class LoadPlan:
 
     :param stamp: the window, the org, and what else every document says
     :param overlap: how far before the window's start to read again, because Okta publishes some events late
+    :param covered: windows whose load was complete before this one: what is created in them is late
     :param filter: Okta's SCIM filter expression, passed through
     :param q: Okta's keyword search, passed through
     :param page_limit: events a page, 1 to 1000
@@ -92,6 +94,7 @@ class LoadPlan:
 
     stamp: Stamp
     overlap: timedelta = timedelta(0)
+    covered: tuple[Window, ...] = ()
     filter: str | None = None
     q: str | None = None
     page_limit: int = 1000
@@ -120,12 +123,14 @@ class LoadResult:
     :param existing: events that were already there, or came twice
     :param rejected: events kept in the index of rejected ones
     :param outside: events that Okta sent although they lie outside the range that was asked for
+    :param late: documents created although an earlier load of their time was complete
     :param retried: documents sent again because OpenSearch was overloaded or out of reach
     :param bytes_read: bytes of Okta's answers
     :param bytes_sent: bytes of bulk bodies
     :param waited_seconds: time spent waiting for Okta's rate limit and between retries
     :param seconds: time of the whole load
-    :param max_lateness_seconds: greatest time between an event's ``published`` and its loading
+    :param lateness: time between ``published`` and loading of the documents that were created
+    :param restarted: whether a cursor failed, so that the window was read from its start after all
     :param first_published: earliest ``published`` that was stored
     :param last_published: latest ``published`` that was stored
     :param notes: what was unusual, in sentences
@@ -138,24 +143,27 @@ class LoadResult:
     existing: int = 0
     rejected: int = 0
     outside: int = 0
+    late: int = 0
     retried: int = 0
     bytes_read: int = 0
     bytes_sent: int = 0
     waited_seconds: float = 0.0
     seconds: float = 0.0
-    max_lateness_seconds: float = 0.0
+    lateness: Lateness = field(default_factory=Lateness)
+    restarted: bool = False
     first_published: datetime | None = None
     last_published: datetime | None = None
     notes: list[str] = field(default_factory=list)
 
     def as_dict(self) -> dict[str, Any]:
         """Return the counts as plain JSON values; instants as text."""
-        values = asdict(self)
+        values = {name.name: getattr(self, name.name) for name in fields(self)}
         for name in ("first_published", "last_published"):
             if values[name] is not None:
                 values[name] = format_instant(values[name])
-        for name in ("waited_seconds", "seconds", "max_lateness_seconds"):
+        for name in ("waited_seconds", "seconds"):
             values[name] = round(values[name], 3)
+        values["lateness"] = self.lateness.as_dict()
         return values
 
 
@@ -178,9 +186,10 @@ class _Stored:
     outcome: BulkResult
     rejected: int
     outside: int
+    late: int
     first: datetime | None
     last: datetime | None
-    max_lateness: float
+    lateness: Lateness
 
 
 def load_window(
@@ -294,11 +303,9 @@ class _Load:
     def _store_page(self, page: Page) -> _Stored:
         self._stop.check()
         now = self._clock()
-        documents: list[Document] = []
+        inside: list[Built] = []
         rejections: list[Rejection] = []
         outside = 0
-        first: datetime | None = None
-        last: datetime | None = None
         for raw in page.events:
             built = self._builder.build(bytes(raw), now)
             if not isinstance(built, Built):
@@ -306,18 +313,32 @@ class _Load:
             elif built.published not in self._reads:
                 outside += 1
             else:
-                documents.append(built.document)
-                first = built.published if first is None else min(first, built.published)
-                last = built.published if last is None else max(last, built.published)
+                inside.append(built)
         # Pages are in order of `published`, so the two ends of a page name every month but in a query of years.
+        first = min((built.published for built in inside), default=None)
+        last = max((built.published for built in inside), default=None)
         for published in filter(None, (first, last)):
             self._store.ensure_month(published)
-        outcome = self._store.create(documents) if documents else BulkResult()
+        outcome = self._store.create([built.document for built in inside]) if inside else BulkResult()
         rejections.extend(outcome.rejected)
         if rejections:
             self._store.reject(rejections, context=self._context())
-        lateness = (now - first).total_seconds() if first is not None else 0.0
-        return _Stored(outcome, len(rejections), outside, first, last, lateness)
+        late, lateness = self._lateness(inside, outcome, now)
+        return _Stored(outcome, len(rejections), outside, late, first, last, lateness)
+
+    def _lateness(self, inside: list[Built], outcome: BulkResult, now: datetime) -> tuple[int, Lateness]:
+        """Count the late documents among those created, and how long after ``published`` all of those came."""
+        others = Counter([*outcome.existing_ids, *(rejection.id for rejection in outcome.rejected)])
+        late = 0
+        lateness = Lateness()
+        if outcome.created:
+            for built in inside:
+                if others[built.document.id] > 0:
+                    others[built.document.id] -= 1
+                else:
+                    lateness.add((now - built.published).total_seconds())
+                    late += any(built.published in window for window in self._plan.covered)
+        return late, lateness
 
     def _context(self) -> dict[str, str]:
         fields = self._plan.stamp.fields()
@@ -337,7 +358,8 @@ class _Load:
         result.bytes_sent += stored.outcome.bytes_sent
         result.waited_seconds += page.waited_seconds
         result.seconds = time.monotonic() - self._began
-        result.max_lateness_seconds = max(result.max_lateness_seconds, stored.max_lateness)
+        result.late += stored.late
+        result.lateness.merge(stored.lateness)
         if stored.first is not None:
             result.first_published = min(result.first_published or stored.first, stored.first)
         if stored.last is not None:

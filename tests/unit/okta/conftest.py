@@ -7,12 +7,10 @@ import pytest
 
 from oktalogger.okta.auth import SswsAuth
 from oktalogger.okta.client import SystemLogClient, SystemLogQuery
-from tests.unit.okta.server import ScriptedServer, scripted_server
+from tests.unit.okta.server import TOKEN, ScriptedServer, scripted_server
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-
-TOKEN = "00-the-secret-token"
 
 
 @pytest.fixture(autouse=True)
@@ -39,8 +37,8 @@ def connect(okta: ScriptedServer, slept: list[float]) -> Iterator[Callable[..., 
     clients: list[SystemLogClient] = []
 
     def make(**settings: Any) -> SystemLogClient:
-        settings = {"auth": SswsAuth(TOKEN), "timeout": (5.0, 5.0), "sleep": slept.append} | settings
-        clients.append(SystemLogClient(settings.pop("org_url", okta.url), settings.pop("auth"), **settings))
+        given: dict[str, Any] = {"auth": SswsAuth(TOKEN), "timeout": (5.0, 5.0), "sleep": slept.append} | settings
+        clients.append(SystemLogClient(given.pop("org_url", okta.url), given.pop("auth"), **given))
         return clients[-1]
 
     yield make

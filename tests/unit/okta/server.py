@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 Header = tuple[str, str]
 
+TOKEN = "00-the-secret-token"  # what clients of the scripted server log in with
+
 
 @dataclass
 class Asked:
@@ -125,7 +127,8 @@ class _Handler(BaseHTTPRequestHandler):
     def _serve(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         # Not self.path: http.server shortens a leading '//'.
-        target = self.raw_requestline.decode("latin-1").split(" ")[1]
+        line: bytes = self.raw_requestline  # type: ignore[attr-defined]
+        target = line.decode("latin-1").split(" ")[1]
         answer = self.scripted.answer(Asked(self.command, target, self.headers, body))
         time.sleep(answer.delay_seconds)
         if answer.reset == "before":

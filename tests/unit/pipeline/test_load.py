@@ -101,7 +101,8 @@ class MemoryStore:
             self.at_once += 1
             self.most_at_once = max(self.most_at_once, self.at_once)
         time.sleep(self._delay)
-        created = existing = 0
+        created = 0
+        existing: list[str] = []
         rejections = []
         with self._lock:
             self.at_once -= 1
@@ -112,12 +113,17 @@ class MemoryStore:
                     reason = Rejection(document.id, "mapper_parsing_exception", "odd", document.source, None, None)
                     rejections.append(reason)
                 elif document.id in self.documents:
-                    existing += 1
+                    existing.append(document.id)
                 else:
                     self.documents[document.id] = document
                     created += 1
         return BulkResult(
-            created=created, existing=existing, rejected=tuple(rejections), retried=0, bytes_sent=10, requests=1
+            created=created,
+            existing=len(existing),
+            existing_ids=tuple(existing),
+            rejected=tuple(rejections),
+            bytes_sent=10,
+            requests=1,
         )
 
     def reject(self, rejections: Sequence[Rejection], *, context: Mapping[str, str]) -> int:
@@ -143,7 +149,7 @@ def test_all_pages_of_a_window_are_stored_and_counted() -> None:
     assert (result.requests, result.bytes_read, result.bytes_sent, result.waited_seconds) == (10, 1000, 100, 5.0)
     assert result.first_published == TEN
     assert result.last_published == TEN + timedelta(milliseconds=94)
-    assert result.max_lateness_seconds == 360.0
+    assert result.lateness.max_seconds == 360.0
     assert store.months == {(2026, 11)}
 
 
@@ -170,6 +176,19 @@ def test_the_overlap_is_read_and_stored_again() -> None:
     query, _ = source.queries[0]
     assert (query.since, query.until) == (TEN - timedelta(seconds=60), WINDOW.end)
     assert set(store.documents) == {"u-0"}
+
+
+def test_what_is_created_in_a_window_that_was_complete_is_late() -> None:
+    store = MemoryStore()
+    before = TEN - timedelta(seconds=30)
+    overlap = timedelta(seconds=60)
+    first = load_window(ScriptedSource([[event(0, before)]]), store, plan(overlap=overlap), clock=lambda: NOW)
+    assert (first.created, first.late) == (1, 0)
+    again = ScriptedSource([[event(0, before), event(1, before), event(1, before), event(2)]])
+    covered = (Window(TEN - timedelta(minutes=5), TEN),)
+    result = load_window(again, store, plan(overlap=overlap, covered=covered), clock=lambda: NOW)
+    assert (result.created, result.existing, result.late) == (2, 2, 1)
+    assert result.lateness.as_dict()["max"] == 390.0
 
 
 def test_filter_and_keywords_pass_through() -> None:

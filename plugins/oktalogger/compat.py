@@ -1,0 +1,99 @@
+"""Every difference between the Airflow lines that this package runs on, each with its reason.
+
+The lines are 2.11 (``airflow.models`` and friends), 3.0.6 (``airflow.sdk`` has begun, several names still live in
+core) and 3.2 and later (``airflow.sdk`` has them all, the old places warn). No name is imported from a place that
+warns on the line at hand, so that the warnings in a user's log are the user's own. Nothing else in this package looks
+at a version.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from airflow import __version__ as airflow_version
+
+# `airflow.sdk` has this one from 3.2 on only; the old place works on every line, and warns on none of them.
+from airflow.timetables.interval import CronDataIntervalTimetable
+from packaging.version import Version
+
+if TYPE_CHECKING:
+    # Types are checked against the newest line; it has everything in one place.
+    from collections.abc import Mapping
+
+    from airflow.sdk import DAG, Asset, BaseHook, BaseOperator, BaseOperatorLink, Context, Param
+    from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowNotFoundException
+    from airflow.sdk.execution_time.xcom import XCom
+    from airflow.sdk.log import mask_secret
+    from airflow.sdk.observability.stats import Stats
+else:
+    try:  # Airflow 3: what DAG authors use moved to the Task SDK
+        from airflow.sdk import DAG, Asset, BaseOperator, BaseOperatorLink, Context, Param
+        from airflow.sdk.execution_time.xcom import XCom
+    except ImportError:  # 2.11 has no Task SDK, and calls an asset a dataset
+        from airflow.datasets import Dataset as Asset
+        from airflow.models.baseoperator import BaseOperator
+        from airflow.models.baseoperatorlink import BaseOperatorLink
+        from airflow.models.dag import DAG
+        from airflow.models.param import Param
+        from airflow.models.xcom import XCom
+        from airflow.utils.context import Context
+
+    try:  # 3.1 and later
+        from airflow.sdk import BaseHook
+    except ImportError:  # 2.11, and 3.0.6, whose Task SDK has no hooks yet
+        from airflow.hooks.base import BaseHook
+
+    try:  # 3.1 and later; from 3.2 on the old place warns
+        from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowNotFoundException
+    except ImportError:  # 2.11 and 3.0.6
+        from airflow.exceptions import AirflowException, AirflowFailException, AirflowNotFoundException
+
+    try:  # 3.2 and later
+        from airflow.sdk.log import mask_secret
+    except ImportError:
+        try:  # 3.0.6
+            from airflow.sdk.execution_time.secrets_masker import mask_secret
+        except ImportError:  # 2.11
+            from airflow.utils.log.secrets_masker import mask_secret
+
+    try:  # 3.2 and later; there the old place warns
+        from airflow.sdk.observability.stats import Stats
+    except ImportError:  # 2.11 and 3.0.6
+        from airflow.stats import Stats
+
+# Airflow 2 has no `airflow backfill`, calls assets datasets, and makes extra links in the web server.
+AIRFLOW_3 = Version(airflow_version) >= Version("3.0.0.dev0")
+
+# Up to 3.1 a switch (3.0 refuses anything but a bool), from 3.2 on the factor by which each wait grows.
+EXPONENTIAL_BACKOFF: Any = 2.0 if Version(airflow_version) >= Version("3.2.0.dev0") else True
+
+
+def outlet_extra(context: Context, asset: Asset, extra: Mapping[str, Any]) -> None:
+    """Attach metadata to the event that a successful task writes for an asset (2.11: a dataset).
+
+    :param context: of the running task
+    :param asset: one of the task's outlets
+    :param extra: plain JSON values
+    """
+    context["outlet_events"][asset].extra = dict(extra)
+
+
+__all__ = [
+    "AIRFLOW_3",
+    "DAG",
+    "EXPONENTIAL_BACKOFF",
+    "AirflowException",
+    "AirflowFailException",
+    "AirflowNotFoundException",
+    "Asset",
+    "BaseHook",
+    "BaseOperator",
+    "BaseOperatorLink",
+    "Context",
+    "CronDataIntervalTimetable",
+    "Param",
+    "Stats",
+    "XCom",
+    "mask_secret",
+    "outlet_extra",
+]

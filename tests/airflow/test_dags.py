@@ -1,0 +1,150 @@
+"""The DAGs load on every line, and keep to what a security log needs."""
+
+from __future__ import annotations
+
+import inspect
+import logging
+import socket
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from airflow.models import DagBag
+from airflow.timetables.interval import CronDataIntervalTimetable
+
+from oktalogger.operators.system_log import OktaSystemLogToOpenSearchOperator
+from tests.airflow.conftest import ROOT
+
+DAG_FILES = sorted(path.name for path in (ROOT / "dags").glob("*.py"))
+
+
+def load_bag() -> Any:
+    arguments: dict[str, Any] = {"dag_folder": str(ROOT / "dags")}
+    if "include_examples" in inspect.signature(DagBag.__init__).parameters:
+        arguments["include_examples"] = False
+    return DagBag(**arguments)
+
+
+def load_dags() -> dict[str, Any]:
+    bag = load_bag()
+    assert bag.import_errors == {}
+    loaded = {str(dag.fileloc).rpartition("/")[2] for dag in bag.dags.values()}
+    assert loaded == set(DAG_FILES), "every file in dags/ gives a DAG, and there is nothing else"
+    return dict(bag.dags)
+
+
+@pytest.fixture(scope="module")
+def dags() -> dict[str, Any]:
+    return load_dags()
+
+
+def test_there_is_the_dag_of_the_default_org(dags: dict[str, Any]) -> None:
+    assert "okta_system_log" in dags
+
+
+def test_policy(dags: dict[str, Any]) -> None:
+    assert dags
+    for dag in dags.values():
+        assert isinstance(dag.timetable, CronDataIntervalTimetable), "a bare cron has empty intervals on Airflow 3"
+        assert dag.catchup is True, "an outage of the scheduler must lose no window"
+        assert dag.start_date.tzinfo is not None
+        assert dag.max_active_runs <= 16
+        assert dag.dagrun_timeout is not None
+        assert dag.tags
+        assert dag.description
+        assert len(dag.doc_md) > 500
+        assert dag.tasks
+        for task in dag.tasks:
+            assert task.owner not in ("", "airflow")
+            assert task.pool == "okta_api"
+            assert task.retries >= 10
+            assert task.retry_exponential_backoff
+            assert task.max_retry_delay >= task.retry_delay
+            assert task.execution_timeout is not None
+            assert task.doc_md
+
+
+def test_retries_outlive_a_night_and_fit_into_the_run(dags: dict[str, Any]) -> None:
+    dag = dags["okta_system_log"]
+    task = dag.get_task("load")
+    waits = [min(task.retry_delay * 2**n, task.max_retry_delay) for n in range(task.retries)]
+    assert timedelta(hours=8) < sum(waits, timedelta()) < dag.dagrun_timeout
+
+
+def test_the_task(dags: dict[str, Any]) -> None:
+    dag = dags["okta_system_log"]
+    assert [task.task_id for task in dag.tasks] == ["load"]
+    task = dag.get_task("load")
+    assert isinstance(task, OktaSystemLogToOpenSearchOperator)
+    assert (task.okta_conn_id, task.opensearch_conn_id) == ("okta_default", "opensearch_default")
+    assert [outlet.uri for outlet in task.outlets] == [
+        "okta-system-log://okta_default/opensearch_default/okta-system-log"
+    ]
+
+
+def test_params_take_an_instant_or_nothing(dags: dict[str, Any]) -> None:
+    dag = dags["okta_system_log"]
+    assert dag.params.dump() == {"since": None, "until": None}
+    for name in ("since", "until"):
+        param = dag.params.get_param(name)
+        assert param.schema["format"] == "date-time"
+        assert param.resolve("2026-11-23T10:00:00Z") == "2026-11-23T10:00:00Z"
+        with pytest.raises(Exception, match="is not of type"):
+            param.resolve(12)
+
+
+def test_each_org_has_a_dag_of_its_own_named_by_its_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+    # The order must not matter: it would hand one org's history of runs to another.
+    for ids in ("okta_default,okta_emea", "okta_emea, okta_default"):
+        monkeypatch.setenv("OKTALOGGER_OKTA_CONN_IDS", ids)
+        dags = load_dags()
+        assert {dag_id: dag.get_task("load").okta_conn_id for dag_id, dag in dags.items()} == {
+            "okta_system_log": "okta_default",
+            "okta_system_log__okta_emea": "okta_emea",
+        }
+        uris = {dag.get_task("load").outlets[0].uri for dag in dags.values()}
+        assert len(uris) == 2
+
+
+def test_settings_reach_the_dag(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OKTALOGGER_START_DATE", "2026-10-01T00:00:00Z")
+    monkeypatch.setenv("OKTALOGGER_POOL", "one_at_a_time")
+    monkeypatch.setenv("OKTALOGGER_OPENSEARCH_CONN_ID", "search")
+    dag = load_dags()["okta_system_log"]
+    assert dag.start_date == datetime(2026, 10, 1, tzinfo=UTC)
+    assert dag.get_task("load").pool == "one_at_a_time"
+    assert dag.get_task("load").opensearch_conn_id == "search"
+
+
+def test_a_bad_setting_is_an_import_error_that_names_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OKTALOGGER_START_DATE", "yesterday")
+    [message] = load_bag().import_errors.values()
+    assert "OKTALOGGER_START_DATE" in message
+
+
+def test_parsing_connects_nowhere_and_asks_for_no_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+    from oktalogger.compat import BaseHook
+
+    def forbidden(*arguments: object, **more: object) -> None:
+        raise AssertionError(f"parsing must not do this: {arguments}")
+
+    monkeypatch.setattr(socket.socket, "connect", forbidden)
+    monkeypatch.setattr(BaseHook, "get_connection", forbidden)
+    assert "okta_system_log" in load_dags()
+
+
+def test_dags_survive_serialization(dags: dict[str, Any], caplog: pytest.LogCaptureFixture) -> None:
+    try:
+        from airflow.serialization.serialized_objects import DagSerialization as Serialization
+    except ImportError:  # before 3.2
+        from airflow.serialization.serialized_objects import SerializedDAG as Serialization
+
+    with caplog.at_level(logging.WARNING):
+        back = Serialization.from_dict(Serialization.to_dict(dags["okta_system_log"]))
+    task = back.get_task("load")
+    assert sorted(link.name for link in task.operator_extra_links) == [
+        "Okta System Log",
+        "OpenSearch Dashboards",
+        "Rejected events",
+    ]
+    assert "not registered" not in caplog.text
