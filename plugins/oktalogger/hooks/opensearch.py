@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import time
 from functools import cached_property
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from opensearchpy import OpenSearch
 
     from oktalogger.opensearch.names import IndexNames
+
+log = logging.getLogger(__name__)
 
 # search-name-id.region.es.amazonaws.com, id.region.aoss.amazonaws.com, also in China and with a dual stack (on.aws).
 _AMAZON_HOST = re.compile(
@@ -69,7 +72,7 @@ class OpenSearchHook(BaseHook):
             mask_secret(conn.password)
         if odd := [name for name in unknown if name not in _IGNORED]:
             # Not an error as for Okta: the connection may be the community provider's as well.
-            self.log.warning(
+            log.warning(
                 "The connection %s has extras that this hook does not know: %s. It knows: %s.",
                 conn.conn_id,
                 ", ".join(odd),

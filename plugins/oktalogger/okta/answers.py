@@ -54,7 +54,8 @@ def events_of(reply: Reply, *, about: str = "", login_advice: str = LOGIN_ADVICE
         if reply.body[:1] in (b"[", b"") and not looks_like_html(reply):
             raise errors.OktaConnectionError(
                 f"The answer to {describe(reply.method, reply.url, about)} is cut off or damaged: {len(reply.body)} "
-                f"bytes came (request id {reply.request_id}). Okta or a proxy in between is in trouble."
+                f"bytes came ({_request_id(reply)}).",
+                advice="Okta or a proxy in between is in trouble.",
             ) from error
         raise protocol_error(reply, kind_of_body(reply), about) from error
 
@@ -94,8 +95,8 @@ def protocol_error(reply: Reply, kind: str, about: str = "") -> errors.OktaProto
     """
     return errors.OktaProtocolError(
         f"{describe(reply.method, reply.url, about)} was answered with {kind} (status {reply.status}, "
-        f"{reply.headers.get('Content-Type', 'no content type')}, request id {reply.request_id}): this is not Okta's "
-        f"API. {_HOST_ADVICE}"
+        f"{reply.headers.get('Content-Type', 'no content type')}, {_request_id(reply)}): this is not Okta's API.",
+        advice=_HOST_ADVICE,
     )
 
 
@@ -141,13 +142,10 @@ def _clock_advice(reply: Reply) -> str:
 
 
 def _api_error(kind: type[ApiError], what: str, reply: Reply, envelope: Envelope, about: str, advice: str) -> ApiError:
-    said = str(envelope) or (kind_of_body(reply) + " in the answer")
-    message = (
-        f"{what}: {reply.status} {said.rstrip('.')}. This was {describe(reply.method, reply.url, about)}, request id "
-        f"{reply.request_id}. {advice}"
-    )
+    said = str(envelope).rstrip(".") or f"with {kind_of_body(reply)}"
     return kind(
-        message,
+        f"{what}: {reply.status} {said}. This was {describe(reply.method, reply.url, about)}, {_request_id(reply)}.",
+        advice=advice,
         status=reply.status,
         code=envelope.code,
         summary=envelope.summary,
@@ -155,3 +153,7 @@ def _api_error(kind: type[ApiError], what: str, reply: Reply, envelope: Envelope
         request_id=reply.request_id,
         url=without_user(reply.url),
     )
+
+
+def _request_id(reply: Reply) -> str:
+    return f"request id {reply.request_id}" if reply.request_id else "no request id"

@@ -215,8 +215,8 @@ class SystemLogClient:
             number += 1
             if number > self._paging.max_pages:
                 raise OktaPageLimitError(
-                    f"{query} has more than {self._paging.max_pages} pages of {query.limit} events. Read a narrower "
-                    "window, or raise the page cap if so many events are expected."
+                    f"The {query} has more than {self._paging.max_pages} pages of {query.limit} events.",
+                    advice="Read a narrower window, or raise the page cap if so many events are expected.",
                 )
             page = self._page(number, url, pager, about=str(query), is_cursor=url != first_url)
             yield page
@@ -293,7 +293,8 @@ class SystemLogClient:
 
 def _cursor_error(error: OktaRequestError) -> OktaCursorError:
     return OktaCursorError(
-        f"Okta refuses to go on from a page link. {error} Begin again at the window's start.",
+        f"Okta refuses to go on from a page link. {error.message}",
+        advice="Begin again at the window's start.",
         status=error.status,
         code=error.code,
         summary=error.summary,

@@ -11,14 +11,27 @@ from typing import ClassVar, Literal
 
 
 class OktaError(Exception):
-    """Base of every error that this package raises about Okta."""
+    """Base of every error that this package raises about Okta.
+
+    :param message: what happened, and to what.
+    :param advice: what to do about it.
+    """
 
     retryable: ClassVar[bool] = False
 
+    def __init__(self, message: str, *, advice: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.advice = advice
+        self.patience = ""
+
+    def __str__(self) -> str:
+        return " ".join(part for part in (self.message, self.patience, self.advice) if part)
+
     def gave_up(self, requests: int, waited_seconds: float) -> None:
-        """Add to the message how much was tried before this error was let out."""
-        self.args = (
-            f"{self} Gave up after {requests} request{'s' * (requests != 1)} and {waited_seconds:.0f} s of waiting.",
+        """Note how much was tried before this error was let out."""
+        self.patience = (
+            f"Gave up after {requests} request{'s' * (requests != 1)} and {waited_seconds:.0f} s of waiting."
         )
 
 
@@ -29,6 +42,8 @@ class OktaConfigurationError(OktaError, ValueError):
 class OktaApiError(OktaError):
     """Okta answered with an error.
 
+    :param message: what happened, and to what, with Okta's words.
+    :param advice: what to do about it.
     :param status: the HTTP status.
     :param code: Okta's ``errorCode`` (``E0000011``), or the OAuth ``error`` (``invalid_client``).
     :param summary: Okta's ``errorSummary``, or the OAuth ``error_description``; empty when the answer held none.
@@ -41,6 +56,7 @@ class OktaApiError(OktaError):
         self,
         message: str,
         *,
+        advice: str = "",
         status: int = 0,
         code: str | None = None,
         summary: str = "",
@@ -48,7 +64,7 @@ class OktaApiError(OktaError):
         request_id: str | None = None,
         url: str = "",
     ) -> None:
-        super().__init__(message)
+        super().__init__(message, advice=advice)
         self.status = status
         self.code = code
         self.summary = summary

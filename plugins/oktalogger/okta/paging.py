@@ -99,8 +99,9 @@ class Pager:
         if next_url is not None and not same_origin(next_url, self._origin):
             raise OktaForeignLinkError(
                 f"Okta's next link leads to {without_user(next_url).partition('?')[0]}, not to {self._origin}. It is "
-                "not followed, because the token would go there. If that is your org's own address, set it as the org "
-                "URL in the connection; if not, find out what answers in Okta's place."
+                "not followed, because the token would go there.",
+                advice="If that is your org's own address, set it as the org URL in the connection; if not, find out "
+                "what answers in Okta's place.",
             )
         full = len(events) >= _limit_of(url, self._limit)
         if self._verifying is not None:
@@ -149,8 +150,8 @@ class Pager:
         if not followable or self._verifying_pages > known_pages:
             raise OktaPagingStuckError(
                 f"Paging is stuck at {self._newest.isoformat()}: {reason}, and asking again from there brings a full "
-                f"page of {len(events)} events that are all known. What follows cannot be reached. Try again later; "
-                "if it stays so, narrow the request with a filter and tell Okta's support."
+                f"page of {len(events)} events that are all known. What follows cannot be reached.",
+                advice="Try again later; if it stays so, narrow the request with a filter and tell Okta's support.",
             )
         return Step([], next_url)
 

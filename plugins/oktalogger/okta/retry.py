@@ -88,9 +88,10 @@ def retrying(
         return state.attempt_number >= settings.max_attempts or waited > settings.max_wait_seconds
 
     def announce(state: RetryCallState) -> None:
+        error = _error(state)
         log.warning(
             "%s Trying again in %.1f s (attempt %d of %d failed).",
-            _error(state),
+            error.message if isinstance(error, OktaError) else error,
             state.upcoming_sleep,
             state.attempt_number,
             settings.max_attempts,

@@ -7,9 +7,11 @@ origin than the org's.
 from __future__ import annotations
 
 import errno
+import http.client
 import socket
 import ssl
 import time
+import zlib
 from dataclasses import dataclass
 from http.cookiejar import DefaultCookiePolicy
 from typing import TYPE_CHECKING
@@ -91,7 +93,7 @@ class Transport:
         self._verify = verify
         self._proxies = dict(proxies or {})
         self._headers = {"User-Agent": user_agent_of(user_agent), "Accept": "application/json"}
-        # Only gzip: a cut-off stream in another coding is not told apart from a whole one by every library version.
+        # Not br or zstd, which requests adds where a library for them happens to be installed.
         self._headers["Accept-Encoding"] = "gzip"
         self._session = _Session()
         self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
@@ -115,6 +117,7 @@ class Transport:
         :param about: what the request is for, for the error message.
         :raises OktaForeignLinkError: when the URL leads to another origin; nothing is sent.
         :raises OktaConnectionError: when no whole answer came.
+        :raises OktaConfigurationError: when a proxy's address or a CA file cannot be used.
         """
         if not same_origin(url, self.origin):
             raise OktaForeignLinkError(f"Not sent to {without_user(url)}: tokens go to {self.origin} only.")
@@ -126,9 +129,11 @@ class Transport:
         started = time.monotonic()
         try:
             return self._exchange(request, url)
-        except (requests.RequestException, HTTPError) as error:
-            seconds = time.monotonic() - started
-            raise self._connection_error(error, describe(method, url, about), seconds) from error
+        except (OSError, HTTPError) as error:  # requests' own errors are OSErrors
+            what = describe(method, url, about)
+            if isinstance(error, ValueError) or not isinstance(error, requests.RequestException | HTTPError):
+                raise _unusable_settings(error, what) from error
+            raise self._connection_error(error, what, time.monotonic() - started) from error
 
     def close(self) -> None:
         """Close the connections that are kept open."""
@@ -138,9 +143,9 @@ class Transport:
         settings = self._session.merge_environment_settings(url, dict(self._proxies), True, self._verify, None)
         response = self._session.send(request, timeout=self._timeout, allow_redirects=False, **settings)
         try:
+            # Compares Content-Length with what came, since urllib3 2.
             body = response.raw.read(decode_content=True)
             headers: urllib3.HTTPHeaderDict = response.raw.headers
-            _check_length(headers, received=response.raw.tell())
             return Reply(request, response.status_code, headers, body)
         finally:
             response.close()
@@ -151,25 +156,28 @@ class Transport:
         for cause in causes:
             if isinstance(cause, ssl.SSLCertVerificationError):
                 return OktaCertificateError(
-                    f"The certificate for {what} cannot be verified: {cause.verify_message}. If a proxy of your "
-                    "company opens TLS, name its CA file in the connection; if not, somebody else may be answering."
+                    f"The certificate for {what} cannot be verified: {cause.verify_message}.",
+                    advice="If a proxy of your company opens TLS, name its CA file in the connection; if not, somebody "
+                    "else may be answering.",
                 )
             if isinstance(cause, requests.exceptions.ProxyError | PoolProxyError):
                 return OktaConnectionError(
-                    f"The proxy between here and {what} gave no connection: {reason}. Check the proxy settings."
+                    f"The proxy between here and {what} gave no connection: {reason}.",
+                    advice="Check the proxy settings.",
                 )
             if _is_unknown_host(cause):
                 return OktaUnknownHostError(
-                    f"There is no such host: {self.origin} ({reason}). Check the org URL in the connection; it reads "
-                    "like https://company.okta.com."
+                    f"There is no such host: {self.origin} ({reason}).",
+                    advice="Check the org URL in the connection; it reads like https://company.okta.com.",
                 )
         if seconds >= self._response_seconds:
             return OktaConnectionError(
-                f"{what} sent no whole answer within {self._response_seconds:g} s. The network or a proxy is too slow."
+                f"{what} gave no whole answer within {self._response_seconds:g} s.",
+                advice="The network, or a proxy in between, is too slow.",
             )
         return OktaConnectionError(
-            f"{what} gave no whole answer: {reason}. Okta or the network in between is in trouble, or a firewall "
-            "does not let this machine out."
+            f"{what} gave no whole answer: {reason}.",
+            advice="Okta or the network in between is in trouble, or a firewall does not let this machine out.",
         )
 
 
@@ -177,10 +185,6 @@ class _Session(requests.Session):
     def get_redirect_target(self, resp: requests.Response) -> str | None:
         """Never look at where a redirect leads: requests would read its body and prepare the next request."""
         return None
-
-
-class _CutOffError(HTTPError):
-    pass
 
 
 def describe(method: str, url: str, about: str = "") -> str:
@@ -198,11 +202,12 @@ def user_agent_of(suffix: str | None) -> str:
     return f"{ours} {suffix}" if suffix else ours
 
 
-def _check_length(headers: urllib3.HTTPHeaderDict, *, received: int) -> None:
-    # urllib3 2 checks this by itself, urllib3 1 and some codings do not; a page cut at a border would pass unnoticed.
-    announced = headers.get("Content-Length", "")
-    if announced.isdecimal() and "Transfer-Encoding" not in headers and int(announced) != received:
-        raise _CutOffError(f"the body was cut off: {received} of {announced} bytes came")
+def _unusable_settings(error: Exception, what: str) -> OktaConfigurationError:
+    # Texts about a malformed URL quote it, and a proxy's may hold a password.
+    reason = type(error).__name__ if isinstance(error, ValueError) else str(error)
+    return OktaConfigurationError(
+        f"{what} could not be sent: {reason}.", advice="Check the proxy's address and the CA file in the settings."
+    )
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
@@ -225,10 +230,14 @@ def _is_unknown_host(cause: BaseException) -> bool:
 def _reason(causes: list[BaseException]) -> str:
     """Return the innermost cause that says something, in few words."""
     for cause in reversed(causes):
+        if isinstance(cause, http.client.IncompleteRead):
+            return "the body was cut off"
+        if isinstance(cause, zlib.error):
+            return "the body cannot be decompressed"
         if isinstance(cause, OSError) and cause.errno:
-            return f"{cause.strerror or errno.errorcode.get(cause.errno, cause.errno)}".lower()
+            return cause.strerror or errno.errorcode.get(cause.errno, str(cause.errno))
     for cause in reversed(causes):
-        if isinstance(cause, TimeoutError | _CutOffError) and str(cause):
+        if isinstance(cause, ConnectionError | TimeoutError) and str(cause):
             return str(cause)
     last = causes[-1]
     return f"{type(last).__name__}: {last}" if str(last) else type(last).__name__

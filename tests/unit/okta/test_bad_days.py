@@ -35,7 +35,7 @@ REFUSALS: list[tuple[Answer, type[errors.OktaApiError], str]] = [
     ),
     (error(401, "E0000004", "Authentication failed"), errors.OktaAuthenticationError, "401 E0000004"),
     (error(403, "E0000005", "Invalid session"), errors.OktaAuthenticationError, "403 E0000005"),
-    (Answer(401, b"", content_type=""), errors.OktaAuthenticationError, "401 an empty body"),
+    (Answer(401, b"", content_type=""), errors.OktaAuthenticationError, "401 with an empty body"),
     (
         error(403, "E0000006", "You do not have permission to perform the requested action"),
         errors.OktaPermissionError,
@@ -67,7 +67,7 @@ REFUSALS: list[tuple[Answer, type[errors.OktaApiError], str]] = [
     ),
     (error(404, "E0000007", "Not found: Resource"), errors.OktaRequestError, "Check the org URL"),
     (error(405, "E0000022", "The endpoint does not support"), errors.OktaRequestError, "405 E0000022"),
-    (Answer(400, b'{"message":"no"}'), errors.OktaRequestError, "400 JSON that Okta does not send"),
+    (Answer(400, b'{"message":"no"}'), errors.OktaRequestError, "400 with JSON that Okta does not send"),
 ]
 
 
@@ -174,7 +174,7 @@ def test_outages_that_last_are_told(
     okta: ScriptedServer, connect: Connect, query: SystemLogQuery, slept: list[float], answer: Answer
 ) -> None:
     okta.answers(answer)
-    with pytest.raises(errors.OktaError, match=r"Gave up after 3 requests and \d s of waiting\.$") as caught:
+    with pytest.raises(errors.OktaError, match=r"Gave up after 3 requests and \d s of waiting\.") as caught:
         read(connect(retry=RetrySettings(max_attempts=3)), query)
     assert isinstance(caught.value, errors.OktaServerError | errors.OktaRateLimitError | errors.OktaConnectionError)
     assert caught.value.retryable
@@ -253,7 +253,7 @@ def test_nobody_listens(connect: Connect, query: SystemLogQuery, slept: list[flo
     with socket.socket() as reserved:
         reserved.bind(("127.0.0.1", 0))  # bound, not listening
         client = connect(org_url=f"http://127.0.0.1:{reserved.getsockname()[1]}")
-        with pytest.raises(errors.OktaConnectionError, match=r"connection refused.*Gave up after 8 requests"):
+        with pytest.raises(errors.OktaConnectionError, match=r"Connection refused.*Gave up after 8 requests"):
             read(client, query)
     assert len(slept) == 7
 
@@ -275,7 +275,7 @@ def test_an_unknown_host_is_not_asked_again(
         raise socket.gaierror(code, "Name or service not known")
 
     monkeypatch.setattr(socket, "getaddrinfo", resolve)
-    with pytest.raises(errors.OktaConnectionError, match="name or service not known") as caught:
+    with pytest.raises(errors.OktaConnectionError, match="Name or service not known") as caught:
         read(connect(org_url="https://compony.okta.com"), query)
     assert type(caught.value) is kind
     assert len(slept) == requests
