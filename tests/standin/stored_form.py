@@ -169,7 +169,17 @@ def _terms(inner: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def _date_histogram(inner: dict[str, Any]) -> dict[str, Any]:
+    return {"offset": 0, "order": {"_key": "asc"}, "keyed": False, "min_doc_count": 0, **inner}
+
+
+def _bucket_selector(inner: dict[str, Any]) -> dict[str, Any]:
+    return {"gap_policy": "skip", **inner, "script": {"lang": "painless", **inner["script"]}}
+
+
 _AGGREGATIONS: dict[str, Any] = {
+    "bucket_selector": _bucket_selector,
+    "date_histogram": _date_histogram,
     "composite": _composite,
     "filter": _query,
     "cardinality": dict,

@@ -63,11 +63,11 @@ _DEFAULTS: Final[dict[str, tuple[Any, ...]]] = {
     "lenient": (False,),
     "flags_value": (255,),
     "keyed": (False,),
-    "min_doc_count": (1,),
     "shard_min_doc_count": (0,),
     "show_term_doc_count_error": (False,),
     "lang": ("painless",),
-    "order": ("asc", [{"_count": "desc"}, {"_key": "asc"}]),
+    "order": ("asc", {"_key": "asc"}, [{"_count": "desc"}, {"_key": "asc"}]),
+    "offset": (0,),
     "size": (10,),
     "from": (0,),
     "version": (False,),
@@ -155,6 +155,10 @@ def _canonical(key: str, value: Any) -> Any:
     """Bring the short forms that a search may be written in to the one that the server writes."""
     if key in _LISTS and isinstance(value, dict):
         return [value]
+    if key == "date_histogram":
+        return {"min_doc_count": 0, **value}
+    if key == "terms" and ("field" in value or "script" in value):
+        return {"min_doc_count": 1, **value}
     if key == "_source" and isinstance(value, list):
         return {"includes": value, "excludes": []}
     if key == "minimum_should_match":

@@ -293,12 +293,22 @@ def _kept(seen: _Seen, rendered: RenderedMonitor, *, override: bool, rewrite: bo
 
 def _duplicate(detection_id: str, seen: _Seen, keep: _Seen, *, override: bool) -> Step:
     monitor = seen.monitor
-    # A copy made through the API has our marker and begins at version 1 as ours did: only its content gives it away.
-    copied = seen.untouched and seen.hash == keep.hash and bool(differences(keep.monitor.content, monitor.content))
-    if (seen.edited or copied) and not override:
+    if (seen.edited or _is_changed_copy(seen, keep)) and not override:
         note = "A second monitor of its rule, changed by hand. It stays until put_back is asked for."
         return Step(Kind.EDITED, detection_id, monitor.name, monitor, None, seen.differences(), note)
     return Step(Kind.DUPLICATE, detection_id, monitor.name, monitor, note="Its rule has another monitor already.")
+
+
+def _is_changed_copy(seen: _Seen, keep: _Seen) -> bool:
+    """Whether somebody made it from a monitor of ours through the API and changed it on the way.
+
+    It has our marker, and begins at version 1 as ours did: only its content gives it away.
+    """
+    if not seen.untouched:
+        return False
+    if keep.untouched:
+        return seen.hash == keep.hash and bool(differences(keep.monitor.content, seen.monitor.content))
+    return seen.current and bool(seen.differences())
 
 
 def _orphan(detection_id: str, seen: _Seen, *, override: bool) -> Step:

@@ -25,7 +25,7 @@ def search_monitor(search: dict[str, Any]) -> dict[str, Any]:
 @pytest.mark.parametrize("form", FORMS, ids=[json.dumps(form["sent"])[12:90] for form in FORMS])
 def test_a_search_and_its_stored_form_are_the_same(form: dict[str, Any]) -> None:
     found = differences(search_monitor(form["sent"]), search_monitor(form["stored"]))
-    if "offset" in json.dumps(form["sent"]):
+    if '"composite"' in json.dumps(form) and '"offset"' in json.dumps(form["sent"]):
         (lost,) = found
         assert lost.path.endswith("date_histogram.offset")
         assert (lost.files, lost.server) == ("5m", None)
