@@ -103,6 +103,15 @@ class AlertingClient:
             return False
         return True
 
+    def require(self) -> None:
+        """Make sure that the cluster has the Alerting plugin.
+
+        :raises AlertingMissingError: where it has not
+        :raises OpenSearchLoadError: where it cannot be asked, or not by this user
+        """
+        doing = "while looking for the Alerting plugin"
+        self._repeatable("POST", f"{MONITORS}/_search", doing=doing, body={"size": 0})
+
     def monitors(self) -> list[StoredMonitor]:
         """Read every monitor of the cluster, whoever owns it; composite monitors (workflows) are left out.
 
@@ -278,7 +287,9 @@ def _typed(failure: Failure, *, method: str, path: str, doing: str) -> OpenSearc
     }
     said = f"OpenSearch refused, {doing} ({failure.said})."
     if _NO_SUCH_PATH in failure.reason:
-        return AlertingMissingError(f"This cluster has no plugin that answers to {path} ({failure.said}).", **facts)
+        return AlertingMissingError(
+            f"This cluster has no Alerting plugin ({failure.said}). Detections run by replay there.", **facts
+        )
     if failure.status == 409:
         return MonitorConflictError(said, **facts)
     if failure.status == 404:

@@ -10,10 +10,12 @@ from __future__ import annotations
 
 import logging
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from oktalogger.detections.alerting import MonitorConflictError, MonitorMissingError, MonitorRefusedError
+from oktalogger.detections.channels import resolve_channels
+from oktalogger.detections.monitor import render_monitor
 from oktalogger.detections.plan import Kind, Plan, Wanted, check_deletions, make_plan
 from oktalogger.opensearch.errors import OpenSearchUnavailableError
 
@@ -21,9 +23,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from oktalogger.detections.alerting import AlertingClient
-    from oktalogger.detections.model import RenderedMonitor
+    from oktalogger.detections.model import CompiledDetection, MonitorSettings, RenderedMonitor
     from oktalogger.detections.plan import Step
     from oktalogger.detections.stored import Owner
+    from oktalogger.opensearch.names import IndexNames
 
 logger = logging.getLogger(__name__)
 
@@ -51,6 +54,7 @@ class SyncOptions:
     :param confirm_deletions: whether a person said that the rest may be deleted too
     :param put_back: ids of rules whose monitors become what the rules say, whatever was changed by hand; or ``all``
     :param only: ids of rules to deal with; ``None`` deals with all
+    :param keep_orphans: whether monitors without a rule stay, because rules that cannot be used were left out
     :param try_first: whether a monitor with a script or an aggregation is tried by a dry run before it is stored
     """
 
@@ -58,7 +62,13 @@ class SyncOptions:
     confirm_deletions: bool = False
     put_back: frozenset[str] = frozenset()
     only: frozenset[str] | None = None
+    keep_orphans: bool = False
     try_first: bool = True
+
+    @property
+    def wanted(self) -> Wanted:
+        """What the plan has to know of it."""
+        return Wanted.of(self.put_back, keep_orphans=self.keep_orphans)
 
 
 @dataclass(slots=True)
@@ -92,6 +102,23 @@ class SyncResult:
         }
 
 
+def render_all(
+    client: AlertingClient, detections: Iterable[CompiledDetection], names: IndexNames, settings: MonitorSettings
+) -> list[RenderedMonitor]:
+    """Make the monitors of all detections, with the channels that they name.
+
+    :param client: the cluster, asked for its channels
+    :param detections: the compiled rules
+    :param names: the index names to use
+    :param settings: what monitors of this deployment have in common
+    :raises ChannelError: where a channel is missing, disabled, or not the only one of its name
+    :raises OpenSearchLoadError: where channels cannot be read
+    """
+    rules = list(detections)
+    ids = resolve_channels(client, (name for rule in rules for name in rule.channels_under(settings)))
+    return [render_monitor(rule, names=names, channel_ids=ids, settings=settings) for rule in rules]
+
+
 def plan_sync(
     client: AlertingClient, rendered: Iterable[RenderedMonitor], owner: Owner, options: SyncOptions | None = None
 ) -> Plan:
@@ -105,7 +132,7 @@ def plan_sync(
     :raises ValueError: where two rules have one id
     """
     options = options or SyncOptions()
-    plan = make_plan(rendered, client.monitors(), owner, Wanted.of(options.put_back))
+    plan = make_plan(rendered, client.monitors(), owner, options.wanted)
     return plan if options.only is None else plan.only(options.only)
 
 
@@ -158,9 +185,7 @@ class _Run:
         self._owner = owner
         self._options = options
         self._on_step = on_step
-        wanted = Wanted.of(options.put_back)
-        self._put_back, self._put_back_all = wanted.put_back, wanted.put_back_all
-        self._rewrite = set(wanted.rewrite)
+        self._rewrite = set(options.wanted.rewrite)
         self._before = (client.requests, client.writes)
         self.result = SyncResult(Plan(()))
         self.last_trouble: dict[str, str] = {}
@@ -175,7 +200,7 @@ class _Run:
         """Read, plan, and carry out; say whether there was nothing left to do."""
         self.troubled = False
         self.result.rounds += 1
-        wanted = Wanted(self._put_back, self._put_back_all, frozenset(self._rewrite))
+        wanted = replace(self._options.wanted, rewrite=frozenset(self._rewrite))
         plan = make_plan(self._rendered, self._client.monitors(), self._owner, wanted)
         check_deletions(plan, share=self._options.delete_share, confirmed=self._options.confirm_deletions)
         self.result.plan = plan if self._options.only is None else plan.only(self._options.only)

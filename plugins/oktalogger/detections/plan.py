@@ -16,7 +16,7 @@ from oktalogger.detections.compare import Difference, differences, dropped, norm
 from oktalogger.detections.model import source_hash
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Sequence
 
     from oktalogger.detections.model import RenderedMonitor
     from oktalogger.detections.stored import Marker, Owner, StoredMonitor
@@ -32,6 +32,7 @@ class Kind(StrEnum):
     DUPLICATE = "delete duplicate"
     UNCHANGED = "unchanged"
     EDITED = "changed by hand"
+    KEPT = "kept"
     COPY = "copy"
 
 
@@ -83,21 +84,23 @@ class Wanted:
     :param put_back: ids of rules whose monitors become what the rules say, whatever was changed by hand
     :param put_back_all: the same for every rule
     :param rewrite: ids of rules whose monitors are written again although they look right
+    :param keep_orphans: whether monitors without a rule stay, because rules that cannot be used were left out
     """
 
     put_back: frozenset[str] = frozenset()
     put_back_all: bool = False
     rewrite: frozenset[str] = frozenset()
+    keep_orphans: bool = False
 
     @classmethod
-    def of(cls, put_back: Iterable[str]) -> Wanted:
+    def of(cls, put_back: Iterable[str], *, keep_orphans: bool = False) -> Wanted:
         """Read what a person gave as ``put_back``: ids of rules, or the word ``all``.
 
         A rule that is named is written again even if its monitor looks right, because an update that died half-way
         on the server can leave a monitor that looks right without the queries that it runs.
         """
         ids = frozenset(put_back)
-        return cls(ids, "all" in ids, ids - {"all"})
+        return cls(ids, "all" in ids, ids - {"all"}, keep_orphans)
 
     def overrides(self, detection_id: str) -> bool:
         """Whether what was changed by hand may be overwritten."""
@@ -265,7 +268,8 @@ def _steps(detection_id: str, group: _Group, rendered: RenderedMonitor | None, w
     keep, *others = sorted(group.named, key=lambda seen: (not seen.edited, not seen.current, seen.monitor.age))
     extra = [_duplicate(detection_id, seen, keep, override=override) for seen in others]
     if rendered is None:
-        return [_orphan(detection_id, seen, override=override) for seen in (keep, *others)] + copies
+        orphans = (_orphan(detection_id, seen, override=override, keep=wanted.keep_orphans) for seen in group.named)
+        return [*orphans, *copies]
     return [_kept(keep, rendered, override=override, rewrite=detection_id in wanted.rewrite), *extra, *copies]
 
 
@@ -311,8 +315,11 @@ def _is_changed_copy(seen: _Seen, keep: _Seen) -> bool:
     return seen.current and bool(seen.differences())
 
 
-def _orphan(detection_id: str, seen: _Seen, *, override: bool) -> Step:
+def _orphan(detection_id: str, seen: _Seen, *, override: bool, keep: bool) -> Step:
     monitor = seen.monitor
+    if keep:
+        note = "It has no rule among those that can be used, and some were left out: it may be one of theirs."
+        return Step(Kind.KEPT, detection_id, monitor.name, monitor, note=note)
     if seen.edited and not override:
         note = "Its rule is gone, but somebody changed it on the server. It stays until put_back is asked for."
         return Step(Kind.EDITED, detection_id, monitor.name, monitor, note=note)
@@ -332,8 +339,3 @@ def _warnings(bare: int, named: int) -> tuple[str, ...]:
         "calls itself OpenSearch-Dashboards, as we do: a proxy on the way probably changes the header User-Agent. "
         "Until that is mended every monitor looks as if it had been changed by hand.",
     )
-
-
-def counts_text(counts: Mapping[str, int]) -> str:
-    """Return the counts of a plan in one line, those that are 0 left out."""
-    return ", ".join(f"{number} {kind}" for kind, number in counts.items() if number) or "nothing to do"

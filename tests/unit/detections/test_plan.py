@@ -8,7 +8,8 @@ import pytest
 
 from oktalogger.detections.compare import normal
 from oktalogger.detections.model import source_hash
-from oktalogger.detections.plan import CHANGES, Kind, PlanRefusedError, Wanted, check_deletions, counts_text, make_plan
+from oktalogger.detections.plan import CHANGES, Kind, PlanRefusedError, Wanted, check_deletions, make_plan
+from oktalogger.detections.report import counts_text
 from oktalogger.detections.stored import Marker, Owner, StoredMonitor
 from tests.unit.detections.builders import detection_id, event_body, rendered
 
@@ -198,6 +199,10 @@ def test_a_removed_rule_that_was_changed_by_hand_stays_until_asked() -> None:
     server = stored(rendered(1), version=2, marked=None)
     assert kinds([], [server]) == [Kind.EDITED]
     assert kinds([], [server], put_back_all=True) == [Kind.DELETE]
+
+
+def test_nothing_is_deleted_while_rules_are_left_out() -> None:
+    assert kinds([], [stored(rendered(1))], keep_orphans=True) == [Kind.KEPT]
 
 
 def test_a_named_rule_is_written_again_although_it_looks_right() -> None:
