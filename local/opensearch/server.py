@@ -119,7 +119,7 @@ def _process(instance: Instance, heap: str) -> Iterator[subprocess.Popen[bytes]]
         process = subprocess.Popen(  # noqa: S603
             _command(instance, heap),
             cwd=instance.distribution.home,
-            env={"PATH": os.environ.get("PATH", ""), "OPENSEARCH_PATH_CONF": str(instance.config)},
+            env=_environment(instance),
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
@@ -154,6 +154,12 @@ def _command(instance: Instance, heap: str) -> list[str]:
         f"{distribution.home / 'lib'}/*",
         "org.opensearch.bootstrap.OpenSearch",
     ]
+
+
+def _environment(instance: Instance) -> dict[str, str]:
+    """Next to nothing, so that no Java option from outside slips in; our own names mark whose process it is."""
+    own = {name: value for name, value in os.environ.items() if name == "PATH" or name.startswith("OKTALOGGER_")}
+    return own | {"OPENSEARCH_PATH_CONF": str(instance.config)}
 
 
 def _die_with_parent() -> None:

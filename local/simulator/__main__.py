@@ -11,10 +11,10 @@ from local.simulator.clock import parse_instant, parse_moment
 from local.simulator.limits import LimitSettings
 from local.simulator.org import found
 from local.simulator.server import run
-from local.simulator.settings import Settings, make_token
+from local.simulator.settings import TRANSFERS, Settings, make_token
 from local.simulator.world import lateness, oddities
 from local.simulator.world.event import microseconds
-from local.simulator.world.stories import STORIES
+from local.simulator.world.stories import STORIES, Story
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -48,6 +48,8 @@ def _parser() -> argparse.ArgumentParser:
     add("--lateness", type=lateness.parse, default="okta", help="none, okta, or usual=S,share=0..1,longest=S")
     add("--oddities", type=oddities.parse, default=oddities.NONE, help="share of odd events: 0.02 or 0.02:poison,huge")
     add("--latency", type=float, default=0.0, help="seconds that every answer takes")
+    add("--transfer", choices=TRANSFERS, default="plain", help="how bodies travel")
+    add("--parent", type=int, metavar="PID", help="end when this process is gone")
     add("--cache-mb", type=int, default=256, help="memory for events that were made")
     add("--control-token", help="bearer of the control endpoint; without one it answers this machine only")
     add("--public-url", help="origin to put into links, where it differs from the Host header")
@@ -65,9 +67,7 @@ def settings(arguments: Sequence[str] | None = None) -> Settings:
         frozen = None if given.clock == "real" else microseconds(parse_instant(given.clock))
         now = time.time_ns() // 1000 if frozen is None else frozen
         start = parse_moment(f"-{given.start}" if given.start[-1:] in "smhdw" else given.start, now)
-        stories = tuple(
-            (name, parse_moment(at or "now", now)) for name, _, at in (s.partition("@") for s in given.story)
-        )
+        told = [Story(name, parse_moment(at or "now", now)) for name, _, at in (s.partition("@") for s in given.story)]
         limits = LimitSettings(
             given.rate_limit, given.token_share, given.concurrency, given.other_requests, given.window_offset
         )
@@ -77,8 +77,10 @@ def settings(arguments: Sequence[str] | None = None) -> Settings:
         host=given.host, port=given.port, seed=given.seed, rate=given.rate, people=given.people, rhythm=given.rhythm,
         start_us=start, frozen_us=frozen, tokens=tuple(given.token) or (make_token(),),
         oauth_client=given.oauth_client, limits=limits, lateness=given.lateness, oddities=given.oddities,
-        stories=stories, control_token=given.control_token, latency=given.latency,
-        cache_bytes=given.cache_mb * 1024 * 1024, public_url=given.public_url,
+        stories=tuple((story.name, story.at_us) for story in told), control_token=given.control_token,
+        latency=given.latency,
+        cache_bytes=given.cache_mb * 1024 * 1024, public_url=given.public_url, transfer=given.transfer,
+        parent=given.parent,
     )  # fmt: skip
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import uuid
 from email.utils import formatdate
 from typing import TYPE_CHECKING
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from local.simulator.org import Org
 
 PATH = "/api/v1/logs"
+JSON = "application/json"
 REMARK = "okta_remark"
 """Key of ``scope`` under which the endpoint says what kind of request it was, for the request log."""
 
@@ -73,13 +75,24 @@ def _answer(request: Request, org: Org) -> Response:
         raise
     org.counters[f"pages.{kind}"] += 1
     org.counters["events"] += len(page.events)
-    response = Response(page.body(), media_type="application/json", headers=standing.headers())
+    response = _pack(page.body(), request, org)
+    response.headers.update(standing.headers())
     home = origin(request, org) + request.url.path
     here = request.scope["query_string"].decode("latin-1")
     links = [f'<{home}{"?" if here else ""}{here}>; rel="self"']
     if page.next is not None:
         links.append(f'<{home}?{paging.query_string(page.next)}>; rel="next"')
     response.raw_headers.extend((b"link", link.encode("latin-1")) for link in links)
+    return response
+
+
+def _pack(body: bytes, request: Request, org: Org) -> Response:
+    if org.transfer == "gzip" and "gzip" in request.headers.get("accept-encoding", ""):
+        packed = gzip.compress(body, 1)
+        return Response(packed, headers={"Content-Encoding": "gzip", "Vary": "Accept-Encoding"}, media_type=JSON)
+    response = Response(body, media_type=JSON)
+    if org.transfer == "chunked":
+        del response.headers["content-length"]
     return response
 
 

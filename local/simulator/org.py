@@ -48,6 +48,7 @@ class Org:
     counters: Counter[str] = field(default_factory=Counter)
     requests: deque[dict[str, Any]] = field(default_factory=lambda: deque(maxlen=_REMEMBERED))
     written: int = 0
+    transfer: str = "plain"
 
     def write(self, body: dict[str, Any], *, published_us: int | None = None, persisted_us: int | None = None) -> Event:
         """Put one event into the System Log, completed with ``uuid`` and ``published`` if it has none.
@@ -83,6 +84,7 @@ class Org:
             for name, at_us in settings.stories:
                 self.timeline.tell(name, at_us)
         if "limits" in parts:
+            self.transfer = settings.transfer
             self.limits.settings = settings.limits
             self.limits.reset()
         if "tokens" in parts:
@@ -132,6 +134,7 @@ def found(settings: Settings) -> Org:
     key = hashlib.blake2b(f"cursor {settings.seed}".encode(), digest_size=16).digest()
     tokens = _tokens(settings, world)
     org = Org(settings, clock, timeline, Limits(settings.limits), tokens, key, Proofs(key))
+    org.transfer = settings.transfer
     if settings.oauth_client is not None:
         client = _client(Path(settings.oauth_client))
         org.clients[client.client_id] = client

@@ -133,7 +133,7 @@ def running(*arguments: str, timeout: float = 60.0) -> Iterator[Simulator]:
     :raises RuntimeError: when it ends, or says nothing
     """
     process = subprocess.Popen(  # noqa: S603
-        [python(), "-m", "local.simulator", *arguments],
+        [python(), "-m", "local.simulator", "--parent", str(os.getpid()), *arguments],
         cwd=ROOT,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         stdout=subprocess.PIPE,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import json
+import os
 import socket
 from typing import TYPE_CHECKING
 
@@ -59,12 +60,23 @@ async def _serve(org: Org) -> None:
     settings = org.settings
     config = uvicorn.Config(
         make_app(org), http=Protocol, host=settings.host, port=settings.port, log_level="warning", access_log=False,
-        date_header=False, server_header=False, lifespan="off", timeout_keep_alive=75, timeout_graceful_shutdown=2,
+        date_header=False, server_header=False, proxy_headers=False, lifespan="off", timeout_keep_alive=75,
+        timeout_graceful_shutdown=2,
     )  # fmt: skip
     server = uvicorn.Server(config)
     listener = socket.create_server((settings.host, settings.port), backlog=512)
     print(ready_line(org, listener.getsockname()[1]), flush=True)
+    watch = asyncio.create_task(_watch(server, settings.parent)) if settings.parent else None
     await server.serve(sockets=[listener])
+    if watch is not None:
+        watch.cancel()
+
+
+async def _watch(server: uvicorn.Server, parent: int) -> None:
+    """End the server once the process that started it is gone, so that a killed test leaves nothing behind."""
+    while os.getppid() == parent:
+        await asyncio.sleep(0.5)
+    server.should_exit = True
 
 
 def run(org: Org) -> None:

@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from local.simulator.world import Lateness, Oddities
 
 
+TRANSFERS = ("plain", "gzip", "chunked")
+"""With its length; compressed for callers who take that; in chunks, without its length."""
+
+
 @dataclass(frozen=True, slots=True)
 class Settings:
     """Everything that the command line can say.
@@ -22,6 +26,8 @@ class Settings:
     :param frozen_us: the instant at which the clock stands; ``None`` follows the machine
     :param tokens: API tokens with full rights
     :param control_token: bearer of the control endpoint; without one it answers loopback only
+    :param transfer: how bodies travel: one of ``TRANSFERS``
+    :param parent: id of the process whose end ends the simulator
     :param latency: seconds that every answer takes
     :param stories: names with the instant each begins
     """
@@ -44,6 +50,8 @@ class Settings:
     latency: float = 0.0
     cache_bytes: int = 256 * 1024 * 1024
     public_url: str | None = None
+    transfer: str = "plain"
+    parent: int | None = None
 
 
 def make_token() -> str:

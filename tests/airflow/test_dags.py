@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import inspect
 import logging
 import socket
@@ -134,13 +135,10 @@ def test_parsing_connects_nowhere_and_asks_for_no_connection(monkeypatch: pytest
 
 
 def test_dags_survive_serialization(dags: dict[str, Any], caplog: pytest.LogCaptureFixture) -> None:
-    try:
-        from airflow.serialization.serialized_objects import DagSerialization as Serialization
-    except ImportError:  # before 3.2
-        from airflow.serialization.serialized_objects import SerializedDAG as Serialization
-
+    module = importlib.import_module("airflow.serialization.serialized_objects")
+    serialization = getattr(module, "DagSerialization", None) or module.SerializedDAG  # the latter before 3.2
     with caplog.at_level(logging.WARNING):
-        back = Serialization.from_dict(Serialization.to_dict(dags["okta_system_log"]))
+        back = serialization.from_dict(serialization.to_dict(dags["okta_system_log"]))
     task = back.get_task("load")
     assert sorted(link.name for link in task.operator_extra_links) == [
         "Okta System Log",

@@ -9,8 +9,7 @@ import subprocess
 import sys
 import venv
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -18,6 +17,9 @@ from oktalogger import __version__
 from oktalogger.hooks.forms import OKTA_EXTRAS
 from tests.airflow.conftest import ROOT
 from tests.airflow.test_plugin import LOADED, PLUGINS
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 SOURCES = ("pyproject.toml", "README.md", "LICENSE", "plugins", "include")
 

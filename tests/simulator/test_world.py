@@ -48,7 +48,7 @@ def test_another_process_makes_the_same_events() -> None:
     )
     elsewhere = {"PYTHONHASHSEED": "12345", "PYTHONPATH": "."}
     command = [python(), "-c", script]
-    done = subprocess.run(command, cwd=ROOT, env=elsewhere, capture_output=True, check=True)  # noqa: S603
+    done = subprocess.run(command, cwd=ROOT, env=elsewhere, capture_output=True, check=True)
     assert done.stdout.decode().strip() == _digest(list(world.events(3, 40, TEN, TEN + HOUR)))
 
 

@@ -14,7 +14,7 @@ from local.simulator.clock import parse_moment
 from local.simulator.control.reading import describe_clock, describe_event
 from local.simulator.faults import Fault
 from local.simulator.oauth import clients
-from local.simulator.settings import make_token
+from local.simulator.settings import TRANSFERS, make_token
 from local.simulator.world import samples
 from local.simulator.world.event import SECOND, stream
 
@@ -131,6 +131,15 @@ async def limits(request: Request, org: Org) -> Response:
     org.limits.settings = replace(org.limits.settings, **await _wish(request))
     org.limits.reset()
     return JSONResponse(asdict(org.limits.settings))
+
+
+async def transfer(request: Request, org: Org) -> Response:
+    """Change how bodies travel: ``kind`` out of plain, gzip, chunked."""
+    wish = await _wish(request)
+    if wish["kind"] not in TRANSFERS:
+        raise ValueError(f"kind is one of {', '.join(TRANSFERS)}")
+    org.transfer = wish["kind"]
+    return JSONResponse(wish)
 
 
 async def add_token(request: Request, org: Org) -> Response:

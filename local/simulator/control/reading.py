@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -11,7 +12,7 @@ from local.simulator.clock import parse_moment
 from local.simulator.world.event import SECOND, timestamp
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import AsyncIterator, Iterable
 
     from starlette.requests import Request
 
@@ -95,7 +96,8 @@ async def events(request: Request, org: Org) -> Response:
     retained_since = since if given.get("all") else max(since, as_of - org.timeline.retention_us)
     hidden, duplicates = given.get("fields") == "hidden", bool(given.get("duplicates"))
 
-    def lines() -> Iterator[bytes]:
+    async def lines() -> AsyncIterator[bytes]:
+        # On the event loop, because the timeline is not made for threads; queries get their turn after each minute.
         seen: set[str] = set()
         for number in range(retained_since, until, 60 * SECOND):
             end = min(until, number + 60 * SECOND)
@@ -109,6 +111,7 @@ async def events(request: Request, org: Org) -> Response:
                 chosen = list({event.uuid: event for event in reversed(chosen)}.values())[::-1]
                 seen.update(event.uuid for event in chosen)
             yield _lines(chosen, hidden=hidden)
+            await asyncio.sleep(0)
 
     return StreamingResponse(lines(), media_type="application/x-ndjson")
 

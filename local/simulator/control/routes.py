@@ -38,6 +38,7 @@ _ROUTES: tuple[tuple[str, str, Answer], ...] = (
     ("POST", "/events", changing.add_events),
     ("POST", "/stories", changing.tell_story),
     ("POST", "/limits", changing.limits),
+    ("POST", "/transfer", changing.transfer),
     ("POST", "/tokens", changing.add_token),
     ("DELETE", "/tokens", changing.drop_tokens),
     ("POST", "/oauth-clients", changing.add_client),

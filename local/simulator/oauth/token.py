@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl
 
 import jwt
 import msgspec
@@ -38,7 +39,7 @@ async def grant(request: Request, org: Org, url: str) -> Response:
             raise OAuthError(405, "invalid_request", "The HTTP method is not allowed.", {"Allow": "POST"})
         if not request.headers.get("content-type", "").startswith("application/x-www-form-urlencoded"):
             raise OAuthError(400, "invalid_request", "Accept and/or Content-Type headers must be form encoded.")
-        form = {name: str(value) for name, value in (await request.form()).items()}
+        form = dict(parse_qsl((await request.body()).decode("latin-1")))
         return Response(
             msgspec.json.encode(_grant(form, request, org, url)),
             headers={"Cache-Control": "no-cache, no-store"},

@@ -8,7 +8,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from oktalogger import __version__
-from oktalogger.cli import load
+from oktalogger.cli import coverage, load
 from oktalogger.cli.environment import EnvironmentConfigError
 from oktalogger.detections import cli as detections
 from oktalogger.okta.errors import OktaError
@@ -30,6 +30,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("-v", "--verbose", action="store_true", help="say more on standard error")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     load.add_parser(commands)
+    coverage.add_parser(commands)
     detections.add_parser(commands)
     return parser
 

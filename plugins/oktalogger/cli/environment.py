@@ -48,7 +48,7 @@ def okta_client(
     :raises EnvironmentConfigError: where a variable is missing or contradicts another
     """
     environ = os.environ if environ is None else environ
-    url = _required(environ, OKTA_URL)
+    url = required(environ, OKTA_URL)
     allow_http = _flag(environ, ALLOW_HTTP)
     auth = _okta_auth(environ, url, allow_http=allow_http)
     try:
@@ -64,7 +64,7 @@ def opensearch_client(environ: Mapping[str, str] | None = None) -> OpenSearch:
     :raises EnvironmentConfigError: where a variable is missing or contradicts another
     """
     environ = os.environ if environ is None else environ
-    url = _required(environ, OPENSEARCH_URL)
+    url = required(environ, OPENSEARCH_URL)
     region = environ.get(OPENSEARCH_AWS_REGION)
     try:
         settings = OpenSearchSettings(
@@ -121,7 +121,11 @@ def _sigv4(region: str, service: str) -> object:
     return Urllib3AWSV4SignerAuth(credentials, region, service)
 
 
-def _required(environ: Mapping[str, str], name: str) -> str:
+def required(environ: Mapping[str, str], name: str) -> str:
+    """Return a variable's value.
+
+    :raises EnvironmentConfigError: where it is missing
+    """
     value = environ.get(name, "").strip()
     if not value:
         raise EnvironmentConfigError(f"{name} is not set.")

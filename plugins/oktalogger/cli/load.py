@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 from oktalogger.cli.environment import OKTA_URL, okta_client, opensearch_client
+from oktalogger.opensearch.ledger import Ledger
 from oktalogger.opensearch.names import IndexNames
 from oktalogger.opensearch.store import OpenSearchStore
 from oktalogger.pipeline.document import Stamp
-from oktalogger.pipeline.load import LoadPlan, LoadStoppedError, StopSignal, load_window
+from oktalogger.pipeline.load import LoadPlan, LoadStoppedError, StopSignal
+from oktalogger.pipeline.record import load_and_record
 from oktalogger.pipeline.window import Window, parse_instant
 from oktalogger.settings import load_settings
 
@@ -36,6 +38,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument("--to", dest="until", required=True, metavar="INSTANT", help="not itself part of the window")
     parser.add_argument("--filter", help="Okta's filter expression")
     parser.add_argument("--q", help="Okta's keyword search")
+    parser.add_argument("--page-limit", type=int, default=1000, metavar="N", help="events a page, 1 to 1000")
     parser.add_argument("--run-id", help="what the documents say in oktalogger.run_id (default: cli and the time)")
     parser.add_argument("--json", action="store_true", help="print the counts as JSON")
     parser.set_defaults(run=run)
@@ -64,11 +67,14 @@ def run(arguments: argparse.Namespace) -> int:
         kind="manual",
         horizon=settings.horizon,
     )
-    plan = LoadPlan(stamp, filter=arguments.filter, q=arguments.q, threads=settings.bulk_threads)
+    plan = LoadPlan(
+        stamp, filter=arguments.filter, q=arguments.q, page_limit=arguments.page_limit, threads=settings.bulk_threads
+    )
     store.prepare()
+    ledger = Ledger(store.client, names)
     with client:
         try:
-            result = load_window(client, store, plan, on_stored=_Reporter(), stop=stop)
+            result = load_and_record(client, store, ledger, plan, on_stored=_Reporter(), stop=stop)
         except LoadStoppedError as error:
             log.warning("%s", error)
             return EXIT_STOPPED

@@ -13,6 +13,7 @@ from oktalogger.hooks.extras import ConnectionSettingsError, names, read_extras
 from oktalogger.hooks.forms import OPENSEARCH_EXTRAS
 from oktalogger.opensearch.client import OpenSearchSettings, make_client
 from oktalogger.opensearch.errors import OpenSearchLoadError
+from oktalogger.opensearch.ledger import Ledger
 from oktalogger.opensearch.store import OpenSearchStore
 from oktalogger.opensearch.transport import call
 
@@ -108,6 +109,13 @@ class OpenSearchHook(BaseHook):
         :param replicas: copies of each shard of an index to come
         """
         return OpenSearchStore(self.client, index_names, shards=shards, replicas=replicas, sleep=self._sleep)
+
+    def ledger(self, index_names: IndexNames) -> Ledger:
+        """Return the ledger of a deployment; the store's ``prepare`` makes its index.
+
+        :param index_names: the names of the deployment
+        """
+        return Ledger(self.client, index_names)
 
     @property
     def dashboards_url(self) -> str | None:

@@ -92,6 +92,8 @@ class OktaRequestError(OktaApiError):
 class OktaCursorError(OktaRequestError):
     """Okta refuses a ``next`` link, saved earlier or just given: begin again at the window's start."""
 
+    retryable = True
+
 
 class OktaRateLimitError(OktaApiError):
     """429 until the bound on waiting was reached.

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
 _LONGEST_REASON = 1000
 # The security plugin: no permissions for [a, b] and User [name=x, backend_roles=[r, s], requestedTenant=null]
-_NO_PERMISSIONS = re.compile(r"no permissions for \[(?P<permissions>.*?)\]")
+# A permission may itself hold brackets: indices:data/write/bulk[s]
+_NO_PERMISSIONS = re.compile(r"no permissions for \[(?P<permissions>.*?)\](?: and |$)")
 _USER = re.compile(r"User \[name=(?P<name>.*?), backend_roles=\[(?P<roles>.*?)\]")
 # AWS answers these with 403, before OpenSearch has seen the request.
 _AWS_UNKNOWN = re.compile(

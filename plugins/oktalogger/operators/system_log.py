@@ -16,7 +16,8 @@ from oktalogger.opensearch.errors import OpenSearchLoadError
 from oktalogger.opensearch.names import IndexNames
 from oktalogger.operators.reporter import LoadReporter
 from oktalogger.pipeline.document import LoadKind, Stamp
-from oktalogger.pipeline.load import CLOCK_TOLERANCE, LoadPlan, LoadResult, StopSignal, load_window
+from oktalogger.pipeline.load import CLOCK_TOLERANCE, LoadPlan, LoadResult, StopSignal
+from oktalogger.pipeline.record import load_and_record
 from oktalogger.pipeline.window import Window, WindowError, format_instant, resolve_window
 from oktalogger.settings import Settings, load_settings
 
@@ -141,7 +142,15 @@ class OktaSystemLogToOpenSearchOperator(BaseOperator):
             store = opensearch.store(names, shards=settings.shards, replicas=settings.replicas)
             try:
                 store.prepare()
-                result = load_window(client, store, plan, on_stored=LoadReporter(self.log, plan.reads), stop=stop)
+                result = load_and_record(
+                    client,
+                    store,
+                    opensearch.ledger(names),
+                    plan,
+                    run_url=getattr(context["ti"], "log_url", None),
+                    on_stored=LoadReporter(self.log, plan.reads),
+                    stop=stop,
+                )
             finally:
                 opensearch.client.close()
         self._report(result, names, links)

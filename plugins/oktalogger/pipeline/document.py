@@ -147,6 +147,22 @@ class DocumentBuilder:
         return Built(Document(uuid, self._names.month_index(published), source), published)
 
 
+def identity(raw: bytes) -> tuple[str | None, datetime | None]:
+    """Return an event's uuid and when it was published, ``None`` for what it does not say."""
+    try:
+        event = _decode(raw)
+    except (msgspec.DecodeError, RecursionError, UnicodeError):
+        return None, None
+    if type(event) is not dict:
+        return None, None
+    uuid = event.get("uuid")
+    try:
+        published = parse_published(event.get("published"))
+    except EventError:
+        published = None
+    return (uuid if type(uuid) is str and uuid else None), published
+
+
 def parse_published(value: Any) -> datetime:
     """Read ``published`` with any number of fraction digits.
 

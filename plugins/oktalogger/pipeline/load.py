@@ -284,15 +284,14 @@ class _Load:
 
     def _pages(self, resume_from: str | None) -> Iterator[Page]:
         query = self._plan.query()
-        if resume_from is not None:
-            try:
-                yield from self._watched(self._source.pages(query, resume_from=resume_from))
-            except OktaCursorError as error:
-                self._result.notes.append(
-                    f"The window is read again from its start, because the cursor failed: {error}"
-                )
-            else:
-                return
+        try:
+            yield from self._watched(self._source.pages(query, resume_from=resume_from))
+        except OktaCursorError as error:
+            note = f"The window is read again from its start, because Okta no longer takes the cursor. {error}"
+            self._result.notes.append(note)
+            self._result.restarted = True
+        else:
+            return
         yield from self._watched(self._source.pages(query))
 
     def _watched(self, pages: Iterator[Page]) -> Iterator[Page]:

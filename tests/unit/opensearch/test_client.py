@@ -217,7 +217,12 @@ def tls_port(certificate: Path) -> Iterator[int]:
     context.load_cert_chain(certificate)
     context.load_verify_locations(certificate)
     context.verify_mode = ssl.CERT_OPTIONAL
-    listening = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+
+    class Quiet(http.server.ThreadingHTTPServer):
+        def handle_error(self, *_: Any) -> None:
+            """A refused handshake is what some tests want."""
+
+    listening = Quiet(("127.0.0.1", 0), Handler)
     listening.daemon_threads = True
     listening.socket = context.wrap_socket(listening.socket, server_side=True)
     thread = threading.Thread(target=listening.serve_forever, args=(0.05,), daemon=True)
@@ -245,7 +250,7 @@ class TestTls:
     def test_a_named_authority_is_trusted_whatever_the_environment_says(
         self, tls_port: int, certificate: Path, auth: Any, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setenv("REQUESTS_CA_BUNDLE", requests.certs.where())
+        monkeypatch.setenv("REQUESTS_CA_BUNDLE", requests.utils.DEFAULT_CA_BUNDLE_PATH)
         settings = OpenSearchSettings(url=f"https://127.0.0.1:{tls_port}", ca_certs=str(certificate), http_auth=auth)
         assert call(make_client(settings), "GET", "/", doing="to test") == {"certificate": False}
 

@@ -54,6 +54,18 @@ def test_an_unmapped_role_is_named(client: OpenSearch, server: Server) -> None:
     assert not got.retryable
 
 
+def test_a_permission_may_hold_brackets(client: OpenSearch, server: Server) -> None:
+    reason = (
+        "no permissions for [indices:data/write/bulk[s], indices:data/write/index] and User [name=loader, "
+        "backend_roles=[a, b], requestedTenant=null]"
+    )
+    got = refused(client, server, 403, error(403, "security_exception", reason))
+    assert isinstance(got, OpenSearchPermissionError)
+    assert got.permissions == ("indices:data/write/bulk[s]", "indices:data/write/index")
+    assert got.backend_roles == ("a", "b")
+    assert "Map the backend role a or b to" in str(got)
+
+
 def test_a_user_without_backend_roles_is_named(client: OpenSearch, server: Server) -> None:
     reason = "no permissions for [indices:admin/get] and User [name=loader, backend_roles=[], requestedTenant=null]"
     got = refused(client, server, 403, error(403, "security_exception", reason))

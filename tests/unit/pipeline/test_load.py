@@ -283,6 +283,7 @@ def test_a_cursor_that_okta_no_longer_takes_falls_back_to_the_start_and_says_so(
     assert len(store.documents) == 30
     assert source.queries[1][1] is None
     assert "again from its start" in result.notes[0]
+    assert result.restarted
 
 
 def test_a_window_in_the_future_is_refused_before_anything_is_asked() -> None:
