@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -58,7 +59,8 @@ class FilesOrDailyTimetable(Timetable):
             due = self._changed_at
         else:
             last = last_automated_data_interval.end
-            days = max(1, (pendulum.now("UTC") - last) // EVERY)
+            # In seconds, because pendulum divides its own time spans otherwise than Python does.
+            days = max(1, int((time.time() - last.timestamp()) // EVERY.total_seconds()))
             due = last + days * EVERY
         if restriction.earliest is not None:
             due = max(due, restriction.earliest)

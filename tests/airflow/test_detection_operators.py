@@ -30,6 +30,11 @@ if TYPE_CHECKING:
     from oktalogger.detections.model import CompiledDetection
 
 
+def logged(operator: type[Any]) -> Any:
+    """An operator that writes to the standard library's log, which pytest can read on every line of Airflow."""
+    return type(operator.__name__, (operator,), {"log": property(lambda _: logging.getLogger("tests"))})
+
+
 def execute(operator: Any, context: Any) -> Any:
     # Airflow wraps this method, to complain of a call that is not its own.
     method = type(operator).execute
@@ -52,14 +57,16 @@ class Tasks:
         return {"run_id": "manual__1", "ti": ti, "params": params}
 
     def plan(self, **params: Any) -> Any:
-        return execute(DetectionPlanOperator(task_id="plan", folder=str(self.folder)), self.context(**params))
+        return execute(logged(DetectionPlanOperator)(task_id="plan", folder=str(self.folder)), self.context(**params))
 
     def apply(self, part: dict[str, Any], **params: Any) -> Any:
-        operator = DetectionApplyOperator(task_id="apply", folder=str(self.folder), **part)
+        operator = logged(DetectionApplyOperator)(task_id="apply", folder=str(self.folder), **part)
         return execute(operator, self.context(**params))
 
     def verify(self, **params: Any) -> Any:
-        return execute(DetectionVerifyOperator(task_id="verify", folder=str(self.folder)), self.context(**params))
+        return execute(
+            logged(DetectionVerifyOperator)(task_id="verify", folder=str(self.folder)), self.context(**params)
+        )
 
     def all(self, **params: Any) -> None:
         for part in self.plan(**params):

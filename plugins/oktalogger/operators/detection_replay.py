@@ -186,7 +186,7 @@ class DetectionAlertOperator(DetectionOperator):
                 )
                 names = IndexNames(settings.index_prefix)
                 rules = [rule for rule in self._detections() if rule.enabled]
-                span = Span(_loaded(context), by="loaded", historical=False)
+                span = Span(loaded_range(context), by="loaded", historical=False)
                 self.log.info("%d rules over what was loaded in %s.", len(rules), span.window)
                 common = monitor_settings(settings)
                 found = replay(client, names, rules, span, run_id=str(context["run_id"]), settings=common)
@@ -218,12 +218,13 @@ class DetectionAlertOperator(DetectionOperator):
             raise failed[0]
 
 
-def _loaded(context: Context) -> Window:
+def loaded_range(context: Context) -> Window:
     """Return the time range in which documents were stored that nobody has looked at yet."""
     now = datetime.now(UTC)
     events = triggering_events(context)
     if events:
-        return Window(min(_began(at, extra) for at, extra in events) - _MARGIN, now)
+        # The database's clock may be ahead of this machine's.
+        return Window(min(now, *(_began(at, extra) for at, extra in events)) - _MARGIN, now)
     params: Mapping[str, Any] = context.get("params") or {}
     try:
         if params.get("since") or params.get("until"):
