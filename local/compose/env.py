@@ -60,7 +60,7 @@ VARIABLES: dict[str, tuple[str, Callable[[], str]]] = {
 
 def complete(text: str) -> str:
     """Return a file's text with what is missing in it added."""
-    there = set(re.findall(r"^\s*(?:export\s+)?(\w+)\s*=\s*\S", text, re.MULTILINE))
+    there = set(re.findall(r"^[ \t]*(?:export +)?(\w+)[ \t]*=[ \t]*\S", text, re.MULTILINE))
     if text and not text.endswith("\n"):
         text += "\n"
     for name, (purpose, make) in VARIABLES.items():
@@ -78,7 +78,7 @@ def main() -> int:
         print(f"{FILE.name} has everything already")
         return 0
     FILE.write_text(after)
-    print(f"{FILE.name} is written; the passwords are in it. Go on with: docker compose up --build --wait")
+    print(f"{FILE.name} is written; the passwords are in it. Go on with: docker compose up --build --detach")
     return 0
 
 

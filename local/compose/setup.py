@@ -1,4 +1,4 @@
-"""Makes what a fresh OpenSearch and its Dashboards lack. Runs in the containers ``*-init``; doing it again does no harm.
+"""Makes what a fresh OpenSearch and its Dashboards lack; doing it again does no harm. Runs in the containers ``*-init``.
 
 ``opensearch`` makes users and the loader's role, with the administrator's certificate; ``dashboards`` makes the index
 patterns that the links in the Airflow UI lead to.
@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-ROLE_FILE = Path(__file__).resolve().parent.parent.parent / "include" / "opensearch" / "roles" / "oktalogger_loader.json"
-LOADER_ROLE = ROLE_FILE.stem
+ROLE_FILE = Path(__file__).resolve().parent / "loader-role.json"
+LOADER_ROLE = "oktalogger_loader"
 LOADER = "oktalogger"
 INDEX_PREFIX = "okta-system-log"
 # What is looked at, and by which time: documents by when Okta published them, rejected ones by when they were refused.
@@ -42,13 +42,12 @@ def set_up_opensearch(environ: Mapping[str, str]) -> None:
     tls = ssl.create_default_context(cafile=certificates / "ca.pem")
     tls.load_cert_chain(certificates / "admin.pem", certificates / "admin-key.pem")
     url = f"{environ['OPENSEARCH_URL']}/_plugins/_security/api"
-    role = json.loads(ROLE_FILE.read_text().replace("${index_prefix}", INDEX_PREFIX))
     for path, body in (
         # These two have their roles by the mappings that the security plugin comes with.
         ("internalusers/admin", {"password": environ["OPENSEARCH_ADMIN_PASSWORD"], "backend_roles": ["admin"]}),
         ("internalusers/kibanaserver", {"password": environ["DASHBOARDS_PASSWORD"]}),
         (f"internalusers/{LOADER}", {"password": environ["OPENSEARCH_LOADER_PASSWORD"]}),
-        (f"roles/{LOADER_ROLE}", role),
+        (f"roles/{LOADER_ROLE}", json.loads(ROLE_FILE.read_text())),
         (f"rolesmapping/{LOADER_ROLE}", {"users": [LOADER]}),
     ):
         _send("PUT", f"{url}/{path}", body, tls=tls)
