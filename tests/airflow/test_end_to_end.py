@@ -23,7 +23,7 @@ pytestmark = [pytest.mark.airflow, pytest.mark.opensearch, pytest.mark.timeout(9
 STEP = timedelta(minutes=5)
 PREFIX = f"e2e-{uuid.uuid4().hex[:8]}"
 
-# An Airflow DAG that an asset (a dataset) starts. Airflow 2 gives its runs the interval of the run that wrote the asset.
+# A DAG that an asset (a dataset) starts. Airflow 2 gives its runs the interval of the run that wrote the asset.
 CONSUMER = """# for Airflow to find, which looks for its name
 from oktalogger.compat import DAG
 from oktalogger.operators.system_log import OktaSystemLogToOpenSearchOperator, system_log_asset
