@@ -23,6 +23,10 @@ OLDEST_PYTHON = (3, 11)
 NEEDED_BYTES = 2 * 1024**3
 
 
+# Amazon MWAA runs Python 3.12: one line is tested on it wherever there is one.
+PREFERRED_PYTHON = {"airflow-3.2": "3.12"}
+
+
 class EnvError(Exception):
     """An environment cannot be made; the message says what to do."""
 
@@ -58,6 +62,20 @@ def _uv() -> Path:
         _run([str(home / "bin" / "python"), "-m", "pip", "install", "--quiet", f"uv=={UV_VERSION}"])
         marker.touch()
     return uv
+
+
+def python_for(name: str, python: str) -> str:
+    """Return the interpreter that an environment is for, if this machine has it, else the one given."""
+    version = PREFERRED_PYTHON.get(name)
+    if version is None:
+        return python
+    pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"))
+    on_path = shutil.which(f"python{version}")
+    for candidate in (on_path, *map(str, sorted(pyenv.glob(f"versions/{version}.*/bin/python{version}")))):
+        # A shim of pyenv is there even where it leads nowhere.
+        if candidate and subprocess.run([candidate, "--version"], capture_output=True).returncode == 0:  # noqa: S603
+            return candidate
+    return python
 
 
 def make(name: str, python: str) -> Path:
@@ -97,7 +115,7 @@ def main() -> int:
     try:
         check_machine()
         for name in arguments.names:
-            make(name, arguments.python)
+            make(name, python_for(name, arguments.python))
     except EnvError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
