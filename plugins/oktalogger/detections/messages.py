@@ -43,7 +43,7 @@ def subject(detection: CompiledDetection) -> str:
 def body(detection: CompiledDetection, settings: MonitorSettings) -> str:
     """Return the template of a message: what happened, what it means, what to do."""
     happened = _events(settings) if detection.threshold is None else _groups(detection, settings)
-    return f"{subject(detection)}\n{_ERROR_LINE}\n{happened}\n{_literal(_about(detection))}"
+    return f"{subject(detection)}\n{_ERROR_LINE}\n{happened}\n{_literal(about(detection))}"
 
 
 def _events(settings: MonitorSettings) -> str:
@@ -75,7 +75,8 @@ def _groups(detection: CompiledDetection, settings: MonitorSettings) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _about(detection: CompiledDetection) -> str:
+def about(detection: CompiledDetection) -> str:
+    """Return what a rule says to people: what it finds, what to do, what else looks like it."""
     parts = [detection.description]
     if detection.runbook:
         parts.append(f"What to do:\n{detection.runbook}")
