@@ -10,6 +10,7 @@ import argparse
 import sys
 import time
 from collections import Counter
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -27,6 +28,7 @@ from oktalogger.resources import include_dir
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from oktalogger.detections.model import CompiledDetection
     from oktalogger.opensearch.documents import Document
     from oktalogger.opensearch.store import OpenSearchStore
 
@@ -54,6 +56,18 @@ def _documents(builder: DocumentBuilder, happened: Iterable[Event]) -> Iterator[
         built = builder.build(event.body, event.persisted + timedelta(minutes=1))
         if isinstance(built, Built):
             yield built.document
+
+
+def _margin(store: OpenSearchStore, detection: CompiledDetection, window: Window) -> str:
+    """Say how near to its threshold a rule came."""
+    if detection.threshold is None:
+        return ""
+    lowest = replace(detection, threshold=replace(detection.threshold, at_least=1))
+    most = 0
+    for day in window.split(timedelta(days=1)):
+        matches, _ = find(store.client, store.names, lowest, Span(day), MonitorSettings())
+        most = max([most, *(match.events if match.values is None else match.values for match in matches)])
+    return f", at most {most} of {detection.threshold.at_least}"
 
 
 def _batches(documents: Iterable[Document]) -> Iterator[list[Document]]:
@@ -97,8 +111,8 @@ def main() -> int:
                 found[detection.id] += len(matches)
         for detection in sorted(detections, key=lambda d: (-SEVERITIES.index(d.severity), d.name)):
             number = found[detection.id]
-            line = f"{detection.severity:14}{detection.name:44}{number:7} {number / arguments.days:10.2f} a day\n"
-            sys.stdout.write(line)
+            line = f"{detection.severity:14}{detection.name:44}{number:7} {number / arguments.days:10.2f} a day"
+            sys.stdout.write(f"{line}{_margin(store, detection, window)}\n")
         paged = sum(found[d.id] for d in detections if SEVERITIES.index(d.severity) >= SEVERITIES.index("medium"))
         sys.stdout.write(f"medium and above: {paged} matches, {paged / arguments.days:.2f} a day\n")
     return 0

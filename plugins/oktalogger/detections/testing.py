@@ -35,6 +35,10 @@ _RUN_ID: Final = "oktalogger.run_id"
 _MOST_CASES: Final = 10_000
 
 
+class CaseError(ValueError):
+    """A test case cannot be run; the message says which, and why."""
+
+
 @dataclass(frozen=True, slots=True)
 class CaseResult:
     """What one test case showed.
@@ -112,7 +116,7 @@ def load_cases(store: OpenSearchStore, compiled: Compiled, *, now: datetime | No
     :param store: where to
     :param compiled: the rules
     :param now: the present
-    :raises ValueError: where OpenSearch refuses an event
+    :raises CaseError: where an event cannot be stored
     """
     now = now or datetime.now(UTC)
     loaded: list[LoadedCase] = []
@@ -125,11 +129,14 @@ def load_cases(store: OpenSearchStore, compiled: Compiled, *, now: datetime | No
             for month in {(sample.published.year, sample.published.month): sample for sample in made}.values():
                 store.ensure_month(month.published)
             org = f"case-{len(loaded)}.okta.com"
-            built += documents(made, store.names, run_id, org=org)
+            try:
+                built += documents(made, store.names, run_id, org=org)
+            except ValueError as error:
+                raise CaseError(f"{detection.file}:{case.line}: in the test case {case.name!r} {error}") from None
             loaded.append(LoadedCase(detection, case, run_id, org, made[-1].loaded))
     result = store.create(built)
     if result.rejected:
-        raise ValueError(f"OpenSearch refused the event of a test case: {result.rejected[0].reason}")
+        raise CaseError(f"OpenSearch refused the event of a test case: {result.rejected[0].reason}")
     store.client.indices.refresh(index=store.names.alias)
     return loaded
 
@@ -277,7 +284,7 @@ def _search(
     )
     if answer["_shards"]["failed"]:
         reason = answer["_shards"]["failures"][0]["reason"]
-        raise ValueError(f"OpenSearch could not run the search of {detection.title}: {reason}")
+        raise CaseError(f"OpenSearch could not run the search of {detection.title}: {reason}")
     return answer
 
 
