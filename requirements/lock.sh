@@ -13,3 +13,4 @@ lock airflow-3.2 2026-05-15 3.11
 lock airflow-3.0 2025-09-15 3.11
 lock airflow-2.11 2026-04-15 3.11
 lock local "" 3.11
+lock detections "" 3.11

@@ -152,7 +152,7 @@ def _add_test(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     parser = actions.add_parser(
         "test",
         help="run the rules' tests on a real OpenSearch",
-        description="Run the rules' tests on the OpenSearch that OKTALOGGER_OPENSEARCH_URL names, in indices of their own.",
+        description="Run the rules' tests on the OpenSearch at OKTALOGGER_OPENSEARCH_URL, in indices of their own.",
     )
     common_arguments(parser)
     parser.set_defaults(run=guarded(_test))
@@ -160,11 +160,14 @@ def _add_test(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
 
 def _test(arguments: argparse.Namespace) -> int:
     from oktalogger.cli.environment import opensearch_client
-    from oktalogger.detections.testing import run_cases
+    from oktalogger.detections.testing import CaseError, run_cases
 
     compiled = compile_folder(folder_of(arguments))
     some = _only(compiled, arguments.rules)
-    results, refused = run_cases(opensearch_client(), some)
+    try:
+        results, refused = run_cases(opensearch_client(), some)
+    except CaseError as error:
+        raise DetectionsError([Problem("tests", 0, str(error))]) from error
     problems = [*(() if arguments.rules else compiled.errors), *refused]
     failed = [result for result in results if not result.passed]
     if arguments.json:

@@ -103,6 +103,12 @@ class _Compilation:
             if id(rule) in counted:
                 self._selection(rule)
                 continue
+            if rule.is_to_be_counted:
+                message = (
+                    f"no correlation here counts the rule `{rule.name}`, and without an `id` it cannot alert itself"
+                )
+                self._problems.append(rule.document.problem(message, "name", is_warning=True))
+                continue
             self._problems += rule.output_problems
             self._problems += check_tests(rule) if rule.is_usable else ()
             detection = self._compile(rule)

@@ -126,7 +126,7 @@ class FieldTable:
         for path in self._types:
             if lower.startswith(path.lower() + ".") and self._types[path] != "alias":
                 return f"`{name}` is a second form of `{path}`, which a document-level monitor cannot see; use `{path}`"
-        if (array := _array_above(plain)) is not None:
+        if (array := _array_above(re.sub(r"\[\d+\]", "", plain))) is not None:
             return (
                 f"`{name}` lies in `{array}`, an array of objects, which a document-level monitor overlooks; "
                 f"use {_ARRAYS[array]}"

@@ -16,6 +16,9 @@ from oktalogger.detections.threshold import group_fields
 if TYPE_CHECKING:
     from oktalogger.detections.model import CompiledDetection, MonitorSettings
 
+# A list is shown by a section, whose tags Alerting does not take for a field: the section that is never shown is there
+# to make it fetch the field.
+_TARGETS: Final = "_source.oktalogger.target.any.display_name"
 _EVENT_LINES: Final = (
     "Time: {{_source.published}}",
     "Org: {{_source.oktalogger.org}}",
@@ -24,7 +27,7 @@ _EVENT_LINES: Final = (
     "Actor: {{_source.actor.displayName}} ({{_source.actor.alternateId}})",
     "From: {{_source.client.ipAddress}} {{_source.client.geographicalContext.city}} "
     "{{_source.client.geographicalContext.country}}",
-    "Targets: {{_source.oktalogger.target.any.display_name}}",
+    f"Targets: {{{{#{_TARGETS}}}}}{{{{.}}}}; {{{{/{_TARGETS}}}}}{{{{#never}}}}{{{{{_TARGETS}}}}}{{{{/never}}}}",
     "Event id: {{_source.uuid}}",
 )
 _UUID: Final = "{{_source.uuid}}"

@@ -27,6 +27,7 @@ _PLAIN: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.]*")
 _WORDS: Final = frozenset({"AND", "OR", "NOT", "TO"})
 _QUOTED_SPECIAL: Final = re.compile(r'[\\":{}\s]')
 _NUMBERS: Final = frozenset({"byte", "integer", "long"})
+_LONGEST_PATTERN: Final = 300
 _COMPARISONS: Final = frozenset({"<", "<=", ">", ">="})
 
 
@@ -199,6 +200,8 @@ def _pattern(field: Field, parts: Sequence[Part], ignore_case: bool) -> Clause:
     spelled = [field.spell(part) if isinstance(part, str) else part for part in parts]
     if field.path == EVENT_TYPE and all(isinstance(part, Wildcard) or _PLAIN.fullmatch(f"a{part}") for part in spelled):
         return _is(field, "".join(part.value if isinstance(part, Wildcard) else part for part in spelled))
+    if sum(len(part) for part in spelled if isinstance(part, str)) > _LONGEST_PATTERN:
+        raise RuleError(f"`{field.path}` is searched for a part longer than {_LONGEST_PATTERN} characters")
     wild = {Wildcard.MANY: ".*", Wildcard.ONE: "."}
     body = "".join(
         wild[part] if isinstance(part, Wildcard) else _escape(part, ignore_case=ignore_case) for part in spelled

@@ -11,17 +11,20 @@ import re
 from importlib import import_module
 from typing import Any, Final
 
+from oktalogger.detections.automaton import ANY, EMPTY, Automaton, Part, TooComplexError, either, optional, others
+
 sre: Any = import_module("re._constants")
 sre_parser: Any = import_module("re._parser")
 
-# Lucene unrolls repeats into states, of which a query may have 10,000.
 MOST_REPEATS: Final = 1000
 
+# How Lucene writes the empty text; an alternative with nothing in it makes it quietly match nothing at all.
+_NOTHING: Final = "()"
 _SPECIAL: Final = frozenset('.?+*|{}[]()"\\#@&<>~^$/:- ')
-_CLASSES: Final = {
-    sre.CATEGORY_DIGIT: "0-9",
-    sre.CATEGORY_WORD: "A-Za-z0-9_",
-    sre.CATEGORY_SPACE: "\\ ",
+_CLASSES: Final[dict[Any, tuple[tuple[int, int], ...]]] = {
+    sre.CATEGORY_DIGIT: ((48, 57),),
+    sre.CATEGORY_WORD: ((48, 57), (65, 90), (95, 95), (97, 122)),
+    sre.CATEGORY_SPACE: ((32, 32),),
 }
 _NEGATED: Final = {
     sre.CATEGORY_NOT_DIGIT: sre.CATEGORY_DIGIT,
@@ -47,8 +50,11 @@ class RegexError(ValueError):
 
 
 def escape(text: str, *, ignore_case: bool = False) -> str:
-    """Write literal text as a Lucene regular expression."""
-    return "".join(_letter(character, ignore_case=ignore_case) for character in text)
+    """Write literal text as a Lucene regular expression.
+
+    :raises RegexError: where it holds what no monitor's query can hold
+    """
+    return "".join(_literal(ord(character), ignore_case) for character in text)
 
 
 def to_lucene(pattern: str, *, ignore_case: bool = False) -> str:
@@ -61,10 +67,23 @@ def to_lucene(pattern: str, *, ignore_case: bool = False) -> str:
     try:
         parsed = sre_parser.parse(pattern, re.IGNORECASE if ignore_case else 0)
     except (re.error, OverflowError, RecursionError) as error:
-        raise RegexError(f"the regular expression {pattern!r} is not valid: {error}") from error
+        raise RegexError(f"it is not valid: {error}") from error
+    translator = _Translator()
     ignore_case = ignore_case or bool(parsed.state.flags & re.IGNORECASE)
-    branches = [_anchored(items, ignore_case) for items in _unfold(list(parsed))]
-    return branches[0] if len(branches) == 1 else "(" + "|".join(branches) + ")"
+    branches = [translator.anchored(items, ignore_case) for items in _unfold(list(parsed))]
+    try:
+        translator.automaton.effort(either([part for _, part in branches]))
+    except TooComplexError:
+        raise _too_complex() from None
+    texts = [text or _NOTHING for text, _ in branches]
+    return texts[0] if len(texts) == 1 else "(" + "|".join(texts) + ")"
+
+
+def _too_complex() -> RegexError:
+    return RegexError(
+        "it is too complex, and OpenSearch would never match anything with it; let what comes before a part exclude "
+        "that part, like [^!]*! in place of .{0,60}!"
+    )
 
 
 def _unfold(items: _Items) -> list[_Items]:
@@ -103,101 +122,137 @@ def _has_anchor(items: _Items) -> bool:
     return False
 
 
-def _anchored(items: _Items, ignore_case: bool) -> str:
-    before = after = ".*"
-    while items and items[0][0] is sre.AT and items[0][1] in _STARTS:
-        before, items = "", items[1:]
-    while items and items[-1][0] is sre.AT and items[-1][1] in _ENDS:
-        after, items = "", items[:-1]
-    return before + _sequence(items, ignore_case) + after
+class _Translator:
+    """Writes Lucene's text and builds the automaton side by side."""
 
+    def __init__(self) -> None:
+        self.automaton = Automaton()
 
-def _sequence(items: Any, ignore_case: bool) -> str:
-    return "".join(_item(operator, value, ignore_case) for operator, value in items)
+    def anchored(self, items: _Items, ignore_case: bool) -> tuple[str, Part]:
+        at_start = at_end = False
+        while items and items[0][0] is sre.AT and items[0][1] in _STARTS:
+            at_start, items = True, items[1:]
+        while items and items[-1][0] is sre.AT and items[-1][1] in _ENDS:
+            at_end, items = True, items[:-1]
+        before = ("", EMPTY) if at_start else self._anything()
+        text, part = self._sequence(items, ignore_case)
+        after = ("", EMPTY) if at_end else self._anything()
+        whole = self.automaton.then(self.automaton.then(before[1], part), after[1])
+        return before[0] + text + after[0], whole
 
+    def _anything(self) -> tuple[str, Part]:
+        return ".*", self.automaton.again(self._character(ANY))
 
-def _item(operator: Any, value: Any, ignore_case: bool) -> str:
-    if operator is sre.LITERAL:
-        return _letter(chr(value), ignore_case=ignore_case)
-    if operator is sre.NOT_LITERAL:
-        return f"[^{_members([(sre.LITERAL, value)], ignore_case)}]"
-    if operator is sre.ANY:
-        return "."
-    if operator is sre.IN:
-        return _set(value, ignore_case)
-    if operator is sre.BRANCH:
-        return "(" + "|".join(_sequence(branch, ignore_case) for branch in value[1]) + ")"
-    if operator is sre.SUBPATTERN:
-        _, added, removed, inner = value
-        ignores = (ignore_case or bool(added & re.IGNORECASE)) and not removed & re.IGNORECASE
-        return f"({_sequence(inner, ignores)})"
-    if operator in _REPEATS:
-        lowest, highest, inner = value
-        return _repeat(lowest, highest, inner, ignore_case)
-    if operator is sre.AT:
-        raise RegexError("it has an anchor or a word boundary in the middle, which OpenSearch's expressions lack")
-    raise RegexError(f"it uses {_NAMES.get(operator, str(operator).lower())}, which OpenSearch's expressions lack")
+    def _character(self, ranges: tuple[tuple[int, int], ...]) -> Part:
+        try:
+            return self.automaton.character(ranges)
+        except TooComplexError:
+            raise _too_complex() from None
 
+    def _sequence(self, items: Any, ignore_case: bool) -> tuple[str, Part]:
+        text, whole = "", EMPTY
+        for operator, value in items:
+            piece, part = self._item(operator, value, ignore_case)
+            text += piece
+            whole = self.automaton.then(whole, part)
+        return text, whole
 
-def _repeat(lowest: int, highest: Any, inner: Any, ignore_case: bool) -> str:
-    endless = highest is sre.MAXREPEAT
-    if lowest > MOST_REPEATS or (not endless and highest > MOST_REPEATS):
-        raise RegexError(
-            f"it repeats something more than {MOST_REPEATS} times, which OpenSearch refuses as too complex"
-        )
-    body = _sequence(inner, ignore_case)
-    if len(inner) != 1 or inner[0][0] not in (sre.LITERAL, sre.NOT_LITERAL, sre.ANY, sre.IN, sre.SUBPATTERN):
-        body = f"({body})"
-    if endless:
-        return body + {0: "*", 1: "+"}.get(lowest, f"{{{lowest},}}")
-    if (lowest, highest) == (0, 1):
-        return body + "?"
-    return body + (f"{{{lowest}}}" if lowest == highest else f"{{{lowest},{highest}}}")
+    def _item(self, operator: Any, value: Any, ignore_case: bool) -> tuple[str, Part]:
+        if operator is sre.LITERAL:
+            return _literal(value, ignore_case), self._character(_cases(((value, value),), ignore_case))
+        if operator is sre.NOT_LITERAL:
+            return self._set([(sre.NEGATE, None), (sre.LITERAL, value)], ignore_case)
+        if operator is sre.ANY:
+            return ".", self._character(ANY)
+        if operator is sre.IN:
+            return self._set(value, ignore_case)
+        if operator is sre.BRANCH:
+            pairs = [self._sequence(branch, ignore_case) for branch in value[1]]
+            return "(" + "|".join(text or _NOTHING for text, _ in pairs) + ")", either([part for _, part in pairs])
+        if operator is sre.SUBPATTERN:
+            _, added, removed, inner = value
+            ignores = (ignore_case or bool(added & re.IGNORECASE)) and not removed & re.IGNORECASE
+            text, part = self._sequence(inner, ignores)
+            return f"({text})", part
+        if operator in _REPEATS:
+            lowest, highest, inner = value
+            return self._repeat(lowest, highest, inner, ignore_case)
+        if operator is sre.AT:
+            raise RegexError("it has an anchor or a word boundary in the middle, which OpenSearch's expressions lack")
+        raise RegexError(f"it uses {_NAMES.get(operator, str(operator).lower())}, which OpenSearch's expressions lack")
 
-
-def _set(members: _Items, ignore_case: bool) -> str:
-    negated = bool(members) and members[0][0] is sre.NEGATE
-    members = members[1:] if negated else members
-    if any(operator is sre.CATEGORY and value in _NEGATED for operator, value in members):
-        if len(members) > 1:
-            raise RegexError("it has a negated class like \\D inside brackets, which OpenSearch's expressions lack")
-        members, negated = [(sre.CATEGORY, _NEGATED[members[0][1]])], not negated
-    return f"[{'^' if negated else ''}{_members(members, ignore_case)}]"
-
-
-def _members(members: _Items, ignore_case: bool) -> str:
-    parts = []
-    for operator, value in members:
-        if operator is sre.CATEGORY:
-            parts.append(_CLASSES[value])
-        elif operator is sre.RANGE:
-            low, high = value
-            parts.append(_range(low, high, ignore_case))
+    def _repeat(self, lowest: int, highest: Any, inner: Any, ignore_case: bool) -> tuple[str, Part]:
+        endless = highest is sre.MAXREPEAT
+        if lowest > MOST_REPEATS or (not endless and highest > MOST_REPEATS):
+            raise RegexError(f"it repeats something more than {MOST_REPEATS} times")
+        body, part = self._sequence(inner, ignore_case)
+        whole = EMPTY
+        for copy in range(lowest):
+            again = part if copy == 0 else self._sequence(inner, ignore_case)[1]
+            whole = self.automaton.then(whole, again)
+        if endless:
+            rest = part if lowest == 0 else self._sequence(inner, ignore_case)[1]
+            whole = self.automaton.then(whole, self.automaton.again(rest))
         else:
-            parts.append("".join(_quote(other) for other in _cases(chr(value), ignore_case)))
-    return "".join(parts)
+            rest = EMPTY
+            for _ in range(highest - lowest):
+                rest = optional(self.automaton.then(self._sequence(inner, ignore_case)[1], rest))
+            whole = self.automaton.then(whole, rest)
+        if len(inner) != 1 or inner[0][0] not in (sre.LITERAL, sre.NOT_LITERAL, sre.ANY, sre.IN, sre.SUBPATTERN):
+            body = f"({body})"
+        return body + _times(lowest, None if endless else highest), whole
+
+    def _set(self, members: _Items, ignore_case: bool) -> tuple[str, Part]:
+        negated = bool(members) and members[0][0] is sre.NEGATE
+        members = members[1:] if negated else members
+        if any(operator is sre.CATEGORY and value in _NEGATED for operator, value in members):
+            if len(members) > 1:
+                raise RegexError("it has a negated class like \\D inside brackets, which OpenSearch's expressions lack")
+            members, negated = [(sre.CATEGORY, _NEGATED[members[0][1]])], not negated
+        ranges: list[tuple[int, int]] = []
+        for operator, value in members:
+            if operator is sre.CATEGORY:
+                ranges += _CLASSES[value]
+            else:
+                given = value if operator is sre.RANGE else (value, value)
+                ranges += _cases((given,), ignore_case)
+        text = "".join(_range(low, high) for low, high in ranges)
+        part = self._character(others(ranges) if negated else tuple(ranges))
+        return f"[{'^' if negated else ''}{text}]", part
 
 
-def _range(low: int, high: int, ignore_case: bool) -> str:
-    text = f"{_quote(chr(low))}-{_quote(chr(high))}"
-    if ignore_case:
-        for first, last, other in (("a", "z", str.upper), ("A", "Z", str.lower)):
-            start, end = max(low, ord(first)), min(high, ord(last))
-            if start <= end:
-                text += f"{other(chr(start))}-{other(chr(end))}"
-    return text
+def _times(lowest: int, highest: int | None) -> str:
+    if highest is None:
+        return {0: "*", 1: "+"}.get(lowest, f"{{{lowest},}}")
+    if (lowest, highest) == (0, 1):
+        return "?"
+    return f"{{{lowest}}}" if lowest == highest else f"{{{lowest},{highest}}}"
 
 
-def _letter(character: str, *, ignore_case: bool) -> str:
-    cases = _cases(character, ignore_case)
-    return _quote(character) if len(cases) == 1 else "[" + "".join(_quote(case) for case in cases) + "]"
-
-
-def _cases(character: str, ignore_case: bool) -> list[str]:
+def _cases(ranges: tuple[tuple[int, int], ...], ignore_case: bool) -> tuple[tuple[int, int], ...]:
+    """Add the other case of letters; beyond the Latin alphabet of single letters only."""
     if not ignore_case:
-        return [character]
-    both = (character.lower(), character.upper())
-    return sorted({case for case in both if len(case) == 1} or {character})
+        return ranges
+    result = list(ranges)
+    for low, high in ranges:
+        if low == high:
+            both = {chr(low).lower(), chr(low).upper()} - {chr(low)}
+            result += [(ord(case), ord(case)) for case in sorted(both) if len(case) == 1]
+            continue
+        for first, last, distance in ((97, 122, -32), (65, 90, 32)):
+            start, end = max(low, first), min(high, last)
+            if start <= end:
+                result.append((start + distance, end + distance))
+    return tuple(result)
+
+
+def _literal(code: int, ignore_case: bool) -> str:
+    cases = sorted(low for low, _ in _cases(((code, code),), ignore_case))
+    return _quote(chr(code)) if len(cases) == 1 else "[" + "".join(_quote(chr(case)) for case in cases) + "]"
+
+
+def _range(low: int, high: int) -> str:
+    return _quote(chr(low)) if low == high else f"{_quote(chr(low))}-{_quote(chr(high))}"
 
 
 def _quote(character: str) -> str:

@@ -76,6 +76,11 @@ class Rule:
         """Whether its `detection` or `correlation` can be read."""
         return all(problem.is_warning for problem in self.problems)
 
+    @property
+    def is_to_be_counted(self) -> bool:
+        """Whether it is meant for correlations only: it has a name, and nothing that a rule that alerts needs."""
+        return bool(self.name) and self.kind == "event" and not {"id", "level", OWN} & set(self.document.data)
+
 
 def read_rule(document: Document) -> Rule:
     """Read a document as a rule; what is wrong is in the rule's ``problems``."""

@@ -107,16 +107,19 @@ def samples(case: Case, start: datetime, key: str) -> list[Sample]:
     return sorted(made, key=lambda sample: sample.loaded)
 
 
-def documents(made: list[Sample], names: IndexNames, run_id: str, kind: LoadKind = "scheduled") -> list[Document]:
+def documents(
+    made: list[Sample], names: IndexNames, run_id: str, *, org: str = ORG, kind: LoadKind = "scheduled"
+) -> list[Document]:
     """Build the documents of events as a load does.
 
     :param run_id: what they say in ``oktalogger.run_id``
+    :param org: what they say in ``oktalogger.org``
     :param kind: the kind of load, which decides what is historical
     :raises ValueError: where an event cannot become a document
     """
     first = min(sample.published for sample in made)
     last = max(sample.published for sample in made)
-    stamp = Stamp(org=ORG, window=Window(first, last + timedelta(seconds=1)), run_id=run_id, kind=kind)
+    stamp = Stamp(org=org, window=Window(first, last + timedelta(seconds=1)), run_id=run_id, kind=kind)
     builder = DocumentBuilder(stamp, names)
     built = []
     for sample in made:

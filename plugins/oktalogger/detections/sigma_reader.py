@@ -8,8 +8,9 @@ do not respect what a document-level monitor does to a query's text (see ``query
 from __future__ import annotations
 
 import fnmatch
+import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from sigma.conditions import (
     ConditionAND,
@@ -20,6 +21,7 @@ from sigma.conditions import (
 )
 from sigma.correlations import SigmaCorrelationRule
 from sigma.exceptions import SigmaError
+from sigma.policy import SigmaPolicy
 from sigma.processing.pipeline import ProcessingItem, ProcessingPipeline
 from sigma.processing.transformations import FieldMappingTransformation, ValueListPlaceholderTransformation
 from sigma.rule import SigmaDetection, SigmaDetectionItem, SigmaRule
@@ -53,7 +55,21 @@ if TYPE_CHECKING:
 # What an empty list is filled in with: a character of the private use area, which no event holds.
 _NOTHING: Final = "\ue000"
 _COMPARISONS: Final = {"LT": "<", "LTE": "<=", "GT": ">", "GTE": ">="}
-_OWN_KEY: Final = "oktalogger"
+
+
+class _Patterns:
+    """Lets every regular expression pass: what OpenSearch can do is for ``regex`` to say, with its line."""
+
+    error = re.error
+
+    def compile(self, pattern: str, flags: int = 0) -> re.Pattern[str]:
+        try:
+            return re.compile(pattern, flags)
+        except re.error:
+            return re.compile("")
+
+
+_POLICY: Final = SigmaPolicy(regex_engine=cast("Any", _Patterns()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +95,7 @@ def read_selection(document: Document, table: FieldTable, variables: Mapping[str
     :raises RuleError: where it cannot be compiled, with the line where that is known
     """
     try:
-        rule = SigmaRule.from_dict(_sigma_part(document.data))
+        rule = SigmaRule.from_dict(_sigma_part(document.data), policy=_POLICY)
         fields = _resolve_fields(document, rule, table)
         _check_lists(document, rule, variables)
         _pipeline(fields, variables).apply(rule)

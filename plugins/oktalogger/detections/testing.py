@@ -35,6 +35,10 @@ _RUN_ID: Final = "oktalogger.run_id"
 _MOST_CASES: Final = 10_000
 
 
+class CaseError(ValueError):
+    """A test case cannot be run; the message says which, and why."""
+
+
 @dataclass(frozen=True, slots=True)
 class CaseResult:
     """What one test case showed.
@@ -75,12 +79,14 @@ class LoadedCase:
     :param detection: whose case it is
     :param case: the case
     :param run_id: what its documents say in ``oktalogger.run_id``
+    :param org: of the events; another for each case, so that no threshold counts those of two
     :param end: when the last of them was loaded
     """
 
     detection: CompiledDetection
     case: Case
     run_id: str
+    org: str
     end: datetime
 
 
@@ -110,7 +116,7 @@ def load_cases(store: OpenSearchStore, compiled: Compiled, *, now: datetime | No
     :param store: where to
     :param compiled: the rules
     :param now: the present
-    :raises ValueError: where OpenSearch refuses an event
+    :raises CaseError: where an event cannot be stored
     """
     now = now or datetime.now(UTC)
     loaded: list[LoadedCase] = []
@@ -122,11 +128,15 @@ def load_cases(store: OpenSearchStore, compiled: Compiled, *, now: datetime | No
             made = samples(case, start_before(now, length(case), slot), f"{store.names.prefix}/{run_id}")
             for month in {(sample.published.year, sample.published.month): sample for sample in made}.values():
                 store.ensure_month(month.published)
-            built += documents(made, store.names, run_id)
-            loaded.append(LoadedCase(detection, case, run_id, made[-1].loaded))
+            org = f"case-{len(loaded)}.okta.com"
+            try:
+                built += documents(made, store.names, run_id, org=org)
+            except ValueError as error:
+                raise CaseError(f"{detection.file}:{case.line}: in the test case {case.name!r} {error}") from None
+            loaded.append(LoadedCase(detection, case, run_id, org, made[-1].loaded))
     result = store.create(built)
     if result.rejected:
-        raise ValueError(f"OpenSearch refused the event of a test case: {result.rejected[0].reason}")
+        raise CaseError(f"OpenSearch refused the event of a test case: {result.rejected[0].reason}")
     store.client.indices.refresh(index=store.names.alias)
     return loaded
 
@@ -180,10 +190,12 @@ def refused(client: OpenSearch, names: IndexNames, detection: CompiledDetection)
         params={"explain": "true", "rewrite": "true"},
         body={"query": {"query_string": {"query": detection.query}}},
     )
-    if answer["valid"]:
-        return None
-    reasons = [str(item.get("error", "")) for item in answer.get("explanations", ())]
-    return f"OpenSearch does not take the rule's query: {' '.join(' '.join(reasons).split())[:500]}"
+    # What fails inside a query_string is "valid", and then matches nothing: only the explanation says so.
+    for item in answer.get("explanations", ()):
+        reason = str(item.get("error") or item.get("explanation", ""))
+        if not item["valid"] or 'MatchNoDocsQuery("failed' in reason:
+            return f"OpenSearch does not take the rule's query: {' '.join(reason.split())[:500]}"
+    return None
 
 
 def event_fires(
@@ -272,7 +284,7 @@ def _search(
     )
     if answer["_shards"]["failed"]:
         reason = answer["_shards"]["failures"][0]["reason"]
-        raise ValueError(f"OpenSearch could not run the search of {detection.title}: {reason}")
+        raise CaseError(f"OpenSearch could not run the search of {detection.title}: {reason}")
     return answer
 
 
