@@ -76,6 +76,7 @@ STAGES = (
     Stage("unit", "airflow-3.3", (pytest("tests/unit"),)),
     Stage("simulator", "local", (pytest("tests/simulator"),)),
     Stage("local", "local", (pytest("-m", HERE_ONLY, "tests/local"),)),
+    Stage("compose", "airflow-3.3", (pytest("tests/compose"),)),
     opensearch("2.19.4"),
     opensearch("3.4.0"),
     airflow("3.3", "tests/airflow"),
