@@ -6,7 +6,7 @@ LOCAL := .venvs/local/bin/python
 
 export AIRFLOW_LINE
 .DEFAULT_GOAL := help
-.PHONY: help env demo demo-check down clean test check terraform-check bench lock
+.PHONY: help env demo demo-check down clean compose-env test check terraform-check bench lock
 
 help: ## Show what there is
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-20s %s\n", $$1, $$2 }'
@@ -24,6 +24,9 @@ down: ## End a demo that runs in another terminal
 
 clean: down ## Remove everything that was made: environments, OpenSearch, the demo's data
 	@$(PYTHON) -m local.clean
+
+compose-env: ## Write .env with made-up passwords, for docker compose up --build --detach
+	@$(PYTHON) local/compose/env.py
 
 test: ## Run every test, on every supported version
 	@$(call environments,$(addprefix airflow-,$(LINES)) local detections terraform)

@@ -62,7 +62,7 @@ def pytest(*arguments: str) -> tuple[str, ...]:
 
 def opensearch(version: str) -> Stage:
     """The stage for one OpenSearch release."""
-    run = pytest("-m", "opensearch", "tests/integration", "tests/local", "tests/compose")
+    run = pytest("-m", "opensearch", "tests/integration", "tests/local")
     return Stage(f"opensearch-{version}", "airflow-3.3", (run,), {"OPENSEARCH_VERSION": version})
 
 
@@ -82,7 +82,7 @@ STAGES = (
     Stage("unit", "airflow-3.3", (pytest("tests/unit"),)),
     Stage("simulator", "local", (pytest("tests/simulator"),)),
     Stage("local", "local", (pytest("-m", HERE_ONLY, "tests/local"),)),
-    Stage("compose", "airflow-3.3", (pytest("-m", HERE_ONLY, "tests/compose"),)),
+    Stage("compose", "airflow-3.3", (pytest("tests/compose"),)),
     Stage("terraform", "terraform", (("python", "-m", "local.terraform_check"),)),
     detections("2.19.4"),
     detections("3.4.0"),

@@ -1,7 +1,7 @@
 """Makes the stack's certificates, each into the volume of those who may have it.
 
-Runs in the container ``certificates``. The authority's own key is thrown away at once, so nothing more can be signed in
-its name.
+Runs in the container ``certificates``. The authority's own key is thrown away at once, so that nothing more can be
+signed in its name.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""Makes what a fresh OpenSearch and its Dashboards lack; again does no harm. Runs in the containers ``*-init``.
+"""Makes what a fresh OpenSearch and its Dashboards lack; a second time does no harm. Runs in the containers ``*-init``.
 
-``opensearch`` makes users and the loader's role, with the administrator's certificate; ``dashboards`` makes the index
+``opensearch`` makes users and roles, with the administrator's certificate; ``dashboards`` makes the index
 patterns that the links in the Airflow UI lead to.
 """
 
@@ -19,10 +19,14 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-ROLE_FILE = Path(__file__).resolve().parent / "loader-role.json"
-LOADER_ROLE = "oktalogger_loader"
+ROLE_FILES = Path(__file__).resolve().parent.parent.parent / "include" / "opensearch" / "roles"
 LOADER = "oktalogger"
 INDEX_PREFIX = "okta-system-log"
+# On AWS a setup of its own makes the index templates; here the first load does.
+TEMPLATES_ROLE = {
+    "description": "oktalogger: makes and upgrades its index templates.",
+    "cluster_permissions": ["indices:admin/index_template/put"],
+}
 # What is looked at, and by which time: documents by when Okta published them, rejected ones by when they were refused.
 INDEX_PATTERNS = {INDEX_PREFIX: "@timestamp", f"{INDEX_PREFIX}-rejected": "at", f"{INDEX_PREFIX}-ledger": "updated_at"}
 
@@ -31,8 +35,17 @@ class SetupError(Exception):
     """Something could not be made; the message says what, and what the server answered."""
 
 
+def roles() -> dict[str, dict[str, Any]]:
+    """Return the roles of whoever loads and keeps the monitors in step: here that is one user."""
+    found: dict[str, dict[str, Any]] = {"oktalogger_templates": TEMPLATES_ROLE}
+    for name in ("oktalogger_loader", "oktalogger_sync"):
+        text = (ROLE_FILES / f"{name}.json").read_text()
+        found[name] = json.loads(text.replace("${index_prefix}", INDEX_PREFIX))
+    return found
+
+
 def set_up_opensearch(environ: Mapping[str, str]) -> None:
-    """Make the users, the loader's role, and their mapping.
+    """Make the users, the roles, and their mapping.
 
     :param environ: ``OPENSEARCH_URL``, ``CERTIFICATES`` (a folder with ``ca.pem``, ``admin.pem``, ``admin-key.pem``),
         ``OPENSEARCH_ADMIN_PASSWORD``, ``OPENSEARCH_LOADER_PASSWORD``, ``DASHBOARDS_PASSWORD``
@@ -42,14 +55,15 @@ def set_up_opensearch(environ: Mapping[str, str]) -> None:
     tls = ssl.create_default_context(cafile=certificates / "ca.pem")
     tls.load_cert_chain(certificates / "admin.pem", certificates / "admin-key.pem")
     url = f"{environ['OPENSEARCH_URL']}/_plugins/_security/api"
-    for path, body in (
+    wanted: list[tuple[str, dict[str, Any]]] = [
         # These two have their roles by the mappings that the security plugin comes with.
         ("internalusers/admin", {"password": environ["OPENSEARCH_ADMIN_PASSWORD"], "backend_roles": ["admin"]}),
         ("internalusers/kibanaserver", {"password": environ["DASHBOARDS_PASSWORD"]}),
         (f"internalusers/{LOADER}", {"password": environ["OPENSEARCH_LOADER_PASSWORD"]}),
-        (f"roles/{LOADER_ROLE}", json.loads(ROLE_FILE.read_text())),
-        (f"rolesmapping/{LOADER_ROLE}", {"users": [LOADER]}),
-    ):
+    ]
+    for name, role in roles().items():
+        wanted += [(f"roles/{name}", role), (f"rolesmapping/{name}", {"users": [LOADER]})]
+    for path, body in wanted:
         _send("PUT", f"{url}/{path}", body, tls=tls)
         print(f"{path} is made", flush=True)
 

@@ -172,7 +172,7 @@ def test_dashboards_may_keep_its_own_index_and_read_no_events(stack: Stack, user
     assert stack.status("/okta-system-log/_search", "kibanaserver", password) == 403
 
 
-def test_the_loaders_role_suffices_for_load_and_coverage_and_for_no_more(
+def test_the_loaders_roles_suffice_for_load_and_coverage_and_for_no_more(
     stack: Stack, users: dict[str, str], okta: Simulator
 ) -> None:
     environment = os.environ | {
