@@ -24,7 +24,7 @@ def windows_of(window: Window, *, rules: int) -> Iterator[Window]:
     """
     midnight = window.start.replace(hour=0, minute=0, second=0, microsecond=0)
     days = -(-(window.end - midnight) // _DAY)
-    stride = max(1, -(-days * rules // MOST_PARTS))
+    stride = max(1, -(-days // max(1, MOST_PARTS // max(1, rules))))
     start = window.start
     end = midnight + stride * _DAY
     while end < window.end:

@@ -45,7 +45,7 @@ class WebhookNotifier(BaseNotifier):
             raise AirflowException(
                 f"The webhook of {self.http_conn_id} did not answer: {type(error).__name__}."
             ) from None
-        if not answer.ok:
+        if not 200 <= answer.status_code < 300:  # a redirect, which is not followed, delivers nothing
             raise AirflowException(f"The webhook of {self.http_conn_id} refused with HTTP {answer.status_code}.")
 
     def _url(self) -> str:
