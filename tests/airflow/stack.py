@@ -10,6 +10,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from importlib.metadata import version
@@ -59,15 +60,17 @@ class Stack:
         """Where its DAG files are."""
         return self.home / "dags"
 
-    def cli(self, *arguments: str, **environment: str) -> str:
+    def cli(self, *arguments: str, environment: dict[str, str] | None = None, tries: int = 5) -> str:
         """Run ``airflow`` with some arguments, as a user of this Airflow would."""
         done = subprocess.run(
             [sys.executable, "-m", "airflow", *arguments],
-            env={**os.environ, **self.environment, **environment},
+            env={**os.environ, **self.environment, **(environment or {})},
             text=True,
             capture_output=True,
             timeout=300,
         )
+        if "database is locked" in done.stderr and tries > 1:  # SQLite has one writer; these commands can be repeated
+            return self.cli(*arguments, environment=environment, tries=tries - 1)
         if done.returncode:
             raise StackError(f"airflow {' '.join(arguments)} ended with {done.returncode}:\n{done.stdout}{done.stderr}")
         return done.stdout + done.stderr
@@ -85,6 +88,14 @@ class Stack:
             raise StackError(done.stdout + done.stderr)
         return json.loads(done.stdout.splitlines()[-1])
 
+    def start_all(self) -> None:
+        """Start all parts of this line."""
+        if not AIRFLOW_2:
+            self.start("api-server", "--port", str(self.port), "--workers", "1")
+            self.start("dag-processor")
+            self.wait("an answer of the API server", lambda: _answers(self.port))
+        self.start("scheduler")
+
     def start(self, *arguments: str) -> None:
         """Start one of Airflow's long-running commands."""
         log = (self.home / f"{arguments[0]}.log").open("wb")
@@ -99,8 +110,8 @@ class Stack:
 
     def end(self) -> None:
         """End everything that was started."""
-        for process in self.processes.values():
-            end_group(process)
+        with ThreadPoolExecutor() as pool:
+            list(pool.map(end_group, self.processes.values()))
 
     def wait(self, what: str, done: Callable[[], Any], seconds: float = 120) -> Any:
         """Wait until something is true, and return it."""
@@ -184,7 +195,7 @@ def instant(text: str) -> str:
 
 @contextmanager
 def airflow_stack(home: Path, environment: dict[str, str], dags: dict[str, str] | None = None) -> Iterator[Stack]:
-    """Run an Airflow with this repository's DAGs, turned on.
+    """Make an Airflow with this repository's DAGs, turned on; what is started in it ends with the block.
 
     :param home: an empty folder
     :param environment: connections and settings
@@ -201,14 +212,8 @@ def airflow_stack(home: Path, environment: dict[str, str], dags: dict[str, str] 
     with sqlite3.connect(home / "airflow.db") as connection:
         connection.execute("pragma journal_mode = wal")  # readers and the command line do not lock the scheduler out
     stack.cli("pools", "set", "okta_api", "4", "tasks that ask Okta")
+    stack.cli("dags", "reserialize")
     try:
-        if not AIRFLOW_2:
-            stack.start("api-server", "--port", str(port), "--workers", "1")
-            stack.start("dag-processor")
-        stack.start("scheduler")
-        if not AIRFLOW_2:
-            stack.wait("an answer of the API server", lambda: _answers(port))
-        stack.wait("the DAG", lambda: stack.query("select 1 from serialized_dag where dag_id = 'okta_system_log'"))
         yield stack
     finally:
         stack.end()
