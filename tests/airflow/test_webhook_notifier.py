@@ -44,7 +44,7 @@ def test_posts_the_alert_s_text() -> None:
 def test_a_failure_is_an_error_without_the_address(fault: dict[str, Any]) -> None:
     responses.post(f"https://hooks.example.com/{SECRET}", **fault)
     with pytest.raises(AirflowException) as raised:
-        notify(alert(), NOTIFIERS, {})  # type: ignore[typeddict-item]
+        notify(alert(), NOTIFIERS, {})
     assert "soc_hook" in str(raised.value)
     assert "verysecret" not in repr(raised.value)
     assert raised.value.__suppress_context__ or raised.value.__context__ is None
