@@ -21,9 +21,10 @@ from oktalogger.opensearch.errors import (
 from oktalogger.opensearch.names import IndexNames
 from oktalogger.opensearch.schema import ensure_month, ensure_schema
 from oktalogger.opensearch.templates import month_template
+from oktalogger.opensearch.transport import call
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from opensearchpy import OpenSearch
 
@@ -87,15 +88,19 @@ def write_index(client: OpenSearch, names: IndexNames) -> list[str]:
 
 
 class Requests:
-    """Counts what goes over the wire."""
+    """Counts what goes over the wire, and lets others act just before a request."""
 
     def __init__(self, client: OpenSearch, monkeypatch: pytest.MonkeyPatch) -> None:
         self.sent: list[str] = []
+        self.before: dict[str, Callable[[], object]] = {}
         connection = client.transport.get_connection()
         original = connection.perform_request
 
         def counting(method: str, url: str, *args: Any, **kwargs: Any) -> Any:
-            self.sent.append(f"{method} {url}")
+            request = f"{method} {url}"
+            self.sent.append(request)
+            if request in self.before:
+                self.before.pop(request)()
             return original(method, url, *args, **kwargs)
 
         monkeypatch.setattr(connection, "perform_request", counting)
@@ -182,6 +187,86 @@ class TestSchema:
         assert set(client.indices.get_alias(name=names.alias)) == set(months)
         assert ensure_schema(client, names).ready_months == set(months)
         client.close()
+
+
+class TestRaces:
+    """What another task, or somebody else, does between our look and our act."""
+
+    @pytest.fixture
+    def other(self, opensearch_url: str) -> Iterator[OpenSearch]:
+        client = make_client(OpenSearchSettings(url=opensearch_url, allow_http=True))
+        yield client
+        client.close()
+
+    @pytest.fixture
+    def requests(self, client: OpenSearch, monkeypatch: pytest.MonkeyPatch) -> Requests:
+        return Requests(client, monkeypatch)
+
+    def test_another_task_makes_a_newer_month(
+        self, client: OpenSearch, other: OpenSearch, names: IndexNames, requests: Requests
+    ) -> None:
+        older, newer = f"{names.prefix}-2026-11", f"{names.prefix}-2026-12"
+        ensure_schema(client, names)
+        requests.before["POST /_aliases"] = lambda: ensure_month(other, names, newer)
+        assert ensure_month(client, names, older) is True
+        assert requests.before == {}
+        assert write_index(client, names) == [newer]
+        assert ensure_schema(client, names).ready_months == {older, newer}
+
+    def test_another_task_makes_the_same_month(
+        self, client: OpenSearch, other: OpenSearch, names: IndexNames, requests: Requests
+    ) -> None:
+        index = f"{names.prefix}-2026-11"
+        ensure_schema(client, names)
+        requests.before[f"PUT /{index}"] = lambda: ensure_month(other, names, index)
+        assert ensure_month(client, names, index) is False
+        assert write_index(client, names) == [index]
+
+    def test_another_task_makes_the_template(
+        self, client: OpenSearch, other: OpenSearch, names: IndexNames, requests: Requests
+    ) -> None:
+        requests.before[f"PUT /_index_template/{names.template}"] = lambda: ensure_schema(other, names)
+        assert ensure_schema(client, names).template == "unchanged"
+
+    def test_somebody_takes_the_templates_name(
+        self, client: OpenSearch, other: OpenSearch, names: IndexNames, requests: Requests
+    ) -> None:
+        theirs = {"index_patterns": [f"{names.prefix}-x*"]}
+        requests.before[f"PUT /_index_template/{names.template}"] = lambda: other.indices.put_index_template(
+            name=names.template, body=theirs
+        )
+        with pytest.raises(IndexConflictError, match="was not made by oktalogger"):
+            ensure_schema(client, names)
+        kept = client.indices.get_index_template(name=names.template)["index_templates"][0]["index_template"]
+        assert kept["index_patterns"] == theirs["index_patterns"]
+
+    def test_somebody_makes_the_month(
+        self, client: OpenSearch, other: OpenSearch, names: IndexNames, requests: Requests
+    ) -> None:
+        index = f"{names.prefix}-2026-11"
+        ensure_schema(client, names)
+
+        def make() -> None:
+            other.indices.delete_index_template(name=names.template)
+            other.indices.create(index=index)
+
+        requests.before[f"PUT /{index}"] = make
+        with pytest.raises(IndexConflictError, match=f"{index} exists and was not made by oktalogger"):
+            ensure_month(client, names, index)
+
+    def test_a_month_is_deleted_before_it_gets_its_aliases(
+        self, client: OpenSearch, other: OpenSearch, names: IndexNames, requests: Requests
+    ) -> None:
+        index = f"{names.prefix}-2026-11"
+        ensure_schema(client, names)
+        requests.before["POST /_aliases"] = lambda: other.indices.delete(index=index)
+        assert ensure_month(client, names, index) is True
+        assert write_index(client, names) == [index]
+
+
+def test_an_error_is_told_whole_where_only_parts_of_an_answer_are_asked_for(client: OpenSearch) -> None:
+    with pytest.raises(IndexMissingError, match="no such index"):
+        call(client, "GET", "/nowhere-at-all", doing="to test", only="*.aliases")
 
 
 class TestUpgrade:

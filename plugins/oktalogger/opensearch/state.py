@@ -79,8 +79,8 @@ def read_indices(client: OpenSearch, wanted: Iterable[str]) -> dict[str, IndexSt
         f"/{','.join(wanted)}",
         doing="to read the state of its indices",
         params={"ignore_unavailable": "true", "allow_no_indices": "true"},
-        # provided_name is there in every index: one with neither alias nor _meta must not go unseen.
-        only="*.aliases,*.mappings._meta,*.settings.index.provided_name",
+        # An index without an alias comes with an empty object, so that none goes unseen.
+        only="*.aliases,*.mappings._meta",
     )
     return {
         name: IndexState(

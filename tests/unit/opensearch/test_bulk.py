@@ -111,10 +111,11 @@ def test_trying_ends_after_a_bounded_time(server: Server, store: BulkStore, cloc
     assert max(clock.slept) <= BulkRetry().longest_wait_seconds
 
 
+@pytest.mark.parametrize("status", [403, 429])
 def test_blocked_writes_are_waited_for_less_long_and_reject_nothing(
-    server: Server, store: BulkStore, clock: Clock
+    server: Server, store: BulkStore, clock: Clock, status: int
 ) -> None:
-    server.script = [with_item(429, "cluster_block_exception", "index [x] blocked by: [flood-stage]")] * 100
+    server.script = [with_item(status, "cluster_block_exception", "index [x] blocked by: [flood-stage]")] * 100
     with pytest.raises(IndexBlockedError):
         store.create(documents("a"))
     assert 5 < sum(clock.slept) <= BulkRetry().blocked_seconds
