@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import sys
 import time
+from contextlib import suppress
 
 
 def progress(text: str) -> None:
-    """Show one line at once."""
-    print(text, file=sys.stderr, flush=True)
+    """Show one line at once, if anybody still looks."""
+    # Ctrl-C ends `tee` as well, and a closed terminal takes no more text. Neither may keep us from ending our parts.
+    with suppress(OSError):
+        print(text, file=sys.stderr, flush=True)
 
 
 class Stopwatch:

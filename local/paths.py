@@ -30,8 +30,13 @@ def server_state() -> Path:
     home = state()
     if not needs_other_user() or reachable(home):
         return home
+    return relocated(home)
+
+
+def relocated(home: Path) -> Path:
+    """Where a state folder's server files go when others cannot get into it."""
     name = hashlib.sha256(str(home).encode()).hexdigest()[:12]
-    return Path("/var/tmp") / f"oktalogger-{name}"  # noqa: S108 - the name is ours, and root makes it
+    return Path("/var/tmp") / f"oktalogger-{name}"  # noqa: S108 - only root comes here, and keeps others from writing
 
 
 def needs_other_user() -> bool:

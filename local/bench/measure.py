@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-import os
+import json
 import subprocess
 import sys
-import time
+import tempfile
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+ACCOUNT = Path(__file__).with_name("account.py")
 
 
 class CommandFailedError(Exception):
@@ -38,17 +41,16 @@ def run(command: Sequence[str], environ: Mapping[str, str]) -> Run:
 
     :raises CommandFailedError: where its exit code is not 0
     """
-    began = time.monotonic()
-    with subprocess.Popen(  # noqa: S603
-        list(command), env=dict(environ), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    ) as process:
-        if process.stdout is None:
-            raise CommandFailedError("The command's output could not be read.")
-        stdout = process.stdout.read()
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-    seconds = time.monotonic() - began
-    if process.returncode:
-        raise CommandFailedError(f"{' '.join(command)} ended with exit code {process.returncode}:\n{stdout}")
-    kib = usage.ru_maxrss / 1024 if sys.platform == "darwin" else usage.ru_maxrss
-    return Run(seconds, usage.ru_utime + usage.ru_stime, kib / 1024, stdout)
+    with tempfile.NamedTemporaryFile(suffix=".json") as account:
+        done = subprocess.run(  # noqa: S603
+            [sys.executable, str(ACCOUNT), account.name, *command],
+            env=dict(environ),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode:
+            raise CommandFailedError(
+                f"{' '.join(command)} ended with exit code {done.returncode}:\n{done.stdout}{done.stderr}"
+            )
+        return Run(stdout=done.stdout, **json.load(account))

@@ -61,29 +61,23 @@ class Airflow:
 
     def preparation(self) -> list[tuple[str, list[str]]]:
         """What to run once, before the first start: names and commands."""
-        steps = [
-            ("airflow-db-migrate", self.command("db", "migrate")),
-            ("airflow-pools-set", self.command("pools", "set", POOL, str(POOL_SLOTS), "Tasks that ask Okta")),
-        ]
+        steps = [("airflow-db-migrate", self.command("db", "migrate"))]
         if self.is_2:
             names = ("--firstname", "Demo", "--lastname", "Admin", "--email", "admin@localhost")
             login = ("--username", USER, "--password", self.password, "--role", "Admin")
             steps.append(("airflow-users-create", self.command("users", "create", *login, *names)))
         return steps
 
-    def parts(self) -> list[tuple[str, list[str]]]:
-        """What runs all the time: names and commands, the most urgent first."""
-        # Logs are files that the web server reads itself, so nothing needs to serve them on a port.
-        scheduler = ("scheduler", self.command("scheduler", "--skip-serve-logs"))
-        triggerer = ("triggerer", self.command("triggerer", "--skip-serve-logs"))
+    def servers(self) -> list[tuple[str, list[str]]]:
+        """What is started first: names and commands. On Airflow 3 a task fails that finds no API server."""
         if self.is_2:
-            return [scheduler, ("webserver", self.command("webserver")), triggerer]
-        return [
-            ("api-server", self.command("api-server")),
-            ("dag-processor", self.command("dag-processor")),
-            scheduler,
-            triggerer,
-        ]
+            return [("webserver", self.command("webserver"))]
+        return [("api-server", self.command("api-server")), ("dag-processor", self.command("dag-processor"))]
+
+    def runners(self) -> list[tuple[str, list[str]]]:
+        """What is started when the web server answers: names and commands."""
+        # Logs are files that the web server reads itself, so nothing needs to serve them on a port.
+        return [(name, self.command(name, "--skip-serve-logs")) for name in ("scheduler", "triggerer")]
 
     def write_files(self) -> None:
         """Write what Airflow reads besides its environment, and what its database must be before its first use."""
@@ -165,7 +159,7 @@ class Airflow:
         """A secret made up at the first start and kept."""
         path = self.home / "secrets.json"
         if not path.exists():
-            made = {key: secrets.token_urlsafe(32) for key in ("secret_key", "jwt_secret")}
+            made = {key: secrets.token_urlsafe(64) for key in ("secret_key", "jwt_secret")}
             made["password"] = secrets.token_urlsafe(9)
             made["fernet_key"] = base64.urlsafe_b64encode(secrets.token_bytes(32)).decode()
             path.parent.mkdir(parents=True, exist_ok=True)

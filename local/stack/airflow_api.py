@@ -10,6 +10,7 @@ from urllib.parse import quote
 import requests
 
 from local.stack.airflow import USER
+from local.stack.settings import StackError
 
 if TYPE_CHECKING:
     from local.stack.airflow import Airflow
@@ -33,7 +34,7 @@ class Run:
     end: datetime
 
 
-class AirflowBusyError(Exception):
+class AirflowBusyError(StackError):
     """Airflow does not answer at the moment."""
 
 
@@ -59,10 +60,20 @@ class AirflowApi:
         except (requests.ConnectionError, requests.Timeout):
             return False
 
+    def make_pool(self, name: str, slots: int) -> None:
+        """Make a pool; one that is there already stays as it is.
+
+        :raises requests.HTTPError: where Airflow refuses
+        """
+        pool = {"name": name, "slots": slots, "description": "Tasks that ask Okta"}
+        answer = self._ask("POST", "/pools", json=pool)
+        if answer.status_code != requests.codes.conflict:
+            answer.raise_for_status()
+
     def runs(self, dag_id: str) -> list[Run]:
         """The DAG's newest runs that have a window, in order of their windows; none before the DAG is known."""
         order = "-execution_date" if self._airflow.is_2 else "-logical_date"
-        answer = self._get(f"/dags/{dag_id}/dagRuns", order_by=order, limit=100)
+        answer = self._ask("GET", f"/dags/{dag_id}/dagRuns", params={"order_by": order, "limit": 100})
         if answer.status_code == requests.codes.not_found:
             return []
         answer.raise_for_status()
@@ -84,17 +95,17 @@ class AirflowApi:
         :raises requests.HTTPError: where there are none
         """
         path = f"/dags/{dag_id}/dagRuns/{quote(run.run_id)}/taskInstances/{TASK}/xcomEntries/return_value"
-        answer = self._get(path, deserialize="true")
+        answer = self._ask("GET", path, params={"deserialize": "true"})
         answer.raise_for_status()
         value: dict[str, Any] = answer.json()["value"]
         return value
 
-    def _get(self, path: str, **params: str | int) -> requests.Response:
+    def _ask(self, method: str, path: str, **what: Any) -> requests.Response:
         try:
-            answer = self._session.get(f"{self._root}{path}", params=params, timeout=30)
+            answer = self._session.request(method, f"{self._root}{path}", timeout=30, **what)
             if answer.status_code == requests.codes.unauthorized and not self._airflow.is_2:
                 self._log_in()
-                answer = self._session.get(f"{self._root}{path}", params=params, timeout=30)
+                answer = self._session.request(method, f"{self._root}{path}", timeout=30, **what)
         except (requests.ConnectionError, requests.Timeout) as error:
             raise AirflowBusyError(str(error)) from error
         if answer.status_code >= requests.codes.internal_server_error:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from local.console import Stopwatch
 from local.stack.airflow import USER
-from local.stack.progress import HEAD, follow, line, wait_for_airflow, wait_for_windows
+from local.stack.progress import HEAD, follow, line, wait_for_windows
 from local.stack.stack import DAG_ID, running_stack
 from local.stack.stored import ALIAS, compare, count, stored_uuids
 
@@ -21,10 +21,12 @@ HOLD_BACK = timedelta(seconds=30)
 """How long after a window's end its load waits; the default of ``OKTALOGGER_HOLD_BACK_SECONDS``."""
 
 QUERY = """{
-  "size": 0,
   "query": {"term": {"outcome.result": "FAILURE"}},
-  "aggs": {"who": {"terms": {"field": "actor.alternateId"}, "aggs": {"what": {"terms": {"field": "eventType"}}}}}
+  "aggs": {
+    "who": {"terms": {"field": "actor.alternateId", "size": 5}, "aggs": {"what": {"terms": {"field": "eventType"}}}}
+  }
 }"""
+FIELDS = "aggregations.**.key,aggregations.**.doc_count"
 
 
 def demo(settings: StackSettings) -> None:
@@ -34,7 +36,6 @@ def demo(settings: StackSettings) -> None:
     """
     watch = Stopwatch()
     with running_stack(settings, watch) as stack:
-        wait_for_airflow(stack, watch)
         runs = wait_for_windows(stack, watch, WINDOWS)
         watch.say(f"{len(runs)} windows are loaded")
         _show(stack)
@@ -54,7 +55,6 @@ def check(settings: StackSettings) -> bool:
     shutil.rmtree(settings.home, ignore_errors=True)
     shutil.rmtree(settings.opensearch_home, ignore_errors=True)
     with running_stack(settings, watch) as stack:
-        wait_for_airflow(stack, watch)
         runs = wait_for_windows(stack, watch, WINDOWS)
         watch.say(f"{len(runs)} windows are loaded; comparing OpenSearch with the org's own list")
         results = [_compare(stack, run.start, run.end) for run in runs]
@@ -79,20 +79,21 @@ def _compare(stack: Stack, start: datetime, end: datetime) -> bool:
 
 def _show(stack: Stack) -> None:
     documents = count(stack.opensearch_url)
+    search = f"{stack.opensearch_url}/{ALIAS}/_search"
     print()
     for index, number in documents.items():
-        print(f"OpenSearch has {number:,} events in {index}.")
+        print(f"OpenSearch has {number:,} documents in {index}.")
     print(
         f"""
 Where to look
   Airflow      {stack.airflow.url}/dags/{DAG_ID}{"/grid" if stack.airflow.is_2 else ""}
                user {USER}, password {stack.airflow.password}
-  OpenSearch   {stack.opensearch_url}/{ALIAS}/_search
+  OpenSearch   {search}
   The org      {stack.okta_url} (simulated)
 
-Who failed at what? Paste this into another terminal:
+Who fails most often, and at what? Paste this into another terminal:
 
-curl -s '{stack.opensearch_url}/{ALIAS}/_search?pretty' -H 'Content-Type: application/json' -d '{QUERY}'
+curl -s '{search}?pretty&filter_path={FIELDS}' -H 'Content-Type: application/json' -d '{QUERY}'
 
 A new window is loaded every five minutes. Ctrl-C ends everything; the data stays for the next start.
 """

@@ -19,26 +19,11 @@ if TYPE_CHECKING:
     from local.stack.airflow_api import Run
     from local.stack.stack import Stack
 
-AIRFLOW_TIMEOUT = 180  # seconds until the web server answers
 LOAD_TIMEOUT = 600  # seconds until the first windows are loaded
 POLL = 2.0
 SIGN_OF_LIFE = 15.0  # seconds without news after which something is said
 
 HEAD = f"  {'window (UTC)':24} {'read':>7} {'new':>7} {'there':>7} {'refused':>7} {'seconds':>8}"
-
-
-def wait_for_airflow(stack: Stack, watch: Stopwatch) -> None:
-    """Wait until Airflow's web server answers.
-
-    :raises StackError: where it does not, or a part ends
-    """
-    deadline = time.monotonic() + AIRFLOW_TIMEOUT
-    while not stack.api.answers():
-        stack.parts.check()
-        if time.monotonic() > deadline:
-            raise StackError(f"Airflow does not answer at {stack.airflow.url} after {AIRFLOW_TIMEOUT} s.")
-        time.sleep(0.5)
-    watch.say(f"Airflow answers at {stack.airflow.url}")
 
 
 def wait_for_windows(stack: Stack, watch: Stopwatch, wanted: int) -> list[Run]:

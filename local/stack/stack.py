@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from local import paths
 from local.simulator.process import Control
-from local.stack.airflow import Airflow
+from local.stack.airflow import POOL, POOL_SLOTS, Airflow
 from local.stack.airflow_api import AirflowApi
 from local.stack.processes import Parts, adopt_orphans, bury_orphans
 from local.stack.running import only_one
@@ -27,6 +28,7 @@ DAG_ID = "okta_system_log"
 WINDOW = timedelta(minutes=5)
 FIRST_START_BYTES = 2 * 1024**3
 LATER_START_BYTES = 512 * 1024**2
+AIRFLOW_TIMEOUT = 300  # seconds until its web server answers
 SERVER_TIMEOUT = 600  # seconds; the first start fetches OpenSearch
 # Every few minutes something happens in the org that a security team would want to see.
 STORIES = ("admin-probe@+1m", "password-spray@+3m", "mfa-fatigue@+6m", "admin-group@+9m")
@@ -103,21 +105,39 @@ def _start(settings: StackSettings, parts: Parts, watch: Stopwatch) -> Stack:
         variables={"OKTALOGGER_START_DATE": first_window.isoformat()},
     )
     _prepare(airflow, parts, watch)
+    watch.say(f"starting Airflow {airflow.line}")
+    _start_parts(parts, airflow, airflow.servers())
     opensearch_ready = parts.ready_line(opensearch, SERVER_TIMEOUT)
     watch.say(f"OpenSearch {opensearch_ready['version']} answers at {opensearch_ready['url']}")
-    watch.say(f"starting Airflow {airflow.line}")
-    environment = airflow.environment()
-    for name, command in airflow.parts():
-        parts.start(name, command, environment)
+    api = AirflowApi(airflow)
+    _wait_for_airflow(airflow, api, parts)
+    api.make_pool(POOL, POOL_SLOTS)
+    watch.say(f"Airflow answers at {airflow.url}")
+    _start_parts(parts, airflow, airflow.runners())
     return Stack(
         airflow,
-        AirflowApi(airflow),
+        api,
         opensearch_ready["url"],
         okta_ready["url"],
         Control(okta_ready["control"]),
         parts,
         first_window,
     )
+
+
+def _start_parts(parts: Parts, airflow: Airflow, programs: list[tuple[str, list[str]]]) -> None:
+    environment = airflow.environment()
+    for name, command in programs:
+        parts.start(name, command, environment)
+
+
+def _wait_for_airflow(airflow: Airflow, api: AirflowApi, parts: Parts) -> None:
+    deadline = time.monotonic() + AIRFLOW_TIMEOUT
+    while not api.answers():
+        parts.check()
+        if time.monotonic() > deadline:
+            raise StackError(f"Airflow does not answer at {airflow.url} after {AIRFLOW_TIMEOUT} s. See {parts.logs}.")
+        time.sleep(0.5)
 
 
 def _prepare(airflow: Airflow, parts: Parts, watch: Stopwatch) -> None:
@@ -142,12 +162,3 @@ def _okta(settings: StackSettings) -> list[str]:
     stories = [option for story in STORIES for option in ("--story", story)]
     options = ["--port", str(settings.ports["okta"]), "--seed", "demo", "--rate", str(settings.rate), *stories]
     return [sys.executable, "-m", "local.simulator", *options]
-
-
-def require(found: bool, text: str) -> None:
-    """Refuse to go on.
-
-    :raises StackError: saying ``text``, unless ``found``
-    """
-    if not found:
-        raise StackError(text)

@@ -69,9 +69,14 @@ def stored_uuids(url: str, start: datetime, end: datetime) -> Counter[str]:
 
 
 def count(url: str) -> dict[str, int]:
-    """Documents in each index of the alias; empty before the first load."""
+    """Documents in each index of ours.
+
+    :param url: of OpenSearch
+    :raises requests.RequestException: where it does not answer
+    """
     with requests.Session() as session:
         session.trust_env = False
+        session.post(f"{url}/{ALIAS}*/_refresh", timeout=60).raise_for_status()
         answer = session.get(f"{url}/_cat/indices/{ALIAS}*", params={"format": "json"}, timeout=30)
         answer.raise_for_status()
         return {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import subprocess
 import sys
@@ -38,11 +39,11 @@ print(json.dumps({
 @pytest.mark.parametrize("syntax", ["glob", "regexp"])
 def test_airflow_finds_one_file_in_the_plugins_folder(syntax: str) -> None:
     try:
-        from airflow._shared.module_loading import find_path_from_directory
+        files = importlib.import_module("airflow._shared.module_loading")
     except ImportError:  # before 3.2
-        from airflow.utils.file import find_path_from_directory
-
-    found = [path for path in find_path_from_directory(str(PLUGINS), ".airflowignore", syntax) if path.endswith(".py")]
+        files = importlib.import_module("airflow.utils.file")
+    walked = files.find_path_from_directory(str(PLUGINS), ".airflowignore", syntax)
+    found = [path for path in walked if path.endswith(".py")]
     assert [str(Path(path).relative_to(PLUGINS)) for path in found] == ["oktalogger/plugin.py"]
 
 

@@ -17,6 +17,7 @@ from oktalogger.detections.bundle import (
     read_bundle,
     write_bundle,
 )
+from oktalogger.detections.cli_sync import add_sync_parsers
 from oktalogger.detections.compiler import Compiled, CompilerMissingError, compile_folder
 from oktalogger.detections.problems import DetectionsError, Problem
 from oktalogger.resources import include_dir
@@ -37,6 +38,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
     for add in (_add_check, _add_test, _add_replay, _add_show, _add_new, _add_bundle):
         add(actions)
+    add_sync_parsers(actions, common=common_arguments, folder_of=folder_of, guarded=guarded)
 
 
 def common_arguments(parser: argparse.ArgumentParser, *, rules: bool = True) -> None:

@@ -80,14 +80,12 @@ DEBUG_KEYS: Final = (
     "partnerRisk",
     "proxyType",
     "redirectUri",
-    "requestId",
     "requestUri",
     "risk",
     "riskChange",
     "securityConditions",
     "threatDetections",
     "threatSuspected",
-    "traceId",
     "tunnels",
     "url",
     "appName",
@@ -277,7 +275,9 @@ def _lift_risk(security: dict[str, Any], data: dict[str, Any], lifted: dict[str,
         risk["level"] = _text(level).upper()
     if reasons:
         parts = reasons if type(reasons) is list else str(reasons).split(", ")
-        risk["reasons"] = [_text(part) for part in parts if part]
+        texts = [_text(part) for part in parts if part]
+        if texts:
+            risk["reasons"] = texts
     if previous:
         risk["previous_level"] = _text(previous).upper()
     if detection:

@@ -31,7 +31,11 @@ class Window:
             value = getattr(self, name)
             if value.tzinfo is None:
                 raise WindowError(f"The window's {name} {value.isoformat()} has no time zone.")
-            object.__setattr__(self, name, value.astimezone(UTC))
+            in_utc = value.astimezone(UTC)
+            # Airflow gives pendulum's instants. One of these with `UTC` of the standard library loses its time zone
+            # as soon as a timedelta is added.
+            plain = datetime.combine(in_utc.date(), in_utc.time(), UTC)
+            object.__setattr__(self, name, plain)
         if self.start >= self.end:
             raise WindowError(
                 f"The window starts at {format_instant(self.start)}, which is not before its end "

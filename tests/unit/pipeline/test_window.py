@@ -103,6 +103,12 @@ class TestWhichWindowARunHas:
         with pytest.raises(WindowError, match=r"no data interval.*`since` and `until`.*\"since\": \"2026"):
             resolve_window(None, None, None, None)
 
+    def test_a_window_of_airflows_own_instants_keeps_its_time_zone(self) -> None:
+        pendulum = pytest.importorskip("pendulum")
+        start = pendulum.datetime(2026, 11, 23, 10)
+        window = resolve_window(None, None, start, start.add(minutes=5))
+        assert (window.end + timedelta(seconds=30)).utcoffset() == timedelta(0)
+
     def test_an_empty_data_interval_names_the_timetable(self) -> None:
         with pytest.raises(WindowError, match="CronDataIntervalTimetable"):
             resolve_window(None, None, TEN, TEN)
