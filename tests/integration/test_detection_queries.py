@@ -22,7 +22,7 @@ FIELD = Field("a", "keyword")
 TEXTS = (
     "admin", "Admin", "ADMINISTRATOR", "x admin y", "a  b", "a b", "a:b", 'quote "q"', "back\\slash", "sl/ash", "st*r",
     "ques?ion", "AND", "OR", "NOT", "TO", "<tag>", "a<b", ">=5", "-5", "+1", "{a}", "{{a}}", "[a]", "(a)", "a^2", "a~1",
-    "#hash", "@at", "a&b", "a&&b", "a||b", "!no", "50%", "ünï", "ÜNÏ", "ß", "sam.carter@acme.example", "0oa1b2c3",
+    "#hash", "@at", "a&b", "a&&b", "a||b", "!no", "50%", "ünï", "ÜNÏ", "ß", "ordinary.user@acme.example", "0oa1b2c3",
     "Summer2026!", "tab\there", "", " ", " lead", "trail ", "eventType:x", "_exists_:a", "*", "10.0.0.1", "a|b", "a.b",
 )  # fmt: skip
 PATTERNS = (

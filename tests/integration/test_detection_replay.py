@@ -92,9 +92,9 @@ def test_matches_are_kept_once(store: OpenSearchStore) -> None:
     assert {match["run_id"] for match in kept} == {"r1"}
     (guess,) = (match for match in kept if match["detection"]["name"] == GUESS.name)
     assert guess["events"] == 12
-    assert guess["group"] == ["actor.alternateId=sam.carter@acme.example"]
+    assert guess["group"] == ["actor.alternateId=ordinary.user@acme.example"]
     assert guess["last"] > guess["first"]
-    assert "user.session.start FAILURE by sam.carter@acme.example from 198.51.100.20" in guess["example"]
+    assert "user.session.start FAILURE by ordinary.user@acme.example from 198.51.100.20" in guess["example"]
 
 
 def test_history_is_found_by_replay_and_by_nothing_else(store: OpenSearchStore) -> None:
@@ -129,7 +129,7 @@ def test_the_table_names_rule_matches_first_last_and_an_example(store: OpenSearc
     head, token, guess = text.splitlines()
     assert head.split() == ["rule", "severity", "matches", "new", "first", "last", "example"]
     assert token.split()[:4] == ["okta_api_token_created", "medium", "2", "2"]
-    assert "system.api_token.create SUCCESS by sam.carter@acme.example" in token
+    assert "system.api_token.create SUCCESS by ordinary.user@acme.example" in token
     assert guess.split() == ["okta_account_guessed", "high", "0", "0", "-", "-", "-"]
 
 
@@ -165,7 +165,7 @@ def test_messages_come_out_as_text_that_can_be_read(client: OpenSearch) -> None:
         body={"source": json.dumps({"text": messages.body(TOKEN, settings)}), "params": params}
     )
     text = answer["template_output"]["text"]
-    assert "Actor: Sam Carter (sam.carter@acme.example)" in text
+    assert "Actor: Ordinary User (ordinary.user@acme.example)" in text
     assert "From: 198.51.100.20 Denver United States" in text
     assert "Outcome: SUCCESS" in text
     assert "Targets: ci1; ci2; \n" in text

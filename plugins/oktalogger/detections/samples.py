@@ -25,8 +25,8 @@ ORG: Final = "acme.okta.com"
 _ACTOR: Final = {
     "id": "00u1ordinaryuser00001",
     "type": "User",
-    "alternateId": "sam.carter@acme.example",
-    "displayName": "Sam Carter",
+    "alternateId": "ordinary.user@acme.example",
+    "displayName": "Ordinary User",
     "detailEntry": None,
 }
 _CLIENT: Final = {

@@ -74,6 +74,10 @@ def test_a_condition_with_not_never_stands_alone(tmp_path: Path) -> None:
         ("all of part_*", "(eventType:system.api_token.create AND outcome.result:SUCCESS)"),
         ("1 of part_*", "(eventType:system.api_token.create OR outcome.result:SUCCESS)"),
         ("part_a and not 1 of part_b*", "(eventType:system.api_token.create AND NOT (outcome.result:SUCCESS))"),
+        (
+            "not part_a and not part_b",
+            "(*:* AND NOT eventType:system.api_token.create AND NOT (outcome.result:SUCCESS))",
+        ),
         ("all of them", "(eventType:system.api_token.create AND outcome.result:SUCCESS)"),
     ],
 )
