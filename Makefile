@@ -6,7 +6,7 @@ LOCAL := .venvs/local/bin/python
 
 export AIRFLOW_LINE
 .DEFAULT_GOAL := help
-.PHONY: help env demo demo-check down clean test check bench lock
+.PHONY: help env demo demo-check down clean test check terraform-check bench lock
 
 help: ## Show what there is
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-20s %s\n", $$1, $$2 }'
@@ -26,12 +26,15 @@ clean: down ## Remove everything that was made: environments, OpenSearch, the de
 	@$(PYTHON) -m local.clean
 
 test: ## Run every test, on every supported version
-	@$(call environments,$(addprefix airflow-,$(LINES)) local)
+	@$(call environments,$(addprefix airflow-,$(LINES)) local detections terraform)
 	@$(PYTHON) -m local.testing
 
 check: ## Check style and types
 	@$(call environments,airflow-3.3)
 	@$(PYTHON) -m local.testing check
+
+terraform-check: ## Check terraform/: validation, tests with mocks, policies, checkov, an apply against a stand-in
+	@$(PYTHON) -m local.terraform_check
 
 bench: ## Measure the load against the server's own limit
 	@$(call environments,airflow-3.3 local)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import os
 import shutil
 import subprocess
 import sys
@@ -22,6 +23,10 @@ OLDEST_PYTHON = (3, 11)
 # Airflow's own limits. Newer Pythons install these lines without a word, and fail later.
 NEWEST_PYTHON = {"airflow-2.11": (3, 12), "airflow-3.0": (3, 12)}
 NEEDED_BYTES = 2 * 1024**3
+
+
+# Amazon MWAA runs Python 3.12: one line is tested on it wherever there is one.
+PREFERRED_PYTHON = {"airflow-3.2": "3.12"}
 
 
 class EnvError(Exception):
@@ -84,6 +89,20 @@ def _uv() -> Path:
     return uv
 
 
+def python_for(name: str, python: str) -> str:
+    """Return the interpreter that an environment is for, if this machine has it, else the one given."""
+    version = PREFERRED_PYTHON.get(name)
+    if version is None:
+        return python
+    pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"))
+    on_path = shutil.which(f"python{version}")
+    for candidate in (on_path, *map(str, sorted(pyenv.glob(f"versions/{version}.*/bin/python{version}")))):
+        # A shim of pyenv is there even where it leads nowhere.
+        if candidate and subprocess.run([candidate, "--version"], capture_output=True).returncode == 0:  # noqa: S603
+            return candidate
+    return python
+
+
 def make(name: str, python: str) -> Path:
     """Make or refresh one environment.
 
@@ -124,7 +143,7 @@ def main() -> int:
             _uv()
         for name in names:
             check_python(name)
-            make(name, sys.executable)
+            make(name, python_for(name, sys.executable))
     except (EnvError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

@@ -62,8 +62,14 @@ def pytest(*arguments: str) -> tuple[str, ...]:
 
 def opensearch(version: str) -> Stage:
     """The stage for one OpenSearch release."""
-    run = pytest("-m", "opensearch", "tests/integration", "tests/local")
+    run = pytest("-m", "opensearch", "tests/integration", "tests/local", "tests/compose")
     return Stage(f"opensearch-{version}", "airflow-3.3", (run,), {"OPENSEARCH_VERSION": version})
+
+
+def detections(version: str) -> Stage:
+    """The stage of the detections on one OpenSearch release, where they can be compiled."""
+    run = pytest("tests/unit/detections", *sorted(map(str, Path("tests/integration").glob("test_detection*.py"))))
+    return Stage(f"detections-{version}", "detections", (run,), {"OPENSEARCH_VERSION": version})
 
 
 def airflow(line: str, *arguments: str) -> Stage:
@@ -76,6 +82,10 @@ STAGES = (
     Stage("unit", "airflow-3.3", (pytest("tests/unit"),)),
     Stage("simulator", "local", (pytest("tests/simulator"),)),
     Stage("local", "local", (pytest("-m", HERE_ONLY, "tests/local"),)),
+    Stage("compose", "airflow-3.3", (pytest("-m", HERE_ONLY, "tests/compose"),)),
+    Stage("terraform", "terraform", (("python", "-m", "local.terraform_check"),)),
+    detections("2.19.4"),
+    detections("3.4.0"),
     opensearch("2.19.4"),
     opensearch("3.4.0"),
     airflow("3.3", "tests/airflow"),

@@ -18,20 +18,21 @@ LIFETIME = timedelta(days=365)
 ORGANIZATION = "oktalogger local"
 
 
-def make_certificates(folder: Path, clients: tuple[str, ...]) -> None:
+def make_certificates(folder: Path, clients: tuple[str, ...], *, hosts: tuple[str, ...] = ()) -> None:
     """Write ``ca.pem``, ``node.pem`` and ``<client>.pem``, each but the first with its ``-key.pem``.
 
     The authority's own key is not kept, so that nothing more can be signed in its name.
 
     :param folder: an existing folder
     :param clients: the common names that get a client certificate
+    :param hosts: names of the server besides ``localhost``
     """
     ca_key = ec.generate_private_key(ec.SECP256R1())
     ca = _sign(_name("authority"), ca_key, _name("authority"), ca_key, authority=True)
     (folder / "ca.pem").write_bytes(ca.public_bytes(serialization.Encoding.PEM))
     for name in ("node", *clients):
         key = ec.generate_private_key(ec.SECP256R1())
-        certificate = _sign(_name(name), key, ca.subject, ca_key, authority=False)
+        certificate = _sign(_name(name), key, ca.subject, ca_key, authority=False, hosts=hosts)
         (folder / f"{name}.pem").write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
         (folder / f"{name}-key.pem").write_bytes(
             key.private_bytes(
@@ -61,6 +62,7 @@ def _sign(
     issuer_key: ec.EllipticCurvePrivateKey,
     *,
     authority: bool,
+    hosts: tuple[str, ...] = (),
 ) -> x509.Certificate:
     now = datetime.now(UTC)
     builder = (
@@ -95,7 +97,7 @@ def _sign(
     )
     if not authority:
         names = [
-            x509.DNSName("localhost"),
+            *(x509.DNSName(host) for host in ("localhost", *hosts)),
             x509.IPAddress(ipaddress.ip_address("127.0.0.1")),
             x509.IPAddress(ipaddress.ip_address("::1")),
         ]

@@ -19,15 +19,21 @@ from packaging.version import Version
 if TYPE_CHECKING:
     # Types are checked against the newest line; it has everything in one place.
     from collections.abc import Mapping
+    from datetime import datetime
 
-    from airflow.sdk import DAG, Asset, BaseHook, BaseOperator, BaseOperatorLink, Context, Param
-    from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowNotFoundException
+    from airflow.sdk import DAG, Asset, BaseHook, BaseNotifier, BaseOperator, BaseOperatorLink, Context, Param
+    from airflow.sdk.exceptions import (
+        AirflowException,
+        AirflowFailException,
+        AirflowNotFoundException,
+        AirflowSkipException,
+    )
     from airflow.sdk.execution_time.xcom import XCom
     from airflow.sdk.log import mask_secret
     from airflow.sdk.observability.stats import Stats
 else:
     try:  # Airflow 3: what DAG authors use moved to the Task SDK
-        from airflow.sdk import DAG, Asset, BaseOperator, BaseOperatorLink, Context, Param
+        from airflow.sdk import DAG, Asset, BaseNotifier, BaseOperator, BaseOperatorLink, Context, Param
         from airflow.sdk.execution_time.xcom import XCom
     except ImportError:  # 2.11 has no Task SDK, and calls an asset a dataset
         from airflow.datasets import Dataset as Asset
@@ -36,6 +42,7 @@ else:
         from airflow.models.dag import DAG
         from airflow.models.param import Param
         from airflow.models.xcom import XCom
+        from airflow.notifications.basenotifier import BaseNotifier
         from airflow.utils.context import Context
 
     try:  # 3.1 and later
@@ -44,9 +51,19 @@ else:
         from airflow.hooks.base import BaseHook
 
     try:  # 3.1 and later; from 3.2 on the old place warns
-        from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowNotFoundException
+        from airflow.sdk.exceptions import (
+            AirflowException,
+            AirflowFailException,
+            AirflowNotFoundException,
+            AirflowSkipException,
+        )
     except ImportError:  # 2.11 and 3.0.6
-        from airflow.exceptions import AirflowException, AirflowFailException, AirflowNotFoundException
+        from airflow.exceptions import (
+            AirflowException,
+            AirflowFailException,
+            AirflowNotFoundException,
+            AirflowSkipException,
+        )
 
     try:  # 3.2 and later
         from airflow.sdk.log import mask_secret
@@ -68,6 +85,15 @@ AIRFLOW_3 = Version(airflow_version) >= Version("3.0.0.dev0")
 EXPONENTIAL_BACKOFF: Any = 2.0 if Version(airflow_version) >= Version("3.2.0.dev0") else True
 
 
+def triggering_events(context: Context) -> list[tuple[datetime, Mapping[str, Any]]]:
+    """Return when each event of an asset (2.11: a dataset) that started a run happened, and what it carries.
+
+    :param context: of the running task; a run that something else started has no events
+    """
+    events: Any = context.get("triggering_asset_events" if AIRFLOW_3 else "triggering_dataset_events") or {}
+    return [(event.timestamp, event.extra or {}) for asset in events for event in events[asset]]
+
+
 def outlet_extra(context: Context, asset: Asset, extra: Mapping[str, Any]) -> None:
     """Attach metadata to the event that a successful task writes for an asset (2.11: a dataset).
 
@@ -85,8 +111,10 @@ __all__ = [
     "AirflowException",
     "AirflowFailException",
     "AirflowNotFoundException",
+    "AirflowSkipException",
     "Asset",
     "BaseHook",
+    "BaseNotifier",
     "BaseOperator",
     "BaseOperatorLink",
     "Context",
@@ -96,4 +124,5 @@ __all__ = [
     "XCom",
     "mask_secret",
     "outlet_extra",
+    "triggering_events",
 ]

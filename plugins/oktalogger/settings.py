@@ -5,11 +5,14 @@ DAG files read these while they are parsed, so nothing here touches a database, 
 
 from __future__ import annotations
 
+import json
 import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, get_args
+
+from oktalogger.detections.model import Severity
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -37,7 +40,12 @@ class Settings:
     :param shards: primary shards of a monthly index
     :param replicas: replicas of a monthly index; unset: as many as there are nodes for, up to one
     :param bulk_threads: pages of one load that may be on their way into OpenSearch at once
-    :param dashboards_url: address of OpenSearch Dashboards, for links from the Airflow UI
+    :param dashboards_url: address of OpenSearch Dashboards, for links from the Airflow UI and in alerts
+    :param detection_channels: notification channels, separated by commas, of rules that name none
+    :param detection_channels_from: least severity of such rules that uses them
+    :param detection_delete_percent: how many percent of our monitors a sync may delete without a confirmation
+    :param detection_notifiers: JSON object, for clusters without the Alerting plugin: by the name of a channel the
+        Airflow notifier that stands in for it, as ``{"soc": {"class": "package.module.Notifier", "argument": 1}}``
     """
 
     okta_conn_ids: tuple[str, ...] = ("okta_default",)
@@ -52,6 +60,10 @@ class Settings:
     replicas: int | None = None
     bulk_threads: int = 4
     dashboards_url: str | None = None
+    detection_channels: tuple[str, ...] = ()
+    detection_channels_from: Severity = "medium"
+    detection_delete_percent: int = 20
+    detection_notifiers: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     @property
     def hold_back(self) -> timedelta:
@@ -105,6 +117,30 @@ def _url(text: str) -> str:
     return text.rstrip("/")
 
 
+def _channel_names(text: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
+
+
+def _severity(text: str) -> str:
+    if text not in get_args(Severity):
+        raise ValueError("one of " + ", ".join(get_args(Severity)))
+    return text
+
+
+def _notifiers(text: str) -> dict[str, dict[str, Any]]:
+    expected = 'a JSON object like {"soc": {"class": "package.module.Notifier", "argument": "value"}}'
+    try:
+        values = json.loads(text)
+    except ValueError:
+        raise ValueError(expected) from None
+    if not isinstance(values, dict):
+        raise ValueError(expected)
+    for name, value in values.items():
+        if not isinstance(value, dict) or not isinstance(value.get("class"), str) or "." not in value["class"]:
+            raise ValueError(f"{expected}; {name!r} is not so")
+    return values
+
+
 def _whole(lowest: int, highest: int) -> Callable[[str], int]:
     def read(text: str) -> int:
         if not text.strip().isdigit() or not lowest <= int(text) <= highest:
@@ -127,6 +163,10 @@ _READERS: Final[dict[str, Callable[[str], object]]] = {
     "replicas": _whole(0, 10),
     "bulk_threads": _whole(1, 16),
     "dashboards_url": _url,
+    "detection_channels": _channel_names,
+    "detection_channels_from": _severity,
+    "detection_delete_percent": _whole(0, 100),
+    "detection_notifiers": _notifiers,
 }
 
 

@@ -2,7 +2,8 @@
 
 The operator leaves each address as an XCom as soon as it knows it, so that the links are there while the task runs, and
 also where it fails. On Airflow 2.11 the web server makes the link, and looks the class up by its path, which the plugin
-and the provider info register. On Airflow 3 the web server reads the XCom of the name ``xcom_key`` and needs no class.
+and the provider info register. On Airflow 3 the web server reads the XCom of the name ``xcom_key`` and needs no class;
+there ``get_link`` is called by the worker, after the task, and what it returns is written to that XCom once more.
 """
 
 from __future__ import annotations
@@ -29,9 +30,12 @@ class XComLink(BaseOperatorLink):
     def get_link(self, operator: Any, *, ti_key: TaskInstanceKey) -> str:
         """Return the address, or nothing where the operator left none.
 
-        :param operator: not needed
+        :param operator: on a worker the operator that has just run; in a web server a shadow of it
         :param ti_key: of the task instance
         """
+        if (urls := getattr(operator, "link_urls", None)) is not None:
+            # Asking for an XCom that is not there would leave an error in the log.
+            return str(urls.get(self.key, ""))
         return str(XCom.get_value(ti_key=ti_key, key=self.key) or "")
 
 

@@ -1,6 +1,6 @@
 """One HTTP exchange with the org: out with the request as it is, in with the whole answer, or a typed error.
 
-No redirect is followed, no cookie is kept, no password is taken from ``.netrc``, and no request leaves for another
+No redirect is followed, no cookie is sent, no password is taken from ``.netrc``, and no request leaves for another
 origin than the org's.
 """
 
@@ -13,7 +13,6 @@ import ssl
 import time
 import zlib
 from dataclasses import dataclass
-from http.cookiejar import DefaultCookiePolicy
 from typing import TYPE_CHECKING
 
 import requests
@@ -96,7 +95,6 @@ class Transport:
         # Not br or zstd, which requests adds where a library for them happens to be installed.
         self._headers["Accept-Encoding"] = "gzip"
         self._session = _Session()
-        self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
         for prefix in ("https://", "http://"):
             self._session.mount(prefix, ExactAdapter(response_seconds=response_seconds))
 

@@ -215,6 +215,8 @@ def _advice(failure: Failure) -> str:
             "The domain spreads copies over zones: set the number of replicas so that the copies are a multiple of the "
             "zones, 2 with three zones (OKTALOGGER_REPLICAS)."
         )
+    if "maximum shards open" in failure.reason:
+        return "The cluster has as many shards as it may: delete old indices, or raise cluster.max_shards_per_node."
     if failure.status in (404, 405) or not failure.error_type:
         return "That is not how OpenSearch answers: check that the URL (host, port, path) is OpenSearch's own."
     return ""

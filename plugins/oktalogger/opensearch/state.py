@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from oktalogger.opensearch.errors import IndexConflictError, OpenSearchPermissionError
+from oktalogger.opensearch.errors import IndexConflictError, IndexMissingError
 from oktalogger.opensearch.templates import Meta, Template
 from oktalogger.opensearch.transport import call
 
@@ -149,7 +149,8 @@ def check_indices(names: IndexNames, indices: Mapping[str, IndexState], *, writt
 def check_would_be_ours(client: OpenSearch, template: Template, index: str) -> None:
     """Ask OpenSearch which template an index would be made from, before it is made.
 
-    :raises IndexConflictError: where it would not be ours, naming the one that wins
+    :raises IndexConflictError: where it would be somebody else's, naming the one that wins
+    :raises IndexMissingError: where ours is gone or older; setting up the schema again mends that
     """
     answer = call(
         client,
@@ -162,30 +163,32 @@ def check_would_be_ours(client: OpenSearch, template: Template, index: str) -> N
     if meta.ours and meta.version >= template.version:
         return
     winners = _winners(client, template, index)
-    named = f"The index template {' or '.join(winners)} wins" if winners else "Another index template wins"
+    if not winners:
+        raise IndexMissingError(
+            f"OpenSearch would not make {index} from oktalogger's index template {template.name}: that is gone, or "
+            "older than this version of oktalogger. The next run puts it there again.",
+            index=index,
+        )
     raise IndexConflictError(
-        f"{named} over oktalogger's template {template.name} (priority {template.body['priority']}) for the index "
-        f"{index}, which would then not have the mapping that searches and detections need. Nothing was made. Give "
-        f"that template a lower priority or narrower index patterns, {_OTHER_PREFIX}.",
+        f"The index template {' or '.join(winners)} wins over oktalogger's template {template.name} "
+        f"(priority {template.body['priority']}) for the index {index}, which would then not have the mapping "
+        "that searches and detections need. Nothing was made. Give that template a lower priority or narrower index "
+        f"patterns, {_OTHER_PREFIX}.",
         index=index,
     )
 
 
 def _winners(client: OpenSearch, template: Template, index: str) -> list[str]:
-    """Name the templates that come before ours, as far as we may see them."""
-    try:
-        answer = call(
-            client,
-            "GET",
-            "/_index_template",
-            doing="to list its index templates",
-            only=(
-                "index_templates.name,index_templates.index_template.index_patterns,"
-                "index_templates.index_template.priority"
-            ),
-        )
-    except OpenSearchPermissionError:
-        return []
+    """Name the templates that come before ours."""
+    answer = call(
+        client,
+        "GET",
+        "/_index_template",
+        doing="to list its index templates",
+        only=(
+            "index_templates.name,index_templates.index_template.index_patterns,index_templates.index_template.priority"
+        ),
+    )
     found = []
     for entry in answer.get("index_templates", ()):
         body = entry.get("index_template", {})

@@ -74,8 +74,9 @@ class OktaSystemLogToOpenSearchOperator(BaseOperator):
     operator_extra_links = (OktaSystemLogLink(), OpenSearchDashboardsLink(), RejectedEventsLink())
     ui_color = "#d5e8ff"
 
-    # Set while the task runs. Airflow copies operators, and a lock cannot be copied.
+    # Both set when the task runs. Airflow copies operators, and a lock cannot be copied.
     _stop: StopSignal | None = None
+    link_urls: dict[str, str] | None = None
 
     def __init__(
         self,
@@ -129,12 +130,13 @@ class OktaSystemLogToOpenSearchOperator(BaseOperator):
     def _load(self, context: Context) -> dict[str, Any]:
         settings = load_settings()
         stop = self._stop = StopSignal()
+        self.link_urls = {}
         window = self._window(context)
         names = self._names(settings)
         okta = OktaHook(self.okta_conn_id, sleep=stop.sleep)
         opensearch = OpenSearchHook(self.opensearch_conn_id or settings.opensearch_conn_id, sleep=stop.sleep)
         plan = self._plan(context, settings, okta, window)
-        links = _Links(context, settings, okta, opensearch, names)
+        links = _Links(context, settings, okta, opensearch, names, self.link_urls)
         links.leave_for(plan)
         self._hold_back(window, settings, stop)
         self.log.info("Loading %s of %s into %s.", _said(plan), plan.stamp.org, names.alias)
@@ -234,13 +236,20 @@ class _Links:
     """Leaves the addresses behind the task's extra links as XComs."""
 
     def __init__(
-        self, context: Context, settings: Settings, okta: OktaHook, opensearch: OpenSearchHook, names: IndexNames
+        self,
+        context: Context,
+        settings: Settings,
+        okta: OktaHook,
+        opensearch: OpenSearchHook,
+        names: IndexNames,
+        urls: dict[str, str],
     ) -> None:
         self._ti = context["ti"]
         self._okta = okta.settings
         self._dashboards = opensearch.dashboards_url or settings.dashboards_url
         self._index_pattern = opensearch.dashboards_index_pattern or names.alias
         self._names = names
+        self._urls = urls
         self.run_id = str(context["run_id"])
 
     def leave_for(self, plan: LoadPlan) -> None:
@@ -263,6 +272,7 @@ class _Links:
 
     def _leave(self, key: str, url: str | None) -> None:
         if url is not None:
+            self._urls[key] = url
             self._ti.xcom_push(key=key, value=url)
 
 

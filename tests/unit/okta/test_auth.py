@@ -163,6 +163,16 @@ def test_an_invalid_token_is_renewed_once(
     assert org.bearers[2:] == ["Bearer access-2", "Bearer access-3"]
 
 
+def test_a_renewal_is_not_repeated_after_an_outage(
+    org: Org, auth: PrivateKeyJwtAuth, connect: Connect, query: SystemLogQuery
+) -> None:
+    refusal = error(401, "E0000011", "Invalid token provided")
+    org.log_answers = [refusal, Answer(503, b""), refusal]
+    with pytest.raises(errors.OktaAuthenticationError):
+        read(connect(auth=auth), query)
+    assert org.issued == 2
+
+
 def test_other_refusals_renew_nothing(
     org: Org, auth: PrivateKeyJwtAuth, connect: Connect, query: SystemLogQuery
 ) -> None:

@@ -34,6 +34,7 @@ REFUSALS: list[tuple[Answer, type[errors.OktaApiError], str]] = [
         "Okta refuses the login: 401 E0000011 Invalid token provided.*Security > API > Tokens",
     ),
     (error(401, "E0000004", "Authentication failed"), errors.OktaAuthenticationError, "401 E0000004"),
+    (error(401, "E0000004", "odd", content_type="text/html"), errors.OktaAuthenticationError, "401 E0000004 odd"),
     (error(403, "E0000005", "Invalid session"), errors.OktaAuthenticationError, "403 E0000005"),
     (Answer(401, b"", content_type=""), errors.OktaAuthenticationError, "401 with an empty body"),
     (
@@ -119,6 +120,8 @@ def test_the_error_keeps_oktas_words(okta: ScriptedServer, connect: Connect, que
         (Answer(200, b"Hello", content_type="text/plain"), "something that is no JSON"),
         (Answer(204, b""), "no page of events"),
         (Answer(301, HTML, [("Location", "/login")]), "a redirect to /login"),
+        (Answer(302, b"", [("Location", "http://[nowhere")]), r"a redirect to http://\[nowhere"),
+        (Answer(200, b"", content_type="text/html"), "HTML"),
         (Answer(308, b"", [("Location", "http://user:pw@x.test/y?z")]), "a redirect to http://x.test/y,"),
     ],
 )

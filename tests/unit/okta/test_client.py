@@ -20,7 +20,7 @@ from oktalogger.okta.errors import (
     OktaRequestError,
 )
 from oktalogger.okta.paging import PagingSettings
-from oktalogger.okta.rate import RateLimit
+from oktalogger.okta.rate import OpenGate, RateLimit
 from tests.unit.okta.server import TOKEN, Answer, ScriptedServer, error, events, page, scripted_server, too_many
 
 Connect = Callable[..., SystemLogClient]
@@ -100,6 +100,7 @@ TARGETS = [
     "//api//v1/logs?after=1",
     "/api/v1/logs?after=1&after=1&limit=%31",
     "?after=1",
+    "/api/v1/logs?after=1#fragment",
 ]
 
 
@@ -107,7 +108,8 @@ TARGETS = [
 def test_next_arrives_byte_for_byte(okta: ScriptedServer, connect: Connect, query: SystemLogQuery, target: str) -> None:
     okta.answers(page(FIRST, next_url=okta.url + target), page(SECOND))
     assert len(read(connect(), query)) == 3
-    assert okta.asked[1].target == (target if target.startswith("/") else f"/{target}")
+    sent = target.partition("#")[0]  # a fragment is never sent
+    assert okta.asked[1].target == (sent if sent.startswith("/") else f"/{sent}")
 
 
 def test_next_in_one_joined_header(okta: ScriptedServer, connect: Connect, query: SystemLogQuery) -> None:
@@ -238,6 +240,24 @@ def test_the_gate_is_asked_and_told(okta: ScriptedServer, connect: Connect, quer
     okta.answers(too_many(), Answer(reset="before"), page(b"[]"))
     read(connect(gate=Gate()), query)
     assert seen == ["before", 0, "before", None, "before", None]
+
+
+def test_waiting_at_the_gate_is_counted(okta: ScriptedServer, connect: Connect, query: SystemLogQuery) -> None:
+    class Clock:
+        now = 0.0
+
+        def __call__(self) -> float:
+            return self.now
+
+    clock = Clock()
+
+    class SlowGate(OpenGate):
+        def before_request(self) -> None:
+            clock.now += 7
+
+    okta.answers(page(b"[]"))
+    (only,) = connect(gate=SlowGate(), clock=clock).pages(query)
+    assert only.waited_seconds == 7
 
 
 def test_the_check_is_one_request_without_retries(okta: ScriptedServer, connect: Connect, slept: list[float]) -> None:

@@ -76,6 +76,8 @@ def test_same_origin(url: str) -> None:
         "https://company.okta.com%2eevil.example/",
         "https://company.okta.com\t.evil.example/",
         "https://company。okta.com/",
+        "https://company.okta\t.com/",
+        "https://company.okta.com/a\tb",
         "//company.okta.com/",
         "/api/v1/logs",
         "https:///api",

@@ -105,6 +105,10 @@ def test_three_pages_without_anything_new_are_verified(pager: Pager) -> None:
     step = pager.feed(f"{NEXT}2", rows((0, "a")), f"{NEXT}3")
     assert step.next_url == query_url(SINCE + timedelta(milliseconds=1))
 
+    # What verifying brings counts as progress, and what comes after it is judged as before.
+    assert pager.feed(step.next_url, rows((1, "b"), (2, "c")), f"{NEXT}4").next_url == f"{NEXT}4"
+    assert pager.feed(f"{NEXT}4", rows((2, "c")), f"{NEXT}5").next_url == f"{NEXT}5"
+
 
 def test_verifying_before_any_event_begins_at_since(pager: Pager) -> None:
     for number in range(2):
@@ -167,6 +171,13 @@ def test_fractions_finer_than_milliseconds(pager: Pager) -> None:
     url = pager.feed(FIRST, rows((1.1, "a"), (1.9, "b")), None).next_url or ""
     assert url == query_url(SINCE + timedelta(milliseconds=1))
     assert pager.feed(url, rows((1.1, "a"), (1.9, "b")), NEXT).next_url == NEXT
+
+
+def test_a_beginning_finer_than_milliseconds() -> None:
+    since = SINCE + timedelta(microseconds=500)
+    pager = Pager(origin=ORIGIN, since=since, until=UNTIL, limit=1, query_url=query_url)
+    assert pager.feed(FIRST, rows((0.7, "a")), None).next_url == query_url(SINCE)
+    assert len(pager.feed(query_url(SINCE), rows((0.7, "b")), None).events) == 1
 
 
 @pytest.mark.parametrize(

@@ -90,6 +90,8 @@ def test_a_user_without_backend_roles_is_named(client: OpenSearch, server: Serve
         (400, error(400, "invalid_index_name_exception", "exists as alias"), IndexConflictError, "Move what has"),
         (400, error(400, "illegal_argument_exception", "Validation Failed: 1: expected total copies needs to be a "
          "multiple of total awareness attributes [3];"), OpenSearchRequestError, "OKTALOGGER_REPLICAS"),
+        (400, error(400, "validation_exception", "Validation Failed: 1: this action would add [2] total shards, but "
+         "this cluster currently has [9]/[9] maximum shards open;"), OpenSearchRequestError, "max_shards_per_node"),
         (429, error(429, "circuit_breaking_exception", "[parent] Data too large"), OpenSearchUnavailableError,
          "too much to do"),
         (429, error(429, "cluster_block_exception", "index [x] blocked by: [TOO_MANY_REQUESTS/12/disk usage exceeded "

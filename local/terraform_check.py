@@ -1,0 +1,45 @@
+"""``make terraform-check``: format, validation, tests with mocks, policies, checkov, and an apply against moto.
+
+Needs terraform 1.11 or newer. Where there is none it says so and succeeds, except under CI. Results: one JUnit case for
+each run of ``terraform/tests`` and each Python test, in ``build/terraform/junit.xml``.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+
+from local.env import ROOT, VENVS, EnvError, make
+from local.terraform_cli import find_terraform
+
+REPORT = ROOT / "build" / "terraform" / "junit.xml"
+
+
+def main() -> int:
+    """Make the environment and run the tests of ``tests/terraform`` in it; further arguments go to pytest."""
+    if find_terraform() is None:
+        print("terraform-check: skipped, there is no terraform on the PATH")
+        return 1 if os.environ.get("CI") else 0
+    began = time.monotonic()
+    try:
+        make("terraform", os.environ.get("PYTHON") or sys.executable)
+    except EnvError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    REPORT.parent.mkdir(parents=True, exist_ok=True)
+    command = [
+        *(str(VENVS / "terraform" / "bin" / "python"), "-m", "pytest", "tests/terraform"),
+        # Two: one waits for moto most of the time. The fixtures of tests/conftest.py need other environments.
+        *("--numprocesses=2", "--dist=loadgroup", "--confcutdir=tests/terraform"),
+        *(f"--junit-xml={REPORT}", "--durations=5", "-q"),
+        *sys.argv[1:],
+    ]
+    code = subprocess.run(command, cwd=ROOT).returncode  # noqa: S603
+    print(f"terraform-check: {'passed' if code == 0 else 'failed'} after {time.monotonic() - began:.0f} s")
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

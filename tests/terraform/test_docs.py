@@ -1,0 +1,65 @@
+"""The READMEs say what the code does."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from local.terraform_cli import ROOT
+from local.terraform_docs import DOCUMENTED, read_module, with_tables
+from tests.terraform.workspace import EXAMPLES, SOURCE
+
+pytestmark = pytest.mark.xdist_group("static")
+
+README = (SOURCE / "README.md").read_text()
+HOURS = 730
+
+
+@pytest.mark.parametrize("folder", DOCUMENTED)
+def test_that_the_tables_are_of_the_code(folder: str) -> None:
+    text = (SOURCE / folder / "README.md").read_text()
+    assert text == with_tables(text, read_module(SOURCE / folder)), "run python -m local.terraform_docs"
+
+
+@pytest.mark.parametrize("folder", DOCUMENTED)
+def test_that_links_lead_somewhere(folder: str) -> None:
+    for target in re.findall(r"\]\(([^)#]+)\)", (SOURCE / folder / "README.md").read_text().replace("\n", " ")):
+        assert target.startswith("https://") or (SOURCE / folder / target).exists(), target
+
+
+def test_that_every_example_is_named() -> None:
+    assert [name for name in EXAMPLES if f"examples/{name}/main.tf" not in README] == []
+
+
+def test_costs() -> None:
+    """The sums are those of the lines above them."""
+    table = README.split("<!-- costs -->")[1].split("<!-- end of costs -->")[0].strip().splitlines()[2:]
+    sums = [0.0, 0.0, 0.0]
+    totals = 0
+    for line in table:
+        name, price, per, *counts = (cell.strip() for cell in line.strip("|").split("|"))
+        if name.startswith("**"):
+            totals += 1
+            assert [round(total) for total in sums] == [int(count.strip("*")) for count in counts], name
+        else:
+            factor = {"hour": HOURS, "month": 1}[per]
+            sums = [total + float(price) * factor * float(count) for total, count in zip(sums, counts, strict=True)]
+    assert totals == 2
+
+
+def test_that_what_holds_a_complaint_is_there() -> None:
+    """Each row of the troubleshooting names tests; they exist."""
+    rows = README.split("| what you see |")[1].split("\n\n")[0].splitlines()[2:]
+    assert len(rows) > 15
+    for row in rows:
+        for name in re.findall(r"`([\w.]+\.(?:py|hcl)(?:::\w+)?)`", row.rsplit(" | ", 1)[1]):
+            file, _, test = name.partition("::")
+            path = (SOURCE / "tests" if file.endswith(".hcl") else ROOT / "tests" / "terraform") / file
+            assert path.is_file(), name
+            assert not test or f"def {test}(" in path.read_text(), name
+
+
+def test_that_the_number_of_validations_is_right() -> None:
+    count = sum(len(variable.refusals) for folder in DOCUMENTED for variable in read_module(SOURCE / folder).variables)
+    assert f"{count} validations" in README

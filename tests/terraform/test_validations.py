@@ -1,0 +1,115 @@
+"""Every validation refuses something, with its own message, and takes what it should.
+
+Refusals that do not touch each other share a run, so a hundred of them take seconds. Terraform names the variable and
+shows the message of the validation that was broken; both are looked for.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from local.terraform_docs import DOCUMENTED, read_module
+from tests.terraform.refusals import ACCEPTED, GOOD, REFUSALS, Refusal
+from tests.terraform.workspace import SOURCE
+
+if TYPE_CHECKING:
+    from tests.terraform.workspace import Run, Workspace
+
+pytestmark = pytest.mark.xdist_group("mocks")
+
+DIRECTORY = "tests/generated"
+
+
+@dataclass
+class Batch:
+    """Refusals of one module that can be tried in one run."""
+
+    folder: str
+    values: dict[str, Any] = field(default_factory=dict)
+    refusals: list[Refusal] = field(default_factory=list)
+
+    def takes(self, refusal: Refusal) -> bool:
+        return self.folder == refusal.folder and not set(self.values) & set(refusal.values)
+
+    def add(self, refusal: Refusal) -> None:
+        self.values |= refusal.values
+        self.refusals.append(refusal)
+
+
+def batches() -> list[Batch]:
+    made: list[Batch] = []
+    for refusal in REFUSALS:
+        batch = next((batch for batch in made if batch.takes(refusal)), None)
+        if batch is None:
+            batch = Batch(refusal.folder)
+            made.append(batch)
+        batch.add(refusal)
+    return made
+
+
+def one_run(folder: str, values: dict[str, Any]) -> str:
+    """Return a test file with one run that plans a module with these values, JSON being HCL."""
+    settings = "\n".join(f"    {name} = {json.dumps(value)}" for name, value in values.items())
+    module = "" if folder == "." else f'  module {{\n    source = "./{folder}"\n  }}\n'
+    return (
+        'mock_provider "aws" {\n  source = "./tests/mocks"\n}\n\n'
+        f'run "plan" {{\n  command = plan\n{module}  variables {{\n{settings}\n  }}\n}}\n'
+    )
+
+
+@pytest.fixture(scope="module")
+def answers(workspace: Workspace) -> dict[str, Run]:
+    """What terraform says to each batch and to each set of values that it must take, by the name of the file."""
+    home = workspace.root / DIRECTORY
+    home.mkdir()
+    for number, batch in enumerate(batches()):
+        (home / f"refused_{number}.tftest.hcl").write_text(one_run(batch.folder, GOOD[batch.folder] | batch.values))
+    for folder, good in GOOD.items():
+        for number, more in enumerate([{}, *ACCEPTED.get(folder, [])]):
+            name = f"taken_{folder.split('/')[-1].replace('.', 'root')}_{number}.tftest.hcl"
+            (home / name).write_text(one_run(folder, good | more))
+    return {file.split("/")[-1].split(".")[0]: run for (file, _), run in workspace.test(DIRECTORY).items()}
+
+
+BATCHES = batches()
+
+
+@pytest.mark.parametrize(
+    ("number", "refusal"),
+    [(number, refusal) for number, batch in enumerate(BATCHES) for refusal in batch.refusals],
+    ids=lambda value: f"{value.folder}-{value.variable}-{value.nth}" if isinstance(value, Refusal) else "",
+)
+def test_refused(answers: dict[str, Run], number: int, refusal: Refusal) -> None:
+    module = read_module(SOURCE / refusal.folder)
+    (variable,) = (variable for variable in module.variables if variable.name == refusal.variable)
+    expected = variable.refusals[refusal.nth]
+    said = answers[f"refused_{number}"].messages
+    assert expected in " ".join(said.split()), said
+    for others in variable.refusals:
+        assert others == expected or others not in " ".join(said.split()), f"another validation refused it: {others}"
+
+
+def test_that_every_validation_refuses_something() -> None:
+    there = {
+        (folder, variable.name, nth)
+        for folder in DOCUMENTED
+        for variable in read_module(SOURCE / folder).variables
+        for nth in range(len(variable.refusals))
+    }
+    assert there == {(refusal.folder, refusal.variable, refusal.nth) for refusal in REFUSALS}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        f"taken_{folder.split('/')[-1].replace('.', 'root')}_{number}"
+        for folder in GOOD
+        for number in range(1 + len(ACCEPTED.get(folder, [])))
+    ],
+)
+def test_taken(answers: dict[str, Run], name: str) -> None:
+    assert answers[name].status == "pass", answers[name].messages
