@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
+    from airflow.providers.standard.triggers.temporal import DateTimeTrigger
     from airflow.sdk import DAG, Asset, BaseHook, BaseNotifier, BaseOperator, BaseOperatorLink, Context, Param
     from airflow.sdk.exceptions import (
         AirflowException,
@@ -78,6 +79,11 @@ else:
     except ImportError:  # 2.11 and 3.0.6
         from airflow.stats import Stats
 
+    try:  # Airflow 3 moved what is not core into a provider, which it brings along
+        from airflow.providers.standard.triggers.temporal import DateTimeTrigger
+    except ImportError:  # 2.11
+        from airflow.triggers.temporal import DateTimeTrigger
+
 # Airflow 2 has no `airflow backfill`, calls assets datasets, and makes extra links in the web server.
 AIRFLOW_3 = Version(airflow_version) >= Version("3.0.0.dev0")
 
@@ -119,6 +125,7 @@ __all__ = [
     "BaseOperatorLink",
     "Context",
     "CronDataIntervalTimetable",
+    "DateTimeTrigger",
     "Param",
     "Stats",
     "XCom",

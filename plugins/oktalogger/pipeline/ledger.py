@@ -31,6 +31,7 @@ COUNTS: Final = (
     "outside",
     "late",
     "retried",
+    "waits",
     "waited_seconds",
     "seconds",
 )
@@ -72,7 +73,9 @@ class LedgerEntry(msgspec.Struct, frozen=True, kw_only=True):
     :param next_url: the link of the page to go on with, while there is something to go on with
     :param error: what ended the newest try
     :param counts: of all tries since the last one that began at the window's start
-    :param lateness: of the events that were created, in seconds: maximum and percentiles
+    :param lateness: of the events that were created, in seconds: maximum and percentiles; ``late_max`` is the maximum of
+        those that were late
+    :param rate: what the newest try saw of Okta's rate limit: ``limit``, and ``remaining``, the fewest that were left
     """
 
     id: str
@@ -93,6 +96,7 @@ class LedgerEntry(msgspec.Struct, frozen=True, kw_only=True):
     error: str | None = None
     counts: dict[str, float] = {}
     lateness: dict[str, float] = {}
+    rate: dict[str, int] = {}
 
     @property
     def window(self) -> Window:
@@ -170,5 +174,19 @@ def advance(
         next_url=None if complete else next_url,
         error=error,
         counts=counts,
-        lateness=result.lateness.as_dict() if result.lateness.count else entry.lateness,
+        lateness=_lateness(entry, result),
+        rate=_rate(result) or entry.rate,
     )
+
+
+def _lateness(entry: LedgerEntry, result: LoadResult) -> dict[str, float]:
+    if not result.lateness.count:
+        return entry.lateness
+    before = 0.0 if result.restarted else entry.lateness.get("late_max", 0.0)
+    return {**result.lateness.as_dict(), "late_max": round(max(before, result.late_max_seconds), 3)}
+
+
+def _rate(result: LoadResult) -> dict[str, int]:
+    if result.rate_limit is None or result.rate_remaining is None:
+        return {}
+    return {"limit": result.rate_limit, "remaining": result.rate_remaining}
