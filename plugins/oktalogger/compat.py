@@ -12,6 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from airflow import __version__ as airflow_version
 
+# The one place that no line warns about.
+from airflow.configuration import conf
+
 # `airflow.sdk` has this one from 3.2 on only; the old place works on every line, and warns on none of them.
 from airflow.timetables.interval import CronDataIntervalTimetable
 from packaging.version import Version
@@ -100,6 +103,11 @@ def triggering_events(context: Context) -> list[tuple[datetime, Mapping[str, Any
     return [(event.timestamp, event.extra or {}) for asset in events for event in events[asset]]
 
 
+def get_setting_int(section: str, name: str, fallback: int) -> int:
+    """Return one of Airflow's own settings, a whole number."""
+    return int(conf.getint(section, name, fallback=fallback))
+
+
 def outlet_extra(context: Context, asset: Asset, extra: Mapping[str, Any]) -> None:
     """Attach metadata to the event that a successful task writes for an asset (2.11: a dataset).
 
@@ -129,6 +137,7 @@ __all__ = [
     "Param",
     "Stats",
     "XCom",
+    "get_setting_int",
     "mask_secret",
     "outlet_extra",
     "triggering_events",

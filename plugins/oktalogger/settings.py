@@ -36,11 +36,16 @@ class Settings:
     :param live_share: the part of Okta's rate limit that one live load may use, over 0 up to 1
     :param live_reserve: the part of it that backfills and reconciling leave to everybody else
     :param live_tasks: live loads that may run at once; more than one while runs are caught up
-    :param backfill_share: the part of it that all tasks of a backfill may use together, and likewise those of reconciling
+    :param backfill_share: the part of it that all tasks of a backfill may use together; reconciling has as much
     :param backfill_tasks: tasks of a backfill that may ask at once. Okta's limit is the wall, and one task reaches it
     :param hold_back_seconds: how long after a window's end its load waits
     :param overlap_seconds: how far before its start a live window reads again
     :param historical_after_hours: age beyond which what a backfill or a manual run loads is marked historical
+    :param reconcile_after_hours: how many hours after its end an hour is read again, separated by commas
+    :param late_alert_seconds: lateness beyond which a late event is worth an alert. What reconciling finds an hour
+        later is one to two hours late by that alone
+    :param gap_alert_seconds: how much of the covered time may lack a complete window before that is worth an alert
+    :param reconcile_channel: channel of ``detection_notifiers`` that these alerts go to; unset, the task fails instead
     :param index_prefix: name of the alias, and beginning of every index name
     :param shards: primary shards of a monthly index
     :param replicas: replicas of a monthly index; unset: as many as there are nodes for, up to one
@@ -65,6 +70,10 @@ class Settings:
     hold_back_seconds: int = 30
     overlap_seconds: int = 60
     historical_after_hours: int = 24
+    reconcile_after_hours: tuple[int, ...] = (1, 24)
+    late_alert_seconds: int = 6 * 3600
+    gap_alert_seconds: int = 600
+    reconcile_channel: str | None = None
     index_prefix: str = "okta-system-log"
     shards: int = 1
     replicas: int | None = None
@@ -160,6 +169,14 @@ def _whole(lowest: int, highest: int) -> Callable[[str], int]:
     return read
 
 
+def _hours(text: str) -> tuple[int, ...]:
+    read = _whole(1, 24 * 90)
+    try:
+        return tuple(sorted({read(part.strip()) for part in text.split(",")}))
+    except ValueError as error:
+        raise ValueError(f"hours, separated by commas, each {error}") from None
+
+
 def _part(text: str) -> float:
     try:
         value = float(text)
@@ -193,6 +210,10 @@ _READERS: Final[dict[str, Callable[[str], object]]] = {
     "hold_back_seconds": _whole(0, 86_400),
     "overlap_seconds": _whole(0, 86_400),
     "historical_after_hours": _whole(1, 24 * 180),
+    "reconcile_after_hours": _hours,
+    "late_alert_seconds": _whole(0, 86_400 * 90),
+    "gap_alert_seconds": _whole(0, 86_400 * 90),
+    "reconcile_channel": _name,
     "index_prefix": _index_prefix,
     "shards": _whole(1, 100),
     "replicas": _whole(0, 10),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, ClassVar, cast, get_args
 
-from oktalogger.compat import AirflowFailException, Asset, BaseOperator, DateTimeTrigger, Stats, outlet_extra
+from oktalogger.compat import AirflowFailException, Asset, BaseOperator, DateTimeTrigger, outlet_extra
 from oktalogger.hooks.extras import ConnectionSettingsError
 from oktalogger.hooks.okta import OktaHook
 from oktalogger.hooks.opensearch import OpenSearchHook
@@ -15,6 +15,7 @@ from oktalogger.okta.budget import RateBudget
 from oktalogger.okta.errors import OktaError
 from oktalogger.opensearch.errors import OpenSearchLoadError
 from oktalogger.opensearch.names import IndexNames
+from oktalogger.operators.metrics import measure_load
 from oktalogger.operators.reporter import LoadReporter
 from oktalogger.pipeline.document import LoadKind, Stamp
 from oktalogger.pipeline.load import CLOCK_TOLERANCE, LoadPlan, LoadResult, StopSignal
@@ -26,6 +27,7 @@ from oktalogger.settings import Settings, load_settings
 if TYPE_CHECKING:
     from oktalogger.compat import Context
     from oktalogger.okta.budget import Share
+    from oktalogger.opensearch.ledger import Ledger
 
 
 # A run that an asset (a dataset) starts is as live as one that the clock starts; all others somebody started by hand.
@@ -67,6 +69,7 @@ class OktaSystemLogToOpenSearchOperator(BaseOperator):
         (templated); None takes what the run is
     :param share: the part of Okta's rate limit that the load may use (templated); None takes what the settings say for
         its kind
+    :param unit: what a mapped task is called in the UI
     """
 
     template_fields = (
@@ -102,6 +105,7 @@ class OktaSystemLogToOpenSearchOperator(BaseOperator):
         index_prefix: str | None = None,
         kind: str | None = None,
         share: float | str | None = None,
+        unit: str = "",
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -116,6 +120,7 @@ class OktaSystemLogToOpenSearchOperator(BaseOperator):
         self.index_prefix = index_prefix
         self.kind = kind
         self.share = share
+        self.unit = unit
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Load the window and return the counts.
@@ -167,18 +172,20 @@ class OktaSystemLogToOpenSearchOperator(BaseOperator):
         self._hold_back(window, settings, stop)
         self.log.info("Loading %s of %s into %s.", _said(plan), plan.stamp.org, names.alias)
         with okta.client as client:
+            ledger = opensearch.ledger(names)
             store = opensearch.store(names, shards=settings.shards, replicas=settings.replicas)
             try:
                 store.prepare()
                 result = load_and_record(
                     client,
                     store,
-                    opensearch.ledger(names),
+                    ledger,
                     plan,
                     run_url=getattr(context["ti"], "log_url", None),
                     on_stored=LoadReporter(self.log, plan.reads),
                     stop=stop,
                 )
+                newest = _newest(ledger, plan)
                 budget.rest()
             finally:
                 opensearch.client.close()
@@ -187,7 +194,7 @@ class OktaSystemLogToOpenSearchOperator(BaseOperator):
         for outlet in self.outlets:
             if isinstance(outlet, Asset):
                 outlet_extra(context, outlet, counts)
-        self._measure(result, plan)
+        measure_load(result, plan, newest=newest, now=datetime.now(UTC))
         return counts
 
     def _window(self, context: Context) -> Window:
@@ -257,15 +264,6 @@ class OktaSystemLogToOpenSearchOperator(BaseOperator):
                 links.run_id,
             )
 
-    @staticmethod
-    def _measure(result: LoadResult, plan: LoadPlan) -> None:
-        tags = {"org": plan.stamp.org, "kind": plan.stamp.kind}
-        for name in ("requests", "read", "created", "existing", "rejected", "retried"):
-            Stats.incr(f"oktalogger.load.{name}", getattr(result, name), tags=tags)
-        behind = (datetime.now(UTC) - plan.stamp.window.end).total_seconds()
-        Stats.gauge("oktalogger.load.seconds", result.seconds, tags=tags)
-        Stats.gauge("oktalogger.load.behind_seconds", behind, tags=tags)
-
 
 class _Links:
     """Leaves the addresses behind the task's extra links as XComs."""
@@ -326,6 +324,13 @@ def system_log_asset(
     :param index_prefix: name of the alias
     """
     return Asset(f"okta-system-log://{okta_conn_id}/{opensearch_conn_id}/{index_prefix}")
+
+
+def _newest(ledger: Ledger, plan: LoadPlan) -> datetime | None:
+    """Return the end of the newest complete window, which a load that was caught up is not."""
+    if plan.stamp.kind != "scheduled" or plan.filter or plan.q:
+        return None
+    return max(plan.stamp.window.end, ledger.newest_complete(plan.stamp.org) or plan.stamp.window.end)
 
 
 def load_kind(given: str | None, context: Context) -> LoadKind:

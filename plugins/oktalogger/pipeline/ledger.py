@@ -73,8 +73,8 @@ class LedgerEntry(msgspec.Struct, frozen=True, kw_only=True):
     :param next_url: the link of the page to go on with, while there is something to go on with
     :param error: what ended the newest try
     :param counts: of all tries since the last one that began at the window's start
-    :param lateness: of the events that were created, in seconds: maximum and percentiles; ``late_max`` is the maximum of
-        those that were late
+    :param lateness: of the events that were created, in seconds: maximum and percentiles; ``late_max`` is that of
+        the late ones
     :param rate: what the newest try saw of Okta's rate limit: ``limit``, and ``remaining``, the fewest that were left
     """
 
@@ -106,7 +106,13 @@ class LedgerEntry(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def covers(self) -> bool:
         """Whether all events of the window were once stored: complete, and not read through a filter."""
-        return self.completed_at is not None and not self.filter and not self.q
+        return self.covers_for(None, None)
+
+    def covers_for(self, filter: str | None, q: str | None) -> bool:
+        """Whether all events of the window that a filter and keywords let through were once stored."""
+        all_of_it = not self.filter and not self.q
+        the_same = (self.filter or None, self.q or None) == (filter or None, q or None)
+        return self.completed_at is not None and (all_of_it or the_same)
 
 
 def begin(
