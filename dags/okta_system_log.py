@@ -56,7 +56,7 @@ for conn_id in settings.okta_conn_ids:
         start_date=settings.start_date,
         catchup=True,
         # Enough to catch up after an outage; what asks Okta at once is bounded by the pool, for backfills as well.
-        max_active_runs=4,
+        max_active_runs=settings.live_tasks,
         # Longer than all the retries below, so that an outage overnight mends itself.
         dagrun_timeout=timedelta(hours=12),
         params={

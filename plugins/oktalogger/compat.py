@@ -12,6 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from airflow import __version__ as airflow_version
 
+# The one place that no line warns about.
+from airflow.configuration import conf
+
 # `airflow.sdk` has this one from 3.2 on only; the old place works on every line, and warns on none of them.
 from airflow.timetables.interval import CronDataIntervalTimetable
 from packaging.version import Version
@@ -21,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
+    from airflow.providers.standard.triggers.temporal import DateTimeTrigger
     from airflow.sdk import DAG, Asset, BaseHook, BaseNotifier, BaseOperator, BaseOperatorLink, Context, Param
     from airflow.sdk.exceptions import (
         AirflowException,
@@ -78,6 +82,11 @@ else:
     except ImportError:  # 2.11 and 3.0.6
         from airflow.stats import Stats
 
+    try:  # Airflow 3 moved what is not core into a provider, which it brings along
+        from airflow.providers.standard.triggers.temporal import DateTimeTrigger
+    except ImportError:  # 2.11
+        from airflow.triggers.temporal import DateTimeTrigger
+
 # Airflow 2 has no `airflow backfill`, calls assets datasets, and makes extra links in the web server.
 AIRFLOW_3 = Version(airflow_version) >= Version("3.0.0.dev0")
 
@@ -92,6 +101,11 @@ def triggering_events(context: Context) -> list[tuple[datetime, Mapping[str, Any
     """
     events: Any = context.get("triggering_asset_events" if AIRFLOW_3 else "triggering_dataset_events") or {}
     return [(event.timestamp, event.extra or {}) for asset in events for event in events[asset]]
+
+
+def get_setting_int(section: str, name: str, fallback: int) -> int:
+    """Return one of Airflow's own settings, a whole number."""
+    return int(conf.getint(section, name, fallback=fallback))
 
 
 def outlet_extra(context: Context, asset: Asset, extra: Mapping[str, Any]) -> None:
@@ -119,9 +133,11 @@ __all__ = [
     "BaseOperatorLink",
     "Context",
     "CronDataIntervalTimetable",
+    "DateTimeTrigger",
     "Param",
     "Stats",
     "XCom",
+    "get_setting_int",
     "mask_secret",
     "outlet_extra",
     "triggering_events",

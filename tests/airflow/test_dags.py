@@ -50,12 +50,16 @@ def loading(dags: dict[str, Any]) -> dict[str, Any]:
 
 def test_policy_of_loading(dags: dict[str, Any]) -> None:
     assert loading(dags)
-    for dag in loading(dags).values():
-        assert isinstance(dag.timetable, CronDataIntervalTimetable), "a bare cron has empty intervals on Airflow 3"
-        assert dag.catchup is True, "an outage of the scheduler must lose no window"
+    for dag_id, dag in loading(dags).items():
+        if dag_id == "okta_system_log_backfill":
+            assert dag.catchup is False, "nobody else starts it"
+        else:
+            assert isinstance(dag.timetable, CronDataIntervalTimetable), "a bare cron has empty intervals on Airflow 3"
+            assert dag.catchup is True, "an outage of the scheduler must lose no window"
         for task in dag.tasks:
-            assert task.pool == "okta_api"
             assert task.retries >= 10
+            if task.task_id in ("load", "reread"):
+                assert task.pool == "okta_api", "all that ask Okta"
 
 
 def test_policy(dags: dict[str, Any]) -> None:
@@ -111,12 +115,45 @@ def test_each_org_has_a_dag_of_its_own_named_by_its_connection(monkeypatch: pyte
     for ids in ("okta_default,okta_emea", "okta_emea, okta_default"):
         monkeypatch.setenv("OKTALOGGER_OKTA_CONN_IDS", ids)
         dags = loading(load_dags())
-        assert {dag_id: dag.get_task("load").okta_conn_id for dag_id, dag in dags.items()} == {
+        assert {dag_id: conn_id_of(dag) for dag_id, dag in dags.items()} == {
             "okta_system_log": "okta_default",
             "okta_system_log__okta_emea": "okta_emea",
+            "okta_system_log_backfill": "okta_default",
+            "okta_system_log_backfill__okta_emea": "okta_emea",
+            "okta_system_log_reconcile": "okta_default",
+            "okta_system_log_reconcile__okta_emea": "okta_emea",
         }
-        uris = {dag.get_task("load").outlets[0].uri for dag in dags.values()}
-        assert len(uris) == 2
+        live = (dags["okta_system_log"], dags["okta_system_log__okta_emea"])
+        assert len({dag.get_task("load").outlets[0].uri for dag in live}) == 2
+
+
+def conn_id_of(dag: Any) -> str:
+    """The one org that all tasks of a DAG are about."""
+    [conn_id] = {
+        task.partial_kwargs["okta_conn_id"] if task.is_mapped else task.okta_conn_id
+        for task in dag.tasks
+        if not task.is_mapped or "okta_conn_id" in task.partial_kwargs
+    }
+    return str(conn_id)
+
+
+class TestBackfillForm:
+    def test_it_asks_for_days_and_choices_and_for_no_json(self, dags: dict[str, Any]) -> None:
+        params = dags["okta_system_log_backfill"].params
+        schemas = {name: params.get_param(name).schema for name in ("from", "to", "chunk", "share", "order")}
+        assert schemas["from"]["format"] == schemas["to"]["format"] == "date-time"
+        assert "null" not in schemas["from"]["type"], "the form does not go out without it"
+        assert "1 hour" in schemas["chunk"]["enum"]
+        assert schemas["order"]["enum"][0] == "newest first"
+        assert all(params.get_param(name).description and schema["title"] for name, schema in schemas.items())
+
+    def test_chunks_have_names_and_a_share(self, dags: dict[str, Any]) -> None:
+        load = dags["okta_system_log_backfill"].get_task("load")
+        assert load.is_mapped
+        assert load.map_index_template == "{{ task.unit }}"
+        assert load.partial_kwargs["kind"] == "backfill"
+        assert "params.share" in load.partial_kwargs["share"]
+        assert load.max_active_tis_per_dag == 1
 
 
 def test_settings_reach_the_dag(monkeypatch: pytest.MonkeyPatch) -> None:

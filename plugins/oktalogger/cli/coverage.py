@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 from oktalogger.cli.environment import OKTA_URL, okta_client, opensearch_client, required
+from oktalogger.okta.budget import RateBudget
 from oktalogger.okta.client import SystemLogQuery
 from oktalogger.opensearch.census import OpenSearchCensus
 from oktalogger.opensearch.ledger import Ledger
 from oktalogger.opensearch.names import IndexNames
 from oktalogger.pipeline.coverage import Comparison, HourCoverage, compare, coverage, hours
+from oktalogger.pipeline.share import share_of
 from oktalogger.pipeline.window import Window, parse_instant
 from oktalogger.settings import load_settings
 
@@ -42,7 +44,8 @@ def run(arguments: argparse.Namespace) -> int:
     :return: 0 where all of it is covered, and the same as in Okta if that was asked; else 1
     """
     within = Window(parse_instant(arguments.since, name="--from"), parse_instant(arguments.until, name="--to"))
-    names = IndexNames(load_settings().index_prefix)
+    settings = load_settings()
+    names = IndexNames(settings.index_prefix)
     client = opensearch_client()
     census = OpenSearchCensus(client, names)
     census.refresh()
@@ -50,7 +53,7 @@ def run(arguments: argparse.Namespace) -> int:
     found = coverage(Ledger(client, names), census, org, within)
     compared: list[Comparison] = []
     if arguments.verify:
-        with okta_client() as okta:
+        with okta_client(gate=RateBudget(share_of("reconcile", settings))) as okta:
             for window in hours(within):
                 query = SystemLogQuery(since=window.start, until=window.end)
                 compared.append(compare(okta, census, org, query))

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from opensearchpy import OpenSearch
     from requests.auth import AuthBase
 
+    from oktalogger.okta.rate import RequestGate
+
 OKTA_URL: Final = "OKTALOGGER_OKTA_URL"
 OKTA_TOKEN: Final = "OKTALOGGER_OKTA_TOKEN"  # noqa: S105
 OKTA_CLIENT_ID: Final = "OKTALOGGER_OKTA_CLIENT_ID"
@@ -39,12 +41,16 @@ class EnvironmentConfigError(ValueError):
 
 
 def okta_client(
-    environ: Mapping[str, str] | None = None, *, sleep: Callable[[float], None] = time.sleep
+    environ: Mapping[str, str] | None = None,
+    *,
+    sleep: Callable[[float], None] = time.sleep,
+    gate: RequestGate | None = None,
 ) -> SystemLogClient:
     """Make a client of the org that the environment names.
 
     :param environ: the environment, ``os.environ`` where not given
     :param sleep: how to wait, in seconds
+    :param gate: asked before each request
     :raises EnvironmentConfigError: where a variable is missing or contradicts another
     """
     environ = os.environ if environ is None else environ
@@ -52,7 +58,7 @@ def okta_client(
     allow_http = _flag(environ, ALLOW_HTTP)
     auth = _okta_auth(environ, url, allow_http=allow_http)
     try:
-        return SystemLogClient(url, auth, allow_http=allow_http, sleep=sleep)
+        return SystemLogClient(url, auth, gate=gate, allow_http=allow_http, sleep=sleep)
     except ValueError as error:
         raise EnvironmentConfigError(f"{OKTA_URL}: {error}") from error
 

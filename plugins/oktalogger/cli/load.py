@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 from oktalogger.cli.environment import OKTA_URL, okta_client, opensearch_client
+from oktalogger.okta.budget import RateBudget
 from oktalogger.opensearch.ledger import Ledger
 from oktalogger.opensearch.names import IndexNames
 from oktalogger.opensearch.store import OpenSearchStore
 from oktalogger.pipeline.document import Stamp
 from oktalogger.pipeline.load import LoadPlan, LoadStoppedError, StopSignal
 from oktalogger.pipeline.record import load_and_record
+from oktalogger.pipeline.share import share_of
 from oktalogger.pipeline.window import Window, parse_instant
 from oktalogger.settings import load_settings
 
@@ -55,7 +57,8 @@ def run(arguments: argparse.Namespace) -> int:
     window = Window(parse_instant(arguments.since, name="--from"), parse_instant(arguments.until, name="--to"))
     stop = StopSignal()
     _stop_on_signal(stop)
-    client = okta_client(sleep=stop.sleep)
+    budget = RateBudget(share_of("manual", settings), sleep=stop.sleep)
+    client = okta_client(sleep=stop.sleep, gate=budget)
     names = IndexNames(settings.index_prefix)
     store = OpenSearchStore(
         opensearch_client(), names, shards=settings.shards, replicas=settings.replicas, sleep=stop.sleep

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
     from requests.auth import AuthBase
 
+    from oktalogger.okta.rate import RequestGate
+
 CONNECT_TIMEOUT = 10.0
 
 
@@ -68,6 +70,7 @@ class OktaHook(BaseHook):
 
     :param okta_conn_id: Airflow connection to the org
     :param sleep: waits between requests; an operator gives one that ends when its task is killed
+    :param gate: asked before each request; the place for a rate budget
     """
 
     conn_name_attr = "okta_conn_id"
@@ -76,11 +79,17 @@ class OktaHook(BaseHook):
     hook_name = "Okta"
 
     def __init__(
-        self, okta_conn_id: str = default_conn_name, *, sleep: Callable[[float], None] = time.sleep, **kwargs: Any
+        self,
+        okta_conn_id: str = default_conn_name,
+        *,
+        sleep: Callable[[float], None] = time.sleep,
+        gate: RequestGate | None = None,
+        **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.okta_conn_id = okta_conn_id
         self._sleep = sleep
+        self._gate = gate
 
     @classmethod
     def get_connection_form_widgets(cls) -> dict[str, Any]:
@@ -128,6 +137,7 @@ class OktaHook(BaseHook):
             settings.org_url,
             self._auth(settings),
             timeout=(CONNECT_TIMEOUT, settings.timeout),
+            gate=self._gate,
             verify=settings.verify,
             proxies={"http": settings.proxy, "https": settings.proxy} if settings.proxy else None,
             user_agent="apache-airflow",

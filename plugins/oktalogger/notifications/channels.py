@@ -39,8 +39,21 @@ def notify(alert: Alert, notifiers: Mapping[str, Mapping[str, Any]], context: Co
             alert.text,
         )
         return
-    notifier = make_notifier(alert.channel, definition)
-    values: dict[str, Any] = {**context, "alert": alert.as_dict()}
+    send(alert.channel, definition, alert.as_dict(), context)
+
+
+def send(channel: str, definition: Mapping[str, Any], alert: Mapping[str, Any], context: Context) -> None:
+    """Render a notifier's templates and let it notify.
+
+    :param channel: its name, for the message of an error
+    :param definition: the notifier's class and the arguments
+    :param alert: what templates see as ``alert``
+    :param context: of the running task
+    :raises SettingsError: where the notifier cannot be made
+    :raises Exception: whatever the notifier raises
+    """
+    notifier = make_notifier(channel, definition)
+    values: dict[str, Any] = {**context, "alert": dict(alert)}
     values |= {name: getattr(notifier, name) for name in notifier.template_fields}
     # Not by calling it: the notifier of Airflow 2.11 swallows what goes wrong when it is called.
     notifier.render_template_fields(values)  # type: ignore[arg-type]

@@ -34,16 +34,23 @@ class Share:
     :param among: how many tasks of this kind may ask at once; the part is divided among them
     :param reserve: of the limit, at least 0: stop when no more than this is left for everybody, so that work of more
         importance always finds room. One request always stays, whatever this says
+    :param tasks: how many tasks of all kinds may ask at once: as many requests stay as well, because each of the others
+        may have one on its way that this task's last answer did not yet show
+    :param paced: whether short tasks follow one another: see :meth:`RateBudget.rest`
     :raises ValueError: where a number is out of its range
     """
 
     part: float
     among: int = 1
     reserve: float = 0.0
+    tasks: int = 1
+    paced: bool = False
 
     def __post_init__(self) -> None:
-        if not 0 < self.part <= 1 or self.among < 1 or not 0 <= self.reserve < 1:
-            raise ValueError(f"{self} is no share: part lies over 0 up to 1, among is 1 or more, reserve 0 up to 1")
+        if not 0 < self.part <= 1 or self.among < 1 or not 0 <= self.reserve < 1 or self.tasks < 1:
+            raise ValueError(
+                f"{self} is no share: part lies over 0 up to 1, among and tasks are 1 or more, reserve 0 up to 1"
+            )
 
     def allowance(self, limit: int) -> int:
         """Return the requests a minute that this task may make, at least one."""
@@ -51,7 +58,7 @@ class Share:
 
     def floor(self, limit: int) -> int:
         """Return how many requests must be left after one of ours."""
-        return max(1, math.ceil(limit * self.reserve))
+        return max(self.tasks, math.ceil(limit * self.reserve))
 
 
 class RateBudget:
@@ -81,6 +88,7 @@ class RateBudget:
         self._remaining = 0
         self._ends = -math.inf
         self._used = 0
+        self._began = 0.0
         self.remaining: int | None = None
         self.waits = 0
 
@@ -102,6 +110,8 @@ class RateBudget:
             self._sleep(seconds)
         if self._clock() >= self._ends:
             self._used = 0
+        if self._used == 0:
+            self._began = self._clock()
         self._used += 1
 
     def after_response(self, rate_limit: RateLimit | None) -> None:
@@ -115,6 +125,29 @@ class RateBudget:
             self._used = 1
         self._limit, self._remaining, self._ends = rate_limit.limit, rate_limit.remaining, ends
         self.remaining = rate_limit.remaining
+
+    def rest(self) -> None:
+        """Wait, at the end of a task, until the next one may make its first request.
+
+        A task's first request goes out blind. Where the floor is reached, the place is kept up to Okta's reset, so that
+        no more first requests go out than there are places. A row of short tasks would know no share either: a paced
+        one keeps its place for as long as its requests take at the pace of the share.
+        """
+        now = self._clock()
+        if not self._limit or now >= self._ends:
+            return
+        until_reset = self._ends - now + _MARGIN_SECONDS
+        if self._remaining - 1 < self._share.floor(self._limit):
+            seconds = until_reset
+        elif not self._share.paced:
+            return
+        else:
+            pace = 60.0 * self._used / self._share.allowance(self._limit)
+            seconds = min(until_reset, pace - (now - self._began))
+        if seconds > 0:
+            log.info("Keeping the place for %.0f s more, so that the next task finds Okta's rate limit open.", seconds)
+            self.waits += 1
+            self._sleep(seconds)
 
     def _may_ask(self) -> bool:
         within_share = self._used < self._share.allowance(self._limit)

@@ -104,6 +104,28 @@ class Ledger:
             return None
         return {"if_seq_no": str(answer["_seq_no"]), "if_primary_term": str(answer["_primary_term"])}
 
+    def newest_complete(self, org: str) -> datetime | None:
+        """Return the end of an org's newest complete window, None where there is none.
+
+        What was written within the last second may be missing; windows that were read through a filter do not count.
+
+        :raises OpenSearchLoadError: where the ledger cannot be read
+        """
+        query = {
+            "filter": [{"term": {"org": org}}, {"exists": {"field": "completed_at"}}],
+            "must_not": [{"exists": {"field": "filter"}}, {"exists": {"field": "q"}}],
+        }
+        answer = call(
+            self._client,
+            "POST",
+            f"/{self._names.ledger}/_search",
+            doing="while reading the newest entry of the ledger",
+            index=self._names.ledger,
+            body={"size": 1, "query": {"bool": query}, "sort": [{"window_end": "desc"}]},
+        )
+        hits = answer["hits"]["hits"]
+        return msgspec.convert(hits[0]["_source"], LedgerEntry).window_end if hits else None
+
     def entries(self, org: str, within: Window, *, kinds: tuple[str, ...] = ()) -> Iterator[LedgerEntry]:
         """Yield the entries of all windows that share a moment with a range, in order of their start.
 

@@ -5,28 +5,36 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, ClassVar, cast, get_args
 
-from oktalogger.compat import AirflowFailException, Asset, BaseOperator, Stats, outlet_extra
+from oktalogger.compat import AirflowFailException, Asset, BaseOperator, DateTimeTrigger, outlet_extra
 from oktalogger.hooks.extras import ConnectionSettingsError
 from oktalogger.hooks.okta import OktaHook
 from oktalogger.hooks.opensearch import OpenSearchHook
 from oktalogger.links.system_log import OktaSystemLogLink, OpenSearchDashboardsLink, RejectedEventsLink
 from oktalogger.links.urls import discover_url, okta_system_log_url, rejected_url
+from oktalogger.okta.budget import RateBudget
 from oktalogger.okta.errors import OktaError
 from oktalogger.opensearch.errors import OpenSearchLoadError
 from oktalogger.opensearch.names import IndexNames
+from oktalogger.operators.metrics import measure_load
 from oktalogger.operators.reporter import LoadReporter
 from oktalogger.pipeline.document import LoadKind, Stamp
 from oktalogger.pipeline.load import CLOCK_TOLERANCE, LoadPlan, LoadResult, StopSignal
 from oktalogger.pipeline.record import load_and_record
+from oktalogger.pipeline.share import share_of
 from oktalogger.pipeline.window import Window, WindowError, format_instant, resolve_window
 from oktalogger.settings import Settings, load_settings
 
 if TYPE_CHECKING:
     from oktalogger.compat import Context
+    from oktalogger.okta.budget import Share
+    from oktalogger.opensearch.ledger import Ledger
 
 
 # A run that an asset (a dataset) starts is as live as one that the clock starts; all others somebody started by hand.
 _LIVE_RUNS = frozenset({"scheduled", "asset_triggered", "dataset_triggered"})
+
+# A deferral costs two starts of the task and the triggerer's turn: not worth it for less.
+LONGEST_HELD = timedelta(seconds=30)
 
 
 class OktaSystemLogToOpenSearchOperator(BaseOperator):
@@ -52,12 +60,16 @@ class OktaSystemLogToOpenSearchOperator(BaseOperator):
     :param q: Okta's keyword search, instead of the connection's (templated)
     :param overlap: how far before the window's start to read again, because Okta publishes some events late; None takes
         ``OKTALOGGER_OVERLAP_SECONDS`` for a scheduled run and nothing for others
-    :param hold_back: how long after the window's end the load waits, for the same reason, in the task itself; None
-        takes ``OKTALOGGER_HOLD_BACK_SECONDS``
+    :param hold_back: how long after the window's end the load waits, for the same reason; None takes
+        ``OKTALOGGER_HOLD_BACK_SECONDS``. Up to half a minute is waited for in the task itself; for more it is deferred,
+        which needs a triggerer and holds no worker
     :param index_prefix: name of the alias, and beginning of every index name (templated); None takes
         ``OKTALOGGER_INDEX_PREFIX``
     :param kind: what the documents say about the load: ``scheduled``, ``manual``, ``backfill`` or ``reconcile``
         (templated); None takes what the run is
+    :param share: the part of Okta's rate limit that the load may use (templated); None takes what the settings say for
+        its kind
+    :param unit: what a mapped task is called in the UI
     """
 
     template_fields = (
@@ -69,6 +81,7 @@ class OktaSystemLogToOpenSearchOperator(BaseOperator):
         "q",
         "index_prefix",
         "kind",
+        "share",
     )
     template_fields_renderers: ClassVar[dict[str, str]] = {"filter": "text"}
     operator_extra_links = (OktaSystemLogLink(), OpenSearchDashboardsLink(), RejectedEventsLink())
@@ -91,6 +104,8 @@ class OktaSystemLogToOpenSearchOperator(BaseOperator):
         hold_back: timedelta | None = None,
         index_prefix: str | None = None,
         kind: str | None = None,
+        share: float | str | None = None,
+        unit: str = "",
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -104,6 +119,8 @@ class OktaSystemLogToOpenSearchOperator(BaseOperator):
         self.hold_back = hold_back
         self.index_prefix = index_prefix
         self.kind = kind
+        self.share = share
+        self.unit = unit
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Load the window and return the counts.
@@ -112,6 +129,18 @@ class OktaSystemLogToOpenSearchOperator(BaseOperator):
         :raises OktaError: where Okta was out of reach
         :raises OpenSearchLoadError: where OpenSearch was out of reach
         """
+        return self.load(context)
+
+    def execute_complete(self, context: Context, event: Any = None) -> dict[str, Any]:
+        """Load the window after a hold-back that was too long to wait for on a worker.
+
+        :param event: what the trigger said; that it fired is all there is to know
+        :raises Exception: as :meth:`execute`
+        """
+        return self.load(context)
+
+    def load(self, context: Context) -> dict[str, Any]:
+        """Load the window; :meth:`execute` without Airflow's checks on who calls it."""
         try:
             return self._load(context)
         except (WindowError, ConnectionSettingsError) as error:
@@ -133,26 +162,31 @@ class OktaSystemLogToOpenSearchOperator(BaseOperator):
         self.link_urls = {}
         window = self._window(context)
         names = self._names(settings)
-        okta = OktaHook(self.okta_conn_id, sleep=stop.sleep)
+        kind = load_kind(_given(self.kind), context)
+        budget = RateBudget(self._share(kind, settings), sleep=stop.sleep)
+        okta = OktaHook(self.okta_conn_id, sleep=stop.sleep, gate=budget)
         opensearch = OpenSearchHook(self.opensearch_conn_id or settings.opensearch_conn_id, sleep=stop.sleep)
-        plan = self._plan(context, settings, okta, window)
+        plan = self._plan(context, settings, okta, window, kind)
         links = _Links(context, settings, okta, opensearch, names, self.link_urls)
         links.leave_for(plan)
         self._hold_back(window, settings, stop)
         self.log.info("Loading %s of %s into %s.", _said(plan), plan.stamp.org, names.alias)
         with okta.client as client:
+            ledger = opensearch.ledger(names)
             store = opensearch.store(names, shards=settings.shards, replicas=settings.replicas)
             try:
                 store.prepare()
                 result = load_and_record(
                     client,
                     store,
-                    opensearch.ledger(names),
+                    ledger,
                     plan,
                     run_url=getattr(context["ti"], "log_url", None),
                     on_stored=LoadReporter(self.log, plan.reads),
                     stop=stop,
                 )
+                newest = _newest(ledger, plan)
+                budget.rest()
             finally:
                 opensearch.client.close()
         self._report(result, names, links)
@@ -160,7 +194,7 @@ class OktaSystemLogToOpenSearchOperator(BaseOperator):
         for outlet in self.outlets:
             if isinstance(outlet, Asset):
                 outlet_extra(context, outlet, counts)
-        self._measure(result, plan)
+        measure_load(result, plan, newest=newest, now=datetime.now(UTC))
         return counts
 
     def _window(self, context: Context) -> Window:
@@ -177,8 +211,14 @@ class OktaSystemLogToOpenSearchOperator(BaseOperator):
         except ValueError as error:
             raise AirflowFailException(str(error)) from error
 
-    def _plan(self, context: Context, settings: Settings, okta: OktaHook, window: Window) -> LoadPlan:
-        kind = load_kind(_given(self.kind), context)
+    def _share(self, kind: LoadKind, settings: Settings) -> Share:
+        given = _given(self.share)
+        try:
+            return share_of(kind, settings, part=None if given is None else float(given))
+        except ValueError as error:
+            raise AirflowFailException(f"share={given!r} cannot be used: {error}.") from error
+
+    def _plan(self, context: Context, settings: Settings, okta: OktaHook, window: Window, kind: LoadKind) -> LoadPlan:
         overlap = self.overlap
         if overlap is None:
             overlap = settings.overlap if kind == "scheduled" else timedelta(0)
@@ -206,6 +246,8 @@ class OktaSystemLogToOpenSearchOperator(BaseOperator):
         if left <= 0 or window.end > now + CLOCK_TOLERANCE:  # the load itself refuses a window in the future
             return
         self.log.info("Waiting %.0f s, because Okta publishes some events late (hold-back).", left)
+        if left > LONGEST_HELD.total_seconds():
+            self.defer(trigger=DateTimeTrigger(moment=window.end + hold_back), method_name="execute_complete")
         stop.sleep(left)
 
     def _report(self, result: LoadResult, names: IndexNames, links: _Links) -> None:
@@ -221,15 +263,6 @@ class OktaSystemLogToOpenSearchOperator(BaseOperator):
                 names.rejected,
                 links.run_id,
             )
-
-    @staticmethod
-    def _measure(result: LoadResult, plan: LoadPlan) -> None:
-        tags = {"org": plan.stamp.org, "kind": plan.stamp.kind}
-        for name in ("requests", "read", "created", "existing", "rejected", "retried"):
-            Stats.incr(f"oktalogger.load.{name}", getattr(result, name), tags=tags)
-        behind = (datetime.now(UTC) - plan.stamp.window.end).total_seconds()
-        Stats.gauge("oktalogger.load.seconds", result.seconds, tags=tags)
-        Stats.gauge("oktalogger.load.behind_seconds", behind, tags=tags)
 
 
 class _Links:
@@ -291,6 +324,13 @@ def system_log_asset(
     :param index_prefix: name of the alias
     """
     return Asset(f"okta-system-log://{okta_conn_id}/{opensearch_conn_id}/{index_prefix}")
+
+
+def _newest(ledger: Ledger, plan: LoadPlan) -> datetime | None:
+    """Return the end of the newest complete window, which a load that was caught up is not."""
+    if plan.stamp.kind != "scheduled" or plan.filter or plan.q:
+        return None
+    return max(plan.stamp.window.end, ledger.newest_complete(plan.stamp.org) or plan.stamp.window.end)
 
 
 def load_kind(given: str | None, context: Context) -> LoadKind:

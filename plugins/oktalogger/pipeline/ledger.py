@@ -31,6 +31,7 @@ COUNTS: Final = (
     "outside",
     "late",
     "retried",
+    "waits",
     "waited_seconds",
     "seconds",
 )
@@ -72,7 +73,9 @@ class LedgerEntry(msgspec.Struct, frozen=True, kw_only=True):
     :param next_url: the link of the page to go on with, while there is something to go on with
     :param error: what ended the newest try
     :param counts: of all tries since the last one that began at the window's start
-    :param lateness: of the events that were created, in seconds: maximum and percentiles
+    :param lateness: of the events that were created, in seconds: maximum and percentiles; ``late_max`` is that of
+        the late ones
+    :param rate: what the newest try saw of Okta's rate limit: ``limit``, and ``remaining``, the fewest that were left
     """
 
     id: str
@@ -93,6 +96,7 @@ class LedgerEntry(msgspec.Struct, frozen=True, kw_only=True):
     error: str | None = None
     counts: dict[str, float] = {}
     lateness: dict[str, float] = {}
+    rate: dict[str, int] = {}
 
     @property
     def window(self) -> Window:
@@ -102,7 +106,13 @@ class LedgerEntry(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def covers(self) -> bool:
         """Whether all events of the window were once stored: complete, and not read through a filter."""
-        return self.completed_at is not None and not self.filter and not self.q
+        return self.covers_for(None, None)
+
+    def covers_for(self, filter: str | None, q: str | None) -> bool:
+        """Whether all events of the window that a filter and keywords let through were once stored."""
+        all_of_it = not self.filter and not self.q
+        the_same = (self.filter or None, self.q or None) == (filter or None, q or None)
+        return self.completed_at is not None and (all_of_it or the_same)
 
 
 def begin(
@@ -170,5 +180,19 @@ def advance(
         next_url=None if complete else next_url,
         error=error,
         counts=counts,
-        lateness=result.lateness.as_dict() if result.lateness.count else entry.lateness,
+        lateness=_lateness(entry, result),
+        rate=_rate(result) or entry.rate,
     )
+
+
+def _lateness(entry: LedgerEntry, result: LoadResult) -> dict[str, float]:
+    if not result.lateness.count:
+        return entry.lateness
+    before = 0.0 if result.restarted else entry.lateness.get("late_max", 0.0)
+    return {**result.lateness.as_dict(), "late_max": round(max(before, result.late_max_seconds), 3)}
+
+
+def _rate(result: LoadResult) -> dict[str, int]:
+    if result.rate_limit is None or result.rate_remaining is None:
+        return {}
+    return {"limit": result.rate_limit, "remaining": result.rate_remaining}

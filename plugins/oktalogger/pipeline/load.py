@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 # A window that ends later than this from now was asked for by mistake; a smaller difference is two clocks.
 CLOCK_TOLERANCE: Final = timedelta(minutes=1)
+# Seconds; less than this is the time that asking for leave takes.
+_A_WAIT: Final = 0.5
 
 
 class LoadStoppedError(Exception):
@@ -127,8 +129,12 @@ class LoadResult:
     :param retried: documents sent again because OpenSearch was overloaded or out of reach
     :param bytes_read: bytes of Okta's answers
     :param bytes_sent: bytes of bulk bodies
+    :param waits: pages that had to wait for Okta's rate limit or between retries
     :param waited_seconds: time spent waiting for Okta's rate limit and between retries
     :param seconds: time of the whole load
+    :param rate_limit: requests a minute that Okta allows, as its last answer said
+    :param rate_remaining: the fewest of them that an answer left for everybody
+    :param late_max_seconds: greatest time between ``published`` and loading of a late document
     :param lateness: time between ``published`` and loading of the documents that were created
     :param restarted: whether a cursor failed, so that the window was read from its start after all
     :param first_published: earliest ``published`` that was stored
@@ -147,8 +153,12 @@ class LoadResult:
     retried: int = 0
     bytes_read: int = 0
     bytes_sent: int = 0
+    waits: int = 0
     waited_seconds: float = 0.0
     seconds: float = 0.0
+    rate_limit: int | None = None
+    rate_remaining: int | None = None
+    late_max_seconds: float = 0.0
     lateness: Lateness = field(default_factory=Lateness)
     restarted: bool = False
     first_published: datetime | None = None
@@ -161,7 +171,7 @@ class LoadResult:
         for name in ("first_published", "last_published"):
             if values[name] is not None:
                 values[name] = format_instant(values[name])
-        for name in ("waited_seconds", "seconds"):
+        for name in ("waited_seconds", "seconds", "late_max_seconds"):
             values[name] = round(values[name], 3)
         values["lateness"] = self.lateness.as_dict()
         return values
@@ -186,7 +196,7 @@ class _Stored:
     outcome: BulkResult
     rejected: int
     outside: int
-    late: int
+    late: Lateness
     first: datetime | None
     last: datetime | None
     lateness: Lateness
@@ -325,18 +335,20 @@ class _Load:
         late, lateness = self._lateness(inside, outcome, now)
         return _Stored(outcome, len(rejections), outside, late, first, last, lateness)
 
-    def _lateness(self, inside: list[Built], outcome: BulkResult, now: datetime) -> tuple[int, Lateness]:
-        """Count the late documents among those created, and how long after ``published`` all of those came."""
+    def _lateness(self, inside: list[Built], outcome: BulkResult, now: datetime) -> tuple[Lateness, Lateness]:
+        """Say how long after ``published`` came the late documents among those created, and all of those."""
         others = Counter([*outcome.existing_ids, *(rejection.id for rejection in outcome.rejected)])
-        late = 0
+        late = Lateness()
         lateness = Lateness()
         if outcome.created:
             for built in inside:
                 if others[built.document.id] > 0:
                     others[built.document.id] -= 1
                 else:
-                    lateness.add((now - built.published).total_seconds())
-                    late += any(built.published in window for window in self._plan.covered)
+                    seconds = (now - built.published).total_seconds()
+                    lateness.add(seconds)
+                    if any(built.published in window for window in self._plan.covered):
+                        late.add(seconds)
         return late, lateness
 
     def _context(self) -> dict[str, str]:
@@ -355,9 +367,15 @@ class _Load:
         result.retried += stored.outcome.retried
         result.bytes_read += page.size_bytes
         result.bytes_sent += stored.outcome.bytes_sent
+        result.waits += page.waited_seconds >= _A_WAIT
         result.waited_seconds += page.waited_seconds
+        if (said := page.rate_limit) is not None and not said.is_concurrency:
+            result.rate_limit = said.limit
+            known = said.remaining if result.rate_remaining is None else result.rate_remaining
+            result.rate_remaining = min(known, said.remaining)
         result.seconds = time.monotonic() - self._began
-        result.late += stored.late
+        result.late += stored.late.count
+        result.late_max_seconds = max(result.late_max_seconds, stored.late.max_seconds)
         result.lateness.merge(stored.lateness)
         if stored.first is not None:
             result.first_published = min(result.first_published or stored.first, stored.first)

@@ -143,3 +143,43 @@ def test_no_mixture_with_other_programs_makes_us_cause_a_violation(
         bucket.used[minute] = min(max(used, limit - 2), used + other)
     assert bucket.violations == 0
     assert all(used < limit for used in bucket.used.values())
+
+
+class TestRest:
+    def test_a_row_of_short_paced_tasks_keeps_to_the_share(self) -> None:
+        bucket = Bucket(120)
+        for _ in range(100):
+            gate = budget(bucket, Share(0.25, paced=True))
+            run(bucket, gate, 1)
+            gate.rest()
+        assert 100 / (bucket.now / 60) <= 120 * 0.25 * 1.02
+        assert bucket.violations == 0
+
+    def test_a_paced_task_that_took_its_time_rests_no_more(self) -> None:
+        bucket = Bucket(120)
+        gate = budget(bucket, Share(0.25, paced=True))
+        gate.before_request()
+        gate.after_response(bucket.ask(seconds=10))
+        began = bucket.now
+        gate.rest()
+        assert bucket.now == began
+
+    def test_short_live_tasks_follow_at_once_until_the_floor(self) -> None:
+        bucket = Bucket(20)
+        for _ in range(40):
+            gate = budget(bucket, Share(0.5, tasks=6))
+            run(bucket, gate, 1)
+            gate.rest()
+        assert bucket.violations == 0
+        assert max(bucket.used.values()) == 20 - 6
+
+    def test_before_any_answer_there_is_nothing_to_rest_for(self) -> None:
+        bucket = Bucket(20)
+        budget(bucket, Share(0.5, paced=True)).rest()
+        assert bucket.now == 0
+
+
+def test_as_many_requests_stay_as_there_are_tasks() -> None:
+    bucket = Bucket(20)
+    run(bucket, budget(bucket, Share(1.0, tasks=5)), 30)
+    assert max(bucket.used.values()) == 15
