@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 from dataclasses import dataclass
@@ -78,15 +79,24 @@ def _port(part: str, default: int) -> int:
 
 
 def _check_free(port: int, variable: str) -> None:
-    with socket.socket() as probe:
+    try:
+        _bind(socket.AF_INET, "127.0.0.1", port)
+        if socket.has_ipv6:
+            # Our parts listen on the line above, but `localhost` leads here first.
+            _bind(socket.AF_INET6, "::1", port)
+    except PermissionError:
+        raise StackError(f"Port {port} needs more rights. Choose another: make demo {variable}=...") from None
+    except OSError as error:
+        if error.errno != errno.EADDRINUSE:
+            return  # this machine has no such address
+        raise StackError(
+            f"Port {port} is taken by another program. End that program, or choose another port: "
+            f"make demo {variable}={port + 1 if port < 65_535 else port - 1}"
+        ) from None
+
+
+def _bind(family: socket.AddressFamily, host: str, port: int) -> None:
+    with socket.socket(family) as probe:
         # As servers do: a port that a program just left is free.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except PermissionError:
-            raise StackError(f"Port {port} needs more rights. Choose another: make demo {variable}=...") from None
-        except OSError:
-            raise StackError(
-                f"Port {port} is taken by another program. End that program, or choose another port: "
-                f"make demo {variable}={port + 1 if port < 65_535 else port - 1}"
-            ) from None
+        probe.bind((host, port))

@@ -18,11 +18,15 @@ import requests
 
 from local import paths
 from local.opensearch.errors import OpenSearchLocalError
+from local.opensearch.releases import DEFAULT_VERSION
 from local.opensearch.server import check_port
 from local.process import LOCAL_PYTHON, ready_program
+from tests.conftest import OPENSEARCH_VERSION
 
 if TYPE_CHECKING:
     from tests.conftest import SecureOpenSearch
+
+once = pytest.mark.skipif(OPENSEARCH_VERSION != DEFAULT_VERSION, reason="what is tested is the same on every release")
 
 
 @pytest.mark.opensearch
@@ -59,6 +63,7 @@ def test_the_security_plugin_verifies_who_asks(opensearch_secure: SecureOpenSear
 
 
 @pytest.mark.opensearch
+@once
 def test_the_server_ends_when_the_process_that_started_it_is_killed(tmp_path: Path) -> None:
     # The process between stands for a test run, or a terminal, that is killed.
     between = (
@@ -85,6 +90,7 @@ def test_a_taken_port_is_named() -> None:
 
 
 @pytest.mark.opensearch
+@once
 def test_data_survives_a_start_and_another_release_is_refused(tmp_path_factory: pytest.TempPathFactory) -> None:
     data = Path(tempfile.mkdtemp(prefix="oktalogger-test-"))
     data.chmod(0o755)

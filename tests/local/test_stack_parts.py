@@ -155,9 +155,15 @@ def test_settings_name_a_line_or_a_port_that_makes_no_sense(monkeypatch: pytest.
         settings_for("check")
 
 
-def test_settings_name_a_taken_port_and_its_variable(monkeypatch: pytest.MonkeyPatch) -> None:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
+@pytest.mark.parametrize(("family", "host"), [(socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")])
+def test_settings_name_a_taken_port_and_its_variable(
+    monkeypatch: pytest.MonkeyPatch, family: socket.AddressFamily, host: str
+) -> None:
+    with socket.socket(family) as taken:
+        try:
+            taken.bind((host, 0))
+        except OSError:
+            pytest.skip(f"this machine has no {host}")
         taken.listen()
         port = taken.getsockname()[1]
         monkeypatch.setenv("OPENSEARCH_PORT", str(port))
