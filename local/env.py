@@ -20,26 +20,49 @@ ROOT = Path(__file__).resolve().parent.parent
 VENVS = ROOT / ".venvs"
 UV_VERSION = "0.13.9"
 OLDEST_PYTHON = (3, 11)
+# Airflow's own limits. Newer Pythons install these lines without a word, and fail later.
+NEWEST_PYTHON = {"airflow-2.11": (3, 12), "airflow-3.0": (3, 12)}
 NEEDED_BYTES = 2 * 1024**3
+
+
+# Amazon MWAA runs Python 3.12: one line is tested on it wherever there is one.
+PREFERRED_PYTHON = {"airflow-3.2": "3.12"}
 
 
 class EnvError(Exception):
     """An environment cannot be made; the message says what to do."""
 
 
-def check_machine() -> None:
-    """Refuse a Python or a disk that cannot carry the environments, before anything is fetched."""
+def check_python(name: str) -> None:
+    """Refuse a Python that cannot carry an environment.
+
+    :param name: of the environment
+    """
+    newest = NEWEST_PYTHON.get(name)
     if sys.version_info < OLDEST_PYTHON:
-        wanted = ".".join(map(str, OLDEST_PYTHON))
-        raise EnvError(
-            f"Python {wanted} or newer is needed, this is {sys.version.split()[0]} ({sys.executable}). "
-            f"Name another one: make PYTHON=python{wanted} ..."
-        )
+        needed, example = f"Python {_dotted(OLDEST_PYTHON)} or newer is needed", OLDEST_PYTHON
+    elif newest and sys.version_info[:2] > newest:
+        needed, example = f"{name} runs on Python {_dotted(OLDEST_PYTHON)} to {_dotted(newest)}", newest
+    else:
+        return
+    raise EnvError(
+        f"{needed}, this is {sys.version.split()[0]} ({sys.executable}). "
+        f"Name another one: make PYTHON=python{_dotted(example)} ..."
+    )
+
+
+def check_disk() -> None:
+    """Refuse a disk too full for the environments, before anything is fetched."""
     free = shutil.disk_usage(ROOT).free
     if free < NEEDED_BYTES:
         raise EnvError(
-            f"{free / 1024**3:.1f} GiB are free at {ROOT}; the environments need {NEEDED_BYTES / 1024**3:.0f} GiB."
+            f"The disk is too full: {free / 1024**3:.1f} GiB are free at {ROOT}; "
+            f"the environments need {NEEDED_BYTES / 1024**3:.0f} GiB."
         )
+
+
+def _dotted(version: tuple[int, int]) -> str:
+    return ".".join(map(str, version))
 
 
 def _run(command: list[str]) -> None:
@@ -54,10 +77,30 @@ def _uv() -> Path:
     marker = home / f"uv-{UV_VERSION}"
     if not marker.exists():
         print(f"  fetching uv {UV_VERSION}", flush=True)
-        venv.create(home, with_pip=True, clear=True)
+        try:
+            venv.create(home, with_pip=True, clear=True)
+        except subprocess.CalledProcessError as error:
+            raise EnvError(
+                f"{sys.executable} cannot make a virtual environment: {error}. "
+                "On Debian and Ubuntu the package python3-venv is missing: apt install python3-venv"
+            ) from error
         _run([str(home / "bin" / "python"), "-m", "pip", "install", "--quiet", f"uv=={UV_VERSION}"])
         marker.touch()
     return uv
+
+
+def python_for(name: str, python: str) -> str:
+    """Return the interpreter that an environment is for, if this machine has it, else the one given."""
+    version = PREFERRED_PYTHON.get(name)
+    if version is None:
+        return python
+    pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"))
+    on_path = shutil.which(f"python{version}")
+    for candidate in (on_path, *map(str, sorted(pyenv.glob(f"versions/{version}.*/bin/python{version}")))):
+        # A shim of pyenv is there even where it leads nowhere.
+        if candidate and subprocess.run([candidate, "--version"], capture_output=True).returncode == 0:  # noqa: S603
+            return candidate
+    return python
 
 
 def make(name: str, python: str) -> Path:
@@ -77,6 +120,7 @@ def make(name: str, python: str) -> Path:
     wanted = hashlib.sha256(lock.read_bytes() + python.encode()).hexdigest()
     if stamp.exists() and stamp.read_text() == wanted:
         return home
+    check_disk()
     uv = _uv()
     print(f"  installing {lock.relative_to(ROOT)} into {home.relative_to(ROOT)}", flush=True)
     began = time.monotonic()
@@ -91,16 +135,20 @@ def make(name: str, python: str) -> Path:
 def main() -> int:
     """Make the environments that the command line names."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("names", nargs="+", metavar="NAME", help="a lock file of requirements/, without .txt")
-    parser.add_argument("--python", default=os.environ.get("PYTHON") or sys.executable)
-    arguments = parser.parse_args()
+    parser.add_argument("names", nargs="*", metavar="NAME", help="a lock file of requirements/, without .txt")
+    names = parser.parse_args().names
     try:
-        check_machine()
-        for name in arguments.names:
-            make(name, arguments.python)
-    except EnvError as error:
+        if not names:
+            check_python("uv")
+            _uv()
+        for name in names:
+            check_python(name)
+            make(name, python_for(name, sys.executable))
+    except (EnvError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        return 130
     return 0
 
 

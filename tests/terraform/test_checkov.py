@@ -18,7 +18,7 @@ pytestmark = pytest.mark.xdist_group("checkov")
 
 @pytest.fixture(scope="module")
 def report() -> dict[str, Any]:
-    done = subprocess.run(  # noqa: S603
+    done = subprocess.run(
         [
             *(str(Path(sys.executable).parent / "checkov"), "--directory", str(SOURCE), "--framework", "terraform"),
             *("--skip-download", "--output", "json", "--soft-fail"),

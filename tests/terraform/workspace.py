@@ -101,7 +101,7 @@ class Workspace:
         command = [find_terraform() or "terraform", "test", "-json", f"-test-directory={directory}"]
         if verbose:
             command.append("-verbose")
-        process = subprocess.Popen(  # noqa: S603
+        process = subprocess.Popen(
             command, cwd=self.root, env=self.environ | dict(environ or {}), text=True, stdout=subprocess.PIPE
         )
         assert process.stdout is not None

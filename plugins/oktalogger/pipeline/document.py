@@ -118,7 +118,7 @@ class DocumentBuilder:
         try:
             event = _decode(raw)
             return self._build(raw, event, now)
-        except (msgspec.DecodeError, RecursionError, UnicodeEncodeError) as error:
+        except (msgspec.DecodeError, RecursionError, UnicodeError) as error:
             return _rejection(raw, event, "unreadable_event", str(error))
         except EventError as error:
             return _rejection(raw, event, error.kind, str(error))
@@ -145,6 +145,22 @@ class DocumentBuilder:
         }
         source = b"%b,%b}" % (_one_line(raw)[:-1], b'"oktalogger":' + _encode(added))
         return Built(Document(uuid, self._names.month_index(published), source), published)
+
+
+def identity(raw: bytes) -> tuple[str | None, datetime | None]:
+    """Return an event's uuid and when it was published, ``None`` for what it does not say."""
+    try:
+        event = _decode(raw)
+    except (msgspec.DecodeError, RecursionError, UnicodeError):
+        return None, None
+    if type(event) is not dict:
+        return None, None
+    uuid = event.get("uuid")
+    try:
+        published = parse_published(event.get("published"))
+    except EventError:
+        published = None
+    return (uuid if type(uuid) is str and uuid else None), published
 
 
 def parse_published(value: Any) -> datetime:

@@ -80,14 +80,12 @@ DEBUG_KEYS: Final = (
     "partnerRisk",
     "proxyType",
     "redirectUri",
-    "requestId",
     "requestUri",
     "risk",
     "riskChange",
     "securityConditions",
     "threatDetections",
     "threatSuspected",
-    "traceId",
     "tunnels",
     "url",
     "appName",
@@ -156,6 +154,7 @@ LIFTED_FIELDS: Final[dict[str, str]] = {
     "behaviors_positive": "keyword",
     "behaviors_negative": "keyword",
     "threat_suspected": "boolean",
+    "api_token_id": "keyword",
     "source_ip": "ip",
     "request_ips": "ip",
     "ip_services": "keyword",
@@ -193,6 +192,10 @@ def lift(event: dict[str, Any]) -> dict[str, Any]:
     _lift_risk(security, data, lifted)
     _lift_behaviours(security, data, lifted)
     _lift_addresses(event, security, lifted)
+    transaction = event.get("transaction")
+    detail = transaction.get("detail") if type(transaction) is dict else None
+    if type(detail) is dict and detail.get("requestApiTokenId"):
+        lifted["api_token_id"] = _text(detail["requestApiTokenId"])
     return lifted
 
 
@@ -224,7 +227,7 @@ def _lift_targets(event: dict[str, Any], lifted: dict[str, Any]) -> None:
     methods: list[str] = []
     is_console = event.get("eventType") == "user.session.access_admin_app"
     actor_is_target = None
-    for target in _dicts(event.get("target")):
+    for target in filter(None, _dicts(event.get("target"))):
         kind = TARGET_KINDS.get(str(target.get("type")), OTHER_KIND)
         of_kind = targets.setdefault(kind, {})
         of_any = targets.setdefault(ANY_KIND, {})
@@ -272,7 +275,9 @@ def _lift_risk(security: dict[str, Any], data: dict[str, Any], lifted: dict[str,
         risk["level"] = _text(level).upper()
     if reasons:
         parts = reasons if type(reasons) is list else str(reasons).split(", ")
-        risk["reasons"] = [_text(part) for part in parts if part]
+        texts = [_text(part) for part in parts if part]
+        if texts:
+            risk["reasons"] = texts
     if previous:
         risk["previous_level"] = _text(previous).upper()
     if detection:

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import deque
+from collections import Counter, deque
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
@@ -19,6 +19,7 @@ from oktalogger.okta.client import SystemLogQuery
 from oktalogger.okta.errors import OktaCursorError
 from oktalogger.opensearch.bulk import BulkResult, Document, Rejection
 from oktalogger.pipeline.document import Built, DocumentBuilder, Stamp
+from oktalogger.pipeline.lateness import Lateness
 from oktalogger.pipeline.window import Window, WindowError, format_instant
 
 if TYPE_CHECKING:
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 
 # A window that ends later than this from now was asked for by mistake; a smaller difference is two clocks.
 CLOCK_TOLERANCE: Final = timedelta(minutes=1)
+# Seconds; less than this is the time that asking for leave takes.
+_A_WAIT: Final = 0.5
 
 
 class LoadStoppedError(Exception):
@@ -48,7 +51,7 @@ class DocumentStore(Protocol):
     names: IndexNames
 
     def ensure_month(self, published: datetime) -> None:
-        """Make sure that the index for this month is there and is ours."""
+        """Make sure that the index of this month is there and is ours; called for every page."""
 
     def create(self, documents: Sequence[Document]) -> BulkResult:
         """Store documents that are not there yet."""
@@ -84,6 +87,7 @@ class LoadPlan:
 
     :param stamp: the window, the org, and what else every document says
     :param overlap: how far before the window's start to read again, because Okta publishes some events late
+    :param covered: windows whose load was complete before this one: what is created in them is late
     :param filter: Okta's SCIM filter expression, passed through
     :param q: Okta's keyword search, passed through
     :param page_limit: events a page, 1 to 1000
@@ -92,6 +96,7 @@ class LoadPlan:
 
     stamp: Stamp
     overlap: timedelta = timedelta(0)
+    covered: tuple[Window, ...] = ()
     filter: str | None = None
     q: str | None = None
     page_limit: int = 1000
@@ -120,12 +125,18 @@ class LoadResult:
     :param existing: events that were already there, or came twice
     :param rejected: events kept in the index of rejected ones
     :param outside: events that Okta sent although they lie outside the range that was asked for
+    :param late: documents created although an earlier load of their time was complete
     :param retried: documents sent again because OpenSearch was overloaded or out of reach
     :param bytes_read: bytes of Okta's answers
     :param bytes_sent: bytes of bulk bodies
+    :param waits: pages that had to wait for Okta's rate limit or between retries
     :param waited_seconds: time spent waiting for Okta's rate limit and between retries
     :param seconds: time of the whole load
-    :param max_lateness_seconds: greatest time between an event's ``published`` and its loading
+    :param rate_limit: requests a minute that Okta allows, as its last answer said
+    :param rate_remaining: the fewest of them that an answer left for everybody
+    :param late_max_seconds: greatest time between ``published`` and loading of a late document
+    :param lateness: time between ``published`` and loading of the documents that were created
+    :param restarted: whether a cursor failed, so that the window was read from its start after all
     :param first_published: earliest ``published`` that was stored
     :param last_published: latest ``published`` that was stored
     :param notes: what was unusual, in sentences
@@ -138,24 +149,31 @@ class LoadResult:
     existing: int = 0
     rejected: int = 0
     outside: int = 0
+    late: int = 0
     retried: int = 0
     bytes_read: int = 0
     bytes_sent: int = 0
+    waits: int = 0
     waited_seconds: float = 0.0
     seconds: float = 0.0
-    max_lateness_seconds: float = 0.0
+    rate_limit: int | None = None
+    rate_remaining: int | None = None
+    late_max_seconds: float = 0.0
+    lateness: Lateness = field(default_factory=Lateness)
+    restarted: bool = False
     first_published: datetime | None = None
     last_published: datetime | None = None
     notes: list[str] = field(default_factory=list)
 
     def as_dict(self) -> dict[str, Any]:
         """Return the counts as plain JSON values; instants as text."""
-        values = asdict(self)
+        values = {name.name: getattr(self, name.name) for name in fields(self)}
         for name in ("first_published", "last_published"):
             if values[name] is not None:
                 values[name] = format_instant(values[name])
-        for name in ("waited_seconds", "seconds", "max_lateness_seconds"):
+        for name in ("waited_seconds", "seconds", "late_max_seconds"):
             values[name] = round(values[name], 3)
+        values["lateness"] = self.lateness.as_dict()
         return values
 
 
@@ -178,9 +196,10 @@ class _Stored:
     outcome: BulkResult
     rejected: int
     outside: int
+    late: Lateness
     first: datetime | None
     last: datetime | None
-    max_lateness: float
+    lateness: Lateness
 
 
 def load_window(
@@ -205,7 +224,7 @@ def load_window(
     :return: the counts
     :raises WindowError: where the window ends in the future
     :raises OktaError: where Okta refused, or stayed out of reach
-    :raises OpenSearchStoreError: where OpenSearch refused, or stayed out of reach
+    :raises OpenSearchLoadError: where OpenSearch refused, or stayed out of reach
     :raises LoadStoppedError: where ``stop`` was set
     """
     window = plan.stamp.window
@@ -235,8 +254,6 @@ class _Load:
         self._on_stored = on_stored
         self._stop = stop
         self._clock = clock
-        self._months: set[tuple[int, int]] = set()
-        self._months_lock = threading.Lock()
         self._result = LoadResult()
         self._began = time.monotonic()
 
@@ -249,32 +266,42 @@ class _Load:
             try:
                 pages = self._pages(resume_from)
                 upcoming = fetcher.submit(next, pages, None)
-                while (page := upcoming.result()) is not None:
+                while (page := self._result_of(upcoming, in_flight)) is not None:
                     upcoming = fetcher.submit(next, pages, None)
                     in_flight.append((page, storers.submit(self._store_page, page)))
-                    while len(in_flight) >= self._plan.threads or (in_flight and in_flight[0][1].done()):
-                        self._settle(*in_flight.popleft())
-                while in_flight:
-                    self._settle(*in_flight.popleft())
+                    self._settle(in_flight, until=self._plan.threads)
+                self._settle(in_flight, until=0)
             except BaseException:
-                # The threads end at their next wait or page; nothing that they still store can harm, it has its id.
+                # The threads end at their next wait or page; what they still store does no harm, it has its id.
                 self._stop.set()
                 storers.shutdown(wait=False, cancel_futures=True)
                 raise
         self._result.seconds = time.monotonic() - self._began
         return self._result
 
+    def _result_of(self, upcoming: Future[Page | None], in_flight: deque[tuple[Page, Future[_Stored]]]) -> Page | None:
+        try:
+            return upcoming.result()
+        except Exception:
+            # What was read before the failure is stored and reported first, so that the next try goes on after it.
+            self._settle(in_flight, until=0)
+            raise
+
+    def _settle(self, in_flight: deque[tuple[Page, Future[_Stored]]], *, until: int) -> None:
+        while len(in_flight) > until or (in_flight and in_flight[0][1].done()):
+            page, future = in_flight.popleft()
+            self._count(page, future.result())
+
     def _pages(self, resume_from: str | None) -> Iterator[Page]:
         query = self._plan.query()
-        if resume_from is not None:
-            try:
-                yield from self._watched(self._source.pages(query, resume_from=resume_from))
-            except OktaCursorError as error:
-                self._result.notes.append(
-                    f"The window is read again from its start, because the cursor failed: {error}"
-                )
-            else:
-                return
+        try:
+            yield from self._watched(self._source.pages(query, resume_from=resume_from))
+        except OktaCursorError as error:
+            note = f"The window is read again from its start, because Okta no longer takes the cursor. {error}"
+            self._result.notes.append(note)
+            self._result.restarted = True
+        else:
+            return
         yield from self._watched(self._source.pages(query))
 
     def _watched(self, pages: Iterator[Page]) -> Iterator[Page]:
@@ -285,11 +312,9 @@ class _Load:
     def _store_page(self, page: Page) -> _Stored:
         self._stop.check()
         now = self._clock()
-        documents: list[Document] = []
+        inside: list[Built] = []
         rejections: list[Rejection] = []
         outside = 0
-        first: datetime | None = None
-        last: datetime | None = None
         for raw in page.events:
             built = self._builder.build(bytes(raw), now)
             if not isinstance(built, Built):
@@ -297,33 +322,40 @@ class _Load:
             elif built.published not in self._reads:
                 outside += 1
             else:
-                documents.append(built.document)
-                first = built.published if first is None else min(first, built.published)
-                last = built.published if last is None else max(last, built.published)
-        if first is not None and last is not None:
-            self._ensure_months(first, last)
-        outcome = self._store.create(documents) if documents else BulkResult()
+                inside.append(built)
+        # Pages are in order of `published`, so the two ends of a page name every month but in a query of years.
+        first = min((built.published for built in inside), default=None)
+        last = max((built.published for built in inside), default=None)
+        for published in filter(None, (first, last)):
+            self._store.ensure_month(published)
+        outcome = self._store.create([built.document for built in inside]) if inside else BulkResult()
         rejections.extend(outcome.rejected)
         if rejections:
             self._store.reject(rejections, context=self._context())
-        lateness = (now - first).total_seconds() if first is not None else 0.0
-        return _Stored(outcome, len(rejections), outside, first, last, lateness)
+        late, lateness = self._lateness(inside, outcome, now)
+        return _Stored(outcome, len(rejections), outside, late, first, last, lateness)
+
+    def _lateness(self, inside: list[Built], outcome: BulkResult, now: datetime) -> tuple[Lateness, Lateness]:
+        """Say how long after ``published`` came the late documents among those created, and all of those."""
+        others = Counter([*outcome.existing_ids, *(rejection.id for rejection in outcome.rejected)])
+        late = Lateness()
+        lateness = Lateness()
+        if outcome.created:
+            for built in inside:
+                if others[built.document.id] > 0:
+                    others[built.document.id] -= 1
+                else:
+                    seconds = (now - built.published).total_seconds()
+                    lateness.add(seconds)
+                    if any(built.published in window for window in self._plan.covered):
+                        late.add(seconds)
+        return late, lateness
 
     def _context(self) -> dict[str, str]:
         fields = self._plan.stamp.fields()
         return {name: fields[name] for name in ("org", "window_start", "window_end", "run_id", "load_kind")}
 
-    def _ensure_months(self, first: datetime, last: datetime) -> None:
-        # Pages are in order of `published`, so the two ends of a page name every month but in a query of years.
-        with self._months_lock:
-            for published in (first, last):
-                month = (published.year, published.month)
-                if month not in self._months:
-                    self._store.ensure_month(published)
-                    self._months.add(month)
-
-    def _settle(self, page: Page, future: Future[_Stored]) -> None:
-        stored = future.result()
+    def _count(self, page: Page, stored: _Stored) -> None:
         result = self._result
         result.pages += 1
         result.requests += page.requests
@@ -335,9 +367,16 @@ class _Load:
         result.retried += stored.outcome.retried
         result.bytes_read += page.size_bytes
         result.bytes_sent += stored.outcome.bytes_sent
+        result.waits += page.waited_seconds >= _A_WAIT
         result.waited_seconds += page.waited_seconds
+        if (said := page.rate_limit) is not None and not said.is_concurrency:
+            result.rate_limit = said.limit
+            known = said.remaining if result.rate_remaining is None else result.rate_remaining
+            result.rate_remaining = min(known, said.remaining)
         result.seconds = time.monotonic() - self._began
-        result.max_lateness_seconds = max(result.max_lateness_seconds, stored.max_lateness)
+        result.late += stored.late.count
+        result.late_max_seconds = max(result.late_max_seconds, stored.late.max_seconds)
+        result.lateness.merge(stored.lateness)
         if stored.first is not None:
             result.first_published = min(result.first_published or stored.first, stored.first)
         if stored.last is not None:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 
 class WindowError(ValueError):
@@ -31,7 +31,11 @@ class Window:
             value = getattr(self, name)
             if value.tzinfo is None:
                 raise WindowError(f"The window's {name} {value.isoformat()} has no time zone.")
-            object.__setattr__(self, name, value.astimezone(UTC))
+            in_utc = value.astimezone(UTC)
+            # Airflow gives pendulum's instants. One of these with `UTC` of the standard library loses its time zone
+            # as soon as a timedelta is added.
+            plain = datetime.combine(in_utc.date(), in_utc.time(), UTC)
+            object.__setattr__(self, name, plain)
         if self.start >= self.end:
             raise WindowError(
                 f"The window starts at {format_instant(self.start)}, which is not before its end "
@@ -62,6 +66,32 @@ class Window:
             end = min(start + width, self.end)
             yield type(self)(start, end)
             start = end
+
+
+def merge(windows: Iterable[Window]) -> list[Window]:
+    """Join windows that touch or overlap, in order."""
+    merged: list[Window] = []
+    for window in sorted(windows):
+        if merged and window.start <= merged[-1].end:
+            merged[-1] = Window(merged[-1].start, max(merged[-1].end, window.end))
+        else:
+            merged.append(window)
+    return merged
+
+
+def gaps(whole: Window, covered: Iterable[Window]) -> list[Window]:
+    """Return the parts of a window that none of some others covers, in order."""
+    found: list[Window] = []
+    start = whole.start
+    for window in merge(covered):
+        if window.end <= start or window.start >= whole.end:
+            continue
+        if window.start > start:
+            found.append(Window(start, window.start))
+        start = max(start, window.end)
+    if start < whole.end:
+        found.append(Window(start, whole.end))
+    return found
 
 
 def parse_instant(value: str | datetime, *, name: str) -> datetime:

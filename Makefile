@@ -1,0 +1,56 @@
+# Needs only make and Python 3.11 or newer. What a target does is in the Python file that it runs.
+PYTHON ?= python3
+AIRFLOW_LINE ?= 3.3
+LINES := 3.3 3.2 3.0 2.11
+LOCAL := .venvs/local/bin/python
+
+export AIRFLOW_LINE
+.DEFAULT_GOAL := help
+.PHONY: help env demo demo-check down clean compose-env test check terraform-check bench lock
+
+help: ## Show what there is
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-20s %s\n", $$1, $$2 }'
+
+demo: ## Run it all on this machine and watch it load: AIRFLOW_LINE=2.11, AIRFLOW_PORT, OPENSEARCH_PORT, OKTA_PORT
+	@$(call environments,airflow-$(AIRFLOW_LINE) local)
+	@$(LOCAL) -m local.stack demo
+
+demo-check: ## The same from nothing, without staying: fails unless every event is there exactly once
+	@$(call environments,airflow-$(AIRFLOW_LINE) local)
+	@$(LOCAL) -m local.stack check
+
+down: ## End a demo that runs in another terminal
+	@if [ -x $(LOCAL) ]; then $(LOCAL) -m local.stack down; else echo "No demo is running."; fi
+
+clean: down ## Remove everything that was made: environments, OpenSearch, the demo's data
+	@$(PYTHON) -m local.clean
+
+compose-env: ## Write .env with made-up passwords, for docker compose up --build --detach
+	@$(PYTHON) local/compose/env.py
+
+test: ## Run every test, on every supported version
+	@$(call environments,$(addprefix airflow-,$(LINES)) local detections terraform)
+	@$(PYTHON) -m local.testing
+
+check: ## Check style and types
+	@$(call environments,airflow-3.3)
+	@$(PYTHON) -m local.testing check
+
+terraform-check: ## Check terraform/: validation, tests with mocks, policies, checkov, an apply against a stand-in
+	@$(PYTHON) -m local.terraform_check
+
+bench: ## Measure the load against the server's own limit
+	@$(call environments,airflow-3.3 local)
+	@PYTHONPATH=plugins $(LOCAL) -m local.bench
+
+env: ## Make the environments of every Airflow line
+	@$(call environments,$(addprefix airflow-,$(LINES)) local)
+
+lock: ## Resolve every lock file anew
+	@$(call environments,)
+	@PATH="$(CURDIR)/.venvs/uv/bin:$$PATH" requirements/lock.sh
+
+define environments
+command -v "$(PYTHON)" > /dev/null || { echo "error: There is no '$(PYTHON)' on PATH. Install Python 3.11 or newer, or name it: make PYTHON=/path/to/python3.11 ..." >&2; exit 1; }; \
+"$(PYTHON)" local/env.py $(1)
+endef

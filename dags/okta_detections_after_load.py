@@ -1,0 +1,70 @@
+"""Looks for detections in what was just loaded, and notifies by Airflow: for clusters without the Alerting plugin.
+
+### What a run does
+
+Each load of the Okta System Log starts one. On a cluster with the Alerting plugin it is skipped, because monitors do
+this there; its log says which of the two it was. Otherwise it runs the same compiled rules over what was loaded, keeps
+each match once in the index `okta-detection-matches`, and tells the channels that a rule names. Nobody hears of the
+same events twice, and a notification that did not go out is tried again with the task.
+
+### Who hears of it
+
+The channels that rules name, and `OKTALOGGER_DETECTION_CHANNELS`, stand for Airflow notifiers here:
+`OKTALOGGER_DETECTION_NOTIFIERS` names one for each channel, for example `{"soc": {"class":
+"airflow.providers.amazon.aws.notifications.sns.SnsNotifier", "target_arn": "...", "message": "{{ alert.text }}"}}`. A
+channel without one is told by a warning in the task's log.
+
+### Run it by hand
+
+With the params `since` and `until` it looks at what was *loaded* in that range; without them, in the last hour.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from functools import reduce
+from operator import or_
+
+from oktalogger.compat import DAG, EXPONENTIAL_BACKOFF, Param
+from oktalogger.operators.detection_replay import DetectionAlertOperator
+from oktalogger.operators.system_log import system_log_asset
+from oktalogger.settings import load_settings
+
+settings = load_settings()
+loads = [
+    system_log_asset(conn_id, settings.opensearch_conn_id, settings.index_prefix) for conn_id in settings.okta_conn_ids
+]
+
+with DAG(
+    dag_id="okta_detections_after_load",
+    description="Detection rules over what was just loaded, for clusters without the Alerting plugin",
+    doc_md=__doc__,
+    # Whichever org was loaded.
+    schedule=[loads[0]] if len(loads) == 1 else reduce(or_, loads),
+    start_date=settings.start_date,
+    catchup=False,
+    # In turn, so that two never tell the same channel of the same match.
+    max_active_runs=1,
+    dagrun_timeout=timedelta(hours=2),
+    params={
+        name: Param(None, type=["null", "string"], format="date-time", description=description)
+        for name, description in (
+            ("since", "Look at what was loaded from this instant on. Needs `until`."),
+            ("until", "Look at what was loaded up to this instant. Needs `since`."),
+        )
+    },
+    default_args={
+        "owner": "oktalogger",
+        "opensearch_conn_id": settings.opensearch_conn_id,
+        "retries": 10,
+        "retry_delay": timedelta(seconds=30),
+        "retry_exponential_backoff": EXPONENTIAL_BACKOFF,
+        "max_retry_delay": timedelta(minutes=10),
+        "execution_timeout": timedelta(minutes=30),
+    },
+    tags=["okta", "opensearch", "security", "detections"],
+):
+    DetectionAlertOperator(
+        task_id="detect",
+        doc_md="Runs the rules, keeps what they find, and tells the channels; what was found is its XCom.",
+    )

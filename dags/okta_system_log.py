@@ -1,0 +1,83 @@
+"""Loads the Okta System Log into OpenSearch, five minutes at a time, with Apache Airflow.
+
+### What a run does
+
+A run loads the events that Okta published in its **data interval** of five minutes. It waits half a minute after the
+interval's end and reads one minute of the interval before once more, because Okta publishes some events late. An
+event is stored under Okta's own id, so a run that is retried or cleared leaves nothing twice, and nothing is missed
+while the scheduler is down: the runs are caught up.
+
+### Load a time range by hand
+
+Trigger the DAG with both params, for example `{"since": "2026-11-23T10:00:00Z", "until": "2026-11-23T11:00:00Z"}`.
+Without them a run that has no data interval (Airflow 3: a trigger without a logical date) fails and says so.
+
+### Load history
+
+`airflow dags backfill okta_system_log -s ... -e ...` on Airflow 2, `airflow backfill create --dag-id okta_system_log
+--from-date ... --to-date ...` on Airflow 3. Okta deletes events after 90 days.
+
+### When a run fails
+
+It is retried for hours while Okta or OpenSearch is out of reach. What no retry can mend (a wrong token, a missing
+permission) fails at once, with a sentence in the task's log that says what to do; mend it, then clear the failed tasks.
+Events that OpenSearch refuses are kept whole in the index `okta-system-log-rejected`; the counts of a run, also of
+these, are its task's XCom `return_value`.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from oktalogger.compat import DAG, EXPONENTIAL_BACKOFF, CronDataIntervalTimetable, Param
+from oktalogger.operators.system_log import OktaSystemLogToOpenSearchOperator, system_log_asset
+from oktalogger.settings import load_settings
+
+settings = load_settings()
+
+
+def dag_id(conn_id: str) -> str:
+    """Name the DAG of an org. By its connection alone: a place in the list would give one org's history to another."""
+    return "okta_system_log" if conn_id == "okta_default" else f"okta_system_log__{conn_id}"
+
+
+def instant(description: str) -> Param:
+    """Return a param that takes an instant or nothing."""
+    return Param(None, type=["null", "string"], format="date-time", description=description)
+
+
+for conn_id in settings.okta_conn_ids:
+    with DAG(
+        dag_id=dag_id(conn_id),
+        description=f"Okta System Log ({conn_id}) into OpenSearch, every five minutes",
+        doc_md=__doc__,
+        # Named, because on Airflow 3 a bare cron string gives runs an empty data interval.
+        schedule=CronDataIntervalTimetable("*/5 * * * *", timezone="UTC"),
+        start_date=settings.start_date,
+        catchup=True,
+        # Enough to catch up after an outage; what asks Okta at once is bounded by the pool, for backfills as well.
+        max_active_runs=settings.live_tasks,
+        # Longer than all the retries below, so that an outage overnight mends itself.
+        dagrun_timeout=timedelta(hours=12),
+        params={
+            "since": instant("Load from this instant on, instead of the run's data interval. Needs `until`."),
+            "until": instant("Load up to this instant, itself not included. Needs `since`."),
+        },
+        default_args={
+            "owner": "oktalogger",
+            "pool": settings.pool,
+            "retries": 40,
+            "retry_delay": timedelta(seconds=30),
+            "retry_exponential_backoff": EXPONENTIAL_BACKOFF,
+            "max_retry_delay": timedelta(minutes=15),
+            "execution_timeout": timedelta(hours=1),
+        },
+        tags=["okta", "opensearch", "security"],
+    ):
+        OktaSystemLogToOpenSearchOperator(
+            task_id="load",
+            okta_conn_id=conn_id,
+            opensearch_conn_id=settings.opensearch_conn_id,
+            outlets=[system_log_asset(conn_id, settings.opensearch_conn_id, settings.index_prefix)],
+            doc_md="Reads one window page by page and stores it; the counts are its XCom `return_value`.",
+        )

@@ -1,0 +1,84 @@
+"""Reads closed hours of the Okta System Log again for late events and gaps, hour by hour, with Apache Airflow.
+
+### Why
+
+Okta publishes some events late, a few of them hours late, and says itself that a query for a range of time may miss
+those. The five-minute loads wait half a minute and read one minute twice; what is later than that, this DAG finds.
+
+### What a run does
+
+Every hour, `plan` names the hours whose turn it is: the one that ended an hour ago and the one that ended a day ago
+(`OKTALOGGER_RECONCILE_AFTER_HOURS`). It looks for **gaps** as well: parts of the time since the first scheduled load
+that have no complete window in the ledger. `reread`, one mapped task for each window, loads them through the same
+loader as always; nothing is stored twice, and what is new in a window that was complete is a late event. `verdict`
+counts.
+
+### When a run fails
+
+`verdict` fails when events were later than `OKTALOGGER_LATE_ALERT_SECONDS`, or when more than
+`OKTALOGGER_GAP_ALERT_SECONDS` of the covered time had no complete window. **Both are mended by then**: the task fails
+so that somebody hears of it. With `OKTALOGGER_RECONCILE_CHANNEL`, the name of a channel in
+`OKTALOGGER_DETECTION_NOTIFIERS`, that notifier is told instead and the task succeeds.
+
+It fails as well when a window could not be read again: clear the failed `reread` task, or leave it to the next run.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from oktalogger.compat import DAG, EXPONENTIAL_BACKOFF, CronDataIntervalTimetable
+from oktalogger.operators.reconcile import ReconcilePlanOperator, ReconcileVerdictOperator
+from oktalogger.operators.system_log import OktaSystemLogToOpenSearchOperator, system_log_asset
+from oktalogger.settings import load_settings
+
+settings = load_settings()
+
+for conn_id in settings.okta_conn_ids:
+    with DAG(
+        dag_id="okta_system_log_reconcile" if conn_id == "okta_default" else f"okta_system_log_reconcile__{conn_id}",
+        description=f"Okta System Log ({conn_id}): closed hours once more, for late events and gaps",
+        doc_md=__doc__,
+        # Not on the full hour, when everybody else's jobs start.
+        schedule=CronDataIntervalTimetable("7 * * * *", timezone="UTC"),
+        start_date=settings.start_date,
+        catchup=True,
+        # In turn, so that two never fill the same gap.
+        max_active_runs=1,
+        dagrun_timeout=timedelta(hours=12),
+        default_args={
+            "owner": "oktalogger",
+            "okta_conn_id": conn_id,
+            "opensearch_conn_id": settings.opensearch_conn_id,
+            "retries": 10,
+            "retry_delay": timedelta(seconds=30),
+            "retry_exponential_backoff": EXPONENTIAL_BACKOFF,
+            "max_retry_delay": timedelta(minutes=15),
+            "execution_timeout": timedelta(hours=1),
+        },
+        tags=["okta", "opensearch", "security"],
+    ):
+        plan = ReconcilePlanOperator(
+            task_id="plan",
+            doc_md="Names the hours and gaps to read again. The gaps are its XCom `gaps`.",
+        )
+        reread = OktaSystemLogToOpenSearchOperator.partial(
+            task_id="reread",
+            pool=settings.pool,
+            kind="reconcile",
+            overlap=timedelta(0),
+            hold_back=timedelta(0),
+            map_index_template="{{ task.unit }}",
+            max_active_tis_per_dag=1,
+            outlets=[system_log_asset(conn_id, settings.opensearch_conn_id, settings.index_prefix)],
+            doc_md="Reads one window again; what it creates in a window that was complete is late.",
+        ).expand_kwargs(plan.output)
+        verdict = ReconcileVerdictOperator(
+            task_id="verdict",
+            windows=plan.output,
+            gaps=plan.output["gaps"],
+            left=plan.output["left"],
+            trigger_rule="all_done",
+            doc_md="Says what was late or missing, and raises the alarm where that is too much.",
+        )
+        reread >> verdict

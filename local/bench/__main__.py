@@ -1,0 +1,223 @@
+"""``python -m local.bench``: events per second, CPU, memory and disk of a load, beside the usual ways.
+
+All ways run in turn on one server, in one run, with the same documents; each figure is the median of the rounds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import statistics
+import sys
+import tempfile
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from opensearchpy import OpenSearch, helpers
+
+from local.bench import measure, servers, variants
+from oktalogger.opensearch.names import IndexNames
+from oktalogger.opensearch.store import OpenSearchStore
+
+if TYPE_CHECKING:
+    from local.simulator.process import Simulator
+
+PER_MINUTE = 20_000
+BEGIN = datetime.fromisoformat(f"{servers.DAY}T00:00:00+00:00")
+OUT = Path("build/bench.json")
+
+
+def say(text: str) -> None:
+    """Print progress with the time."""
+    print(f"{datetime.now(UTC):%H:%M:%S} {text}", file=sys.stderr, flush=True)
+
+
+class Bench:
+    """One run of all measurements.
+
+    :param okta: the simulated org
+    :param url: address of OpenSearch
+    :param events: how many events the throughput is measured on
+    """
+
+    def __init__(self, okta: Simulator, url: str, events: int) -> None:
+        self.okta = okta
+        self.url = url
+        self.client = OpenSearch(url, timeout=300)
+        self.events = events
+
+    def window(self, events: int) -> tuple[str, str]:
+        """Return a window with about so many events."""
+        end = BEGIN + timedelta(minutes=events / PER_MINUTE)
+        return BEGIN.isoformat(), end.isoformat()
+
+    def load(self, prefix: str, events: int) -> tuple[dict[str, Any], measure.Run]:
+        """Load a window by the command line, as a process of its own."""
+        done = measure.run(servers.load_command(*self.window(events)), servers.environ(self.okta, self.url, prefix))
+        counts = json.loads(done.stdout[done.stdout.index("{") :])
+        if counts["created"] != counts["read"] or counts["rejected"]:
+            raise variants.VariantError(f"The load did not store all that it read: {counts}")
+        return counts, done
+
+    def drop(self, prefix: str) -> None:
+        """Delete what a measurement left."""
+        for index in self.client.indices.get(index=f"{prefix}*", expand_wildcards="all"):
+            self.client.indices.delete(index=index)
+
+    def fresh_month(self, prefix: str) -> str:
+        """Make an empty month with our mapping, and return its name."""
+        store = OpenSearchStore(self.client, IndexNames(prefix))
+        store.prepare()
+        store.ensure_month(BEGIN)
+        return store.names.month_index(BEGIN)
+
+    def documents(self, prefix: str) -> list[tuple[str, bytes]]:
+        """Return what a load stored, as it was sent."""
+        self.client.indices.refresh(index=prefix)
+        hits = helpers.scan(self.client, index=prefix, size=2000)
+        return [(hit["_id"], json.dumps(hit["_source"], separators=(",", ":")).encode()) for hit in hits]
+
+    def throughput(self, rounds: int, single: int) -> dict[str, float]:
+        """Measure the load beside the other ways, in turn."""
+        counts, _ = self.load("bench-warm", self.events)
+        read = int(counts["read"])
+        documents = self.documents("bench-warm")
+        bodies = variants.bodies_of(documents)
+        self.drop("bench-warm")
+        seconds: dict[str, list[float]] = {"load": [], "ceiling": [], "parallel_bulk": [], "per_document": []}
+        cpu: list[float] = []
+        for number in range(rounds):
+            index = self.fresh_month("bench-ceiling")
+            seconds["ceiling"].append(variants.post_ready_bodies(self.url, index, bodies) / len(documents))
+            self.drop("bench-ceiling")
+            counts, done = self.load("bench-load", self.events)
+            seconds["load"].append(counts["seconds"] / read)
+            cpu.append(done.cpu_seconds / read * 1e6)
+            self.drop("bench-load")
+            index = self.fresh_month("bench-parallel")
+            seconds["parallel_bulk"].append(variants.parallel_bulk(self.client, index, documents) / len(documents))
+            self.drop("bench-parallel")
+            index = self.fresh_month("bench-single")
+            some = documents[:single]
+            seconds["per_document"].append(variants.one_request_each(self.client, index, some) / single)
+            self.drop("bench-single")
+            rates = ", ".join(f"{name} {1 / values[-1]:,.0f}/s" for name, values in seconds.items())
+            say(f"round {number + 1} of {rounds}: {rates}")
+        rate = {name: 1 / statistics.median(values) for name, values in seconds.items()}
+        return {
+            "events": read,
+            "events_per_second": rate["load"],
+            "ceiling_per_second": rate["ceiling"],
+            "parallel_bulk_per_second": rate["parallel_bulk"],
+            "per_document_per_second": rate["per_document"],
+            "ceiling_ratio": statistics.median(
+                ceiling / load for ceiling, load in zip(seconds["ceiling"], seconds["load"], strict=True)
+            ),
+            "parallel_bulk_ratio": rate["load"] / rate["parallel_bulk"],
+            "per_document_ratio": rate["load"] / rate["per_document"],
+            "cpu_seconds_per_million": statistics.median(cpu),
+        }
+
+    def memory(self, sizes: list[int]) -> dict[str, float]:
+        """Measure the peak memory of a load by the size of its window."""
+        peaks = {}
+        for size in sizes:
+            counts, done = self.load("bench-memory", size)
+            peaks[str(size)] = done.peak_rss_mb
+            say(f"{counts['read']:,} events: {done.peak_rss_mb:.0f} MiB at the peak, {counts['seconds']:.0f} s")
+            self.drop("bench-memory")
+        return peaks
+
+    def disk(self) -> dict[str, float]:
+        """Measure bytes on disk per event, beside what OpenSearch makes of Okta's events by itself."""
+        self.load("bench-disk", self.events)
+        documents = self.documents("bench-disk")
+        ours = self.bytes_of(IndexNames("bench-disk").month_index(BEGIN)) / len(documents)
+        self.drop("bench-disk")
+        name = "bench-default"
+        limits = {"index.mapping.total_fields.limit": 10_000, "number_of_replicas": 0}
+        self.client.indices.create(index=name, body={"settings": limits})
+        raw = ((uuid, json.loads(source)) for uuid, source in documents)
+        actions = (
+            {"_index": name, "_id": uuid, "_source": {key: event[key] for key in event if key != "oktalogger"}}
+            for uuid, event in raw
+        )
+        for ok, item in helpers.parallel_bulk(self.client, actions, chunk_size=1000):
+            if not ok:
+                raise variants.VariantError(str(item))
+        default = self.bytes_of(name) / len(documents)
+        self.drop(name)
+        return {"bytes_per_event": ours, "default_bytes_per_event": default, "bytes_ratio": ours / default}
+
+    def bytes_of(self, index: str) -> int:
+        """Return the size of an index whose segments are merged into one."""
+        self.client.indices.forcemerge(index=index, max_num_segments=1, request_timeout=600)
+        self.client.indices.flush(index=index)
+        stats = self.client.indices.stats(index=index, metric="store")
+        return int(stats["indices"][index]["primaries"]["store"]["size_in_bytes"])
+
+
+TABLE = (
+    ("events_per_second", "{:,.0f}", "events per second, from the org to OpenSearch"),
+    ("ceiling_per_second", "{:,.0f}", "  (a) ready-made bodies from four threads: the server's ceiling"),
+    ("parallel_bulk_per_second", "{:,.0f}", "  (b) opensearch-py's parallel_bulk on parsed events"),
+    ("per_document_per_second", "{:,.0f}", "  (c) one request for each event"),
+    ("ceiling_ratio", "{:.2f}", "of the ceiling (to reach: 0.75)"),
+    ("parallel_bulk_ratio", "{:.2f}", "times parallel_bulk"),
+    ("per_document_ratio", "{:.1f}", "times one request for each event (to reach: 10)"),
+    ("cpu_seconds_per_million", "{:.1f}", "seconds of client CPU time for a million events"),
+    ("bytes_per_event", "{:,.0f}", "bytes on disk for an event"),
+    ("bytes_ratio", "{:.2f}", "of a default dynamic mapping's bytes (to reach: 0.5)"),
+)
+
+
+def machine() -> str:
+    """Say what the figures were measured on."""
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1024**3
+    return f"{os.cpu_count()} cores, {memory:.0f} GiB, {platform.system()}, Python {platform.python_version()}"
+
+
+def main() -> int:
+    """Run all measurements, print a table and write the figures."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--events", type=int, default=100_000)
+    parser.add_argument("--single", type=int, default=2_000, help="events that are sent one by one")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--memory", type=int, nargs="*", default=[10_000, 100_000, 1_000_000])
+    parser.add_argument("--opensearch", default="2.19.4", metavar="VERSION")
+    arguments = parser.parse_args()
+    began = time.monotonic()
+    cache_mb = max([arguments.events, *arguments.memory]) // 1000 * 4
+    with (
+        tempfile.TemporaryDirectory(prefix="oktalogger-bench-") as folder,
+        servers.opensearch(Path(folder), version=arguments.opensearch, heap="1g") as url,
+        servers.org(per_minute=PER_MINUTE, cache_mb=cache_mb) as okta,
+    ):
+        bench = Bench(okta, url, arguments.events)
+        say("throughput")
+        figures: dict[str, Any] = bench.throughput(arguments.rounds, arguments.single)
+        say("disk")
+        figures |= bench.disk()
+        say("memory")
+        figures["peak_rss_mb"] = bench.memory(arguments.memory)
+    figures["machine"] = machine()
+    figures["opensearch"] = arguments.opensearch
+    OUT.parent.mkdir(exist_ok=True)
+    OUT.write_text(json.dumps(figures, indent=2) + "\n")
+    print(
+        f"On {figures['machine']}, OpenSearch {figures['opensearch']} on the same machine, {figures['events']:,} events"
+    )
+    for name, form, meaning in TABLE:
+        print(f"{form.format(figures[name]):>10}  {meaning}")
+    for size, peak in figures["peak_rss_mb"].items():
+        print(f"{peak:>10.0f}  MiB at the peak for a window of {int(size):,} events (to reach: under 200)")
+    print(f"{time.monotonic() - began:>10.0f}  seconds for all of it; the figures are in {OUT}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,100 @@
+"""Programs that say in one JSON line on standard output that they are ready, and end on SIGTERM."""
+
+from __future__ import annotations
+
+import json
+import os
+import selectors
+import signal
+import subprocess
+import time
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any
+
+from local.paths import ROOT
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
+
+LOCAL_PYTHON = ROOT / ".venvs" / "local" / "bin" / "python"
+END_TIMEOUT = 30  # seconds between SIGTERM and SIGKILL
+
+
+class NotReadyError(Exception):
+    """A program ended, or said nothing, before it was ready; the message holds the end of its log."""
+
+
+@contextmanager
+def ready_program(
+    name: str,
+    command: Sequence[str],
+    *,
+    log: Path,
+    timeout: float,
+    environment: Mapping[str, str] | None = None,
+) -> Iterator[dict[str, Any]]:
+    """Run a program from this checkout until the block is left.
+
+    :param name: what to call it in an error
+    :param log: gets its standard error
+    :param timeout: seconds until it must be ready
+    :param environment: added to this process's
+    :return: the JSON object that it printed
+    :raises NotReadyError: where it does not become ready
+    """
+    with log.open("wb") as errors:
+        process = subprocess.Popen(  # noqa: S603
+            command,
+            cwd=ROOT,
+            env={**os.environ, **(environment or {})},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            start_new_session=True,
+        )
+    try:
+        yield _ready_line(name, process, log, timeout)
+    finally:
+        end_group(process)
+
+
+def end_group(process: subprocess.Popen[bytes]) -> None:
+    """End a process that leads its own group, and the group with it."""
+    for number, patience in ((signal.SIGTERM, END_TIMEOUT), (signal.SIGKILL, None)):
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, number)
+        try:
+            process.wait(patience)
+        except subprocess.TimeoutExpired:
+            continue
+    if process.stdout is not None:
+        process.stdout.close()
+
+
+def _ready_line(name: str, process: subprocess.Popen[bytes], log: Path, timeout: float) -> dict[str, Any]:
+    assert process.stdout is not None  # noqa: S101 - a pipe was asked for
+    deadline = time.monotonic() + timeout
+    received = b""
+    with selectors.DefaultSelector() as selector:
+        selector.register(process.stdout, selectors.EVENT_READ)
+        while b"\n" not in received:
+            left = deadline - time.monotonic()
+            if left <= 0:
+                raise NotReadyError(f"{name} was not ready after {timeout:.0f} s. The end of {log}:\n{tail(log)}")
+            if selector.select(left):
+                chunk = os.read(process.stdout.fileno(), 65_536)
+                if not chunk:
+                    raise NotReadyError(
+                        f"{name} ended with exit code {process.wait()} before it was ready. "
+                        f"The end of {log}:\n{tail(log)}"
+                    )
+                received += chunk
+    found: dict[str, Any] = json.loads(received.partition(b"\n")[0])
+    return found
+
+
+def tail(log: Path, lines: int = 25) -> str:
+    """The last lines of a log, indented."""
+    text = log.read_text(errors="replace").splitlines() if log.exists() else []
+    return "\n".join(f"  {line}" for line in text[-lines:])

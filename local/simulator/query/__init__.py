@@ -1,0 +1,1 @@
+"""Queries of the System Log: parameters, filters, cursors, pages."""

@@ -1,0 +1,123 @@
+"""What the demo asks Airflow's REST API."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+import requests
+
+from local.stack.airflow import USER
+from local.stack.settings import StackError
+
+if TYPE_CHECKING:
+    from local.stack.airflow import Airflow
+
+TASK = "load"
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One run of the DAG.
+
+    :param run_id: Airflow's
+    :param state: ``queued``, ``running``, ``success`` or ``failed``
+    :param start: of its window
+    :param end: of its window
+    """
+
+    run_id: str
+    state: str
+    start: datetime
+    end: datetime
+
+
+class AirflowBusyError(StackError):
+    """Airflow does not answer at the moment."""
+
+
+class AirflowApi:
+    """A client that logs in when it must. Its methods raise :class:`AirflowBusyError` where asking again can help.
+
+    :param airflow: the Airflow to ask
+    """
+
+    def __init__(self, airflow: Airflow) -> None:
+        self._airflow = airflow
+        self._root = f"{airflow.url}/api/{'v1' if airflow.is_2 else 'v2'}"
+        self._session = requests.Session()
+        self._session.trust_env = False
+        if airflow.is_2:
+            self._session.auth = (USER, airflow.password)
+
+    def answers(self) -> bool:
+        """Whether the web server answers yet."""
+        path = "/health" if self._airflow.is_2 else "/monitor/health"
+        try:
+            return self._session.get(f"{self._root}{path}", timeout=10).ok
+        except (requests.ConnectionError, requests.Timeout):
+            return False
+
+    def make_pool(self, name: str, slots: int) -> None:
+        """Make a pool; one that is there already stays as it is.
+
+        :raises requests.HTTPError: where Airflow refuses
+        """
+        pool = {"name": name, "slots": slots, "description": "Tasks that ask Okta"}
+        answer = self._ask("POST", "/pools", json=pool)
+        if answer.status_code != requests.codes.conflict:
+            answer.raise_for_status()
+
+    def runs(self, dag_id: str) -> list[Run]:
+        """The DAG's newest runs that have a window, in order of their windows; none before the DAG is known."""
+        order = "-execution_date" if self._airflow.is_2 else "-logical_date"
+        answer = self._ask("GET", f"/dags/{dag_id}/dagRuns", params={"order_by": order, "limit": 100})
+        if answer.status_code == requests.codes.not_found:
+            return []
+        answer.raise_for_status()
+        found = [
+            Run(
+                run["dag_run_id"],
+                run["state"],
+                _instant(run["data_interval_start"]),
+                _instant(run["data_interval_end"]),
+            )
+            for run in answer.json()["dag_runs"]
+            if run["data_interval_start"]
+        ]
+        return sorted(found, key=lambda run: run.start)
+
+    def counts(self, dag_id: str, run: Run) -> dict[str, Any]:
+        """The counts that a run's task left behind.
+
+        :raises requests.HTTPError: where there are none
+        """
+        path = f"/dags/{dag_id}/dagRuns/{quote(run.run_id)}/taskInstances/{TASK}/xcomEntries/return_value"
+        answer = self._ask("GET", path, params={"deserialize": "true"})
+        answer.raise_for_status()
+        value: dict[str, Any] = answer.json()["value"]
+        return value
+
+    def _ask(self, method: str, path: str, **what: Any) -> requests.Response:
+        try:
+            answer = self._session.request(method, f"{self._root}{path}", timeout=30, **what)
+            if answer.status_code == requests.codes.unauthorized and not self._airflow.is_2:
+                self._log_in()
+                answer = self._session.request(method, f"{self._root}{path}", timeout=30, **what)
+        except (requests.ConnectionError, requests.Timeout) as error:
+            raise AirflowBusyError(str(error)) from error
+        if answer.status_code >= requests.codes.internal_server_error:
+            raise AirflowBusyError(f"{answer.status_code} {answer.text[:200]}")
+        return answer
+
+    def _log_in(self) -> None:
+        login = {"username": USER, "password": self._airflow.password}
+        answer = self._session.post(f"{self._airflow.url}/auth/token", json=login, timeout=30)
+        answer.raise_for_status()
+        self._session.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
+
+
+def _instant(text: str) -> datetime:
+    return datetime.fromisoformat(text)

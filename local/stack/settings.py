@@ -1,0 +1,92 @@
+"""What a demo is started with."""
+
+from __future__ import annotations
+
+import os
+import socket
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from local import paths
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+LINES = ("3.3", "2.11")
+PORTS = {"airflow": 8080, "opensearch": 9200, "okta": 8090}
+
+
+class StackError(Exception):
+    """The demo cannot go on; the message says why and what to do."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StackSettings:
+    """A demo's settings.
+
+    :param line: the Airflow line
+    :param home: keeps what the demo makes, but for OpenSearch's data
+    :param opensearch_home: keeps OpenSearch's data
+    :param ports: of ``airflow``, ``opensearch`` and ``okta``
+    :param rate: events per minute that the simulated org makes, on average over a week
+    :param history: minutes of windows to load at the start
+    """
+
+    line: str
+    home: Path
+    opensearch_home: Path
+    ports: dict[str, int]
+    rate: int = 300
+    history: int = 15
+
+    @property
+    def logs(self) -> Path:
+        """One log for each part."""
+        return self.home / "logs"
+
+
+def settings_for(purpose: str) -> StackSettings:
+    """Settings from the environment: ``AIRFLOW_LINE``, ``AIRFLOW_PORT``, ``OPENSEARCH_PORT``, ``OKTA_PORT``.
+
+    :param purpose: ``demo``, with ports that stay the same, or ``check``, with any that are free
+    :raises StackError: for a value that makes no sense
+    """
+    line = os.environ.get("AIRFLOW_LINE") or LINES[0]
+    if line not in LINES:
+        raise StackError(f"AIRFLOW_LINE={line} is not one of {', '.join(LINES)}.")
+    name = f"{purpose}-{line}"
+    return StackSettings(
+        line=line,
+        home=paths.state() / name,
+        opensearch_home=paths.server_state() / name / "opensearch",
+        ports={part: _port(part, default if purpose == "demo" else 0) for part, default in PORTS.items()},
+    )
+
+
+def _port(part: str, default: int) -> int:
+    variable = f"{part.upper()}_PORT"
+    text = os.environ.get(variable) or str(default)
+    if not text.isdigit() or int(text) > 65_535:
+        raise StackError(f"{variable}={text} is not a port.")
+    if int(text):
+        _check_free(int(text), variable)
+        return int(text)
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        free: int = probe.getsockname()[1]
+    return free
+
+
+def _check_free(port: int, variable: str) -> None:
+    with socket.socket() as probe:
+        # As servers do: a port that a program just left is free.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except PermissionError:
+            raise StackError(f"Port {port} needs more rights. Choose another: make demo {variable}=...") from None
+        except OSError:
+            raise StackError(
+                f"Port {port} is taken by another program. End that program, or choose another port: "
+                f"make demo {variable}={port + 1 if port < 65_535 else port - 1}"
+            ) from None

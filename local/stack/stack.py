@@ -1,0 +1,164 @@
+"""Starts the parts in their order, and keeps them until the block is left."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from local import paths
+from local.simulator.process import Control
+from local.stack.airflow import POOL, POOL_SLOTS, Airflow
+from local.stack.airflow_api import AirflowApi
+from local.stack.processes import Parts, adopt_orphans, bury_orphans
+from local.stack.running import only_one
+from local.stack.settings import StackError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from local.console import Stopwatch
+    from local.stack.settings import StackSettings
+
+DAG_ID = "okta_system_log"
+WINDOW = timedelta(minutes=5)
+FIRST_START_BYTES = 2 * 1024**3
+LATER_START_BYTES = 512 * 1024**2
+AIRFLOW_TIMEOUT = 300  # seconds until its web server answers
+SERVER_TIMEOUT = 600  # seconds; the first start fetches OpenSearch
+# Every few minutes something happens in the org that a security team would want to see.
+STORIES = ("admin-probe@+1m", "password-spray@+3m", "mfa-fatigue@+6m", "admin-group@+9m")
+
+
+@dataclass(frozen=True, slots=True)
+class Stack:
+    """A demo that is running.
+
+    :param airflow: its Airflow
+    :param api: Airflow's REST API
+    :param opensearch_url: its OpenSearch
+    :param okta_url: its org
+    :param okta: the org's control endpoint
+    :param parts: its processes
+    :param first_window: start of the first window that this start loads
+    """
+
+    airflow: Airflow
+    api: AirflowApi
+    opensearch_url: str
+    okta_url: str
+    okta: Control
+    parts: Parts
+    first_window: datetime
+
+
+def last_closed(now: datetime) -> datetime:
+    """End of the newest window that is over at an instant."""
+    return datetime.fromtimestamp(now.timestamp() // WINDOW.total_seconds() * WINDOW.total_seconds(), UTC)
+
+
+@contextmanager
+def running_stack(settings: StackSettings, watch: Stopwatch) -> Iterator[Stack]:
+    """Run everything until the block is left, and end all of it then.
+
+    :raises StackError: where a part cannot start
+    :raises OSError: where the disk is too full
+    """
+    first_start = not (settings.home / "airflow" / "airflow.db").exists()
+    paths.need_free(settings.home, FIRST_START_BYTES if first_start else LATER_START_BYTES, "the demo")
+    with only_one(settings.home) as marker:
+        settings.logs.mkdir(parents=True, exist_ok=True)
+        adopt_orphans()
+        parts = Parts(marker, settings.logs)
+        try:
+            yield _start(settings, parts, watch)
+        finally:
+            watch.say("ending everything")
+            parts.stop()
+            bury_orphans()
+            watch.say("ended")
+
+
+def _start(settings: StackSettings, parts: Parts, watch: Stopwatch) -> Stack:
+    watch.say("starting OpenSearch and the simulated Okta org")
+    opensearch = parts.start("opensearch", _opensearch(settings), os.environ, ready=True)
+    okta = parts.start("okta", _okta(settings), os.environ, ready=True)
+    okta_ready = parts.ready_line(okta, 60)
+    watch.say(f"the org answers at {okta_ready['url']}")
+    first_window = last_closed(datetime.now(UTC)) - timedelta(minutes=settings.history)
+    airflow = Airflow(
+        line=settings.line,
+        home=settings.home / "airflow",
+        port=settings.ports["airflow"],
+        connections={
+            "okta_default": {"conn_type": "okta", "host": okta_ready["url"], "password": okta_ready["token"]},
+            "opensearch_default": {
+                "conn_type": "opensearch",
+                "host": "http://localhost",
+                "port": settings.ports["opensearch"],
+            },
+        },
+        variables={"OKTALOGGER_START_DATE": first_window.isoformat()},
+    )
+    _prepare(airflow, parts, watch)
+    watch.say(f"starting Airflow {airflow.line}")
+    _start_parts(parts, airflow, airflow.servers())
+    opensearch_ready = parts.ready_line(opensearch, SERVER_TIMEOUT)
+    watch.say(f"OpenSearch {opensearch_ready['version']} answers at {opensearch_ready['url']}")
+    api = AirflowApi(airflow)
+    _wait_for_airflow(airflow, api, parts)
+    api.make_pool(POOL, POOL_SLOTS)
+    watch.say(f"Airflow answers at {airflow.url}")
+    _start_parts(parts, airflow, airflow.runners())
+    return Stack(
+        airflow,
+        api,
+        opensearch_ready["url"],
+        okta_ready["url"],
+        Control(okta_ready["control"]),
+        parts,
+        first_window,
+    )
+
+
+def _start_parts(parts: Parts, airflow: Airflow, programs: list[tuple[str, list[str]]]) -> None:
+    environment = airflow.environment()
+    for name, command in programs:
+        parts.start(name, command, environment)
+
+
+def _wait_for_airflow(airflow: Airflow, api: AirflowApi, parts: Parts) -> None:
+    deadline = time.monotonic() + AIRFLOW_TIMEOUT
+    while not api.answers():
+        parts.check()
+        if time.monotonic() > deadline:
+            raise StackError(f"Airflow does not answer at {airflow.url} after {AIRFLOW_TIMEOUT} s. See {parts.logs}.")
+        time.sleep(0.5)
+
+
+def _prepare(airflow: Airflow, parts: Parts, watch: Stopwatch) -> None:
+    """Make Airflow's database, once, and again when the lock file has changed."""
+    stamp = airflow.home / "prepared"
+    wanted = (paths.ROOT / ".venvs" / f"airflow-{airflow.line}" / "oktalogger.stamp").read_text()
+    airflow.write_files()
+    if stamp.exists() and stamp.read_text() == wanted:
+        return
+    for name, command in airflow.preparation():
+        watch.say(f"running {name.replace('-', ' ')}")
+        parts.run(name, command, airflow.environment())
+    stamp.write_text(wanted)
+
+
+def _opensearch(settings: StackSettings) -> list[str]:
+    options = ["--port", str(settings.ports["opensearch"]), "--data", str(settings.opensearch_home)]
+    return [sys.executable, "-m", "local.opensearch", "run", *options]
+
+
+def _okta(settings: StackSettings) -> list[str]:
+    stories = [option for story in STORIES for option in ("--story", story)]
+    options = ["--port", str(settings.ports["okta"]), "--seed", "demo", "--rate", str(settings.rate), *stories]
+    return [sys.executable, "-m", "local.simulator", *options]

@@ -1,0 +1,66 @@
+"""The command line: for a first try, for incidents, and for scripts. It needs no Airflow."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+from typing import TYPE_CHECKING
+
+from oktalogger import __version__
+from oktalogger.cli import coverage, load
+from oktalogger.cli.environment import EnvironmentConfigError
+from oktalogger.detections import cli as detections
+from oktalogger.okta.errors import OktaError
+from oktalogger.opensearch.errors import OpenSearchLoadError
+from oktalogger.pipeline.window import WindowError
+from oktalogger.settings import SettingsError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+EXIT_FAILED = 1
+EXIT_USAGE = 2
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Return the parser with all commands."""
+    parser = argparse.ArgumentParser(prog="python -m oktalogger", description=__doc__)
+    parser.add_argument("--version", action="version", version=f"oktalogger {__version__}")
+    parser.add_argument("-v", "--verbose", action="store_true", help="say more on standard error")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    load.add_parser(commands)
+    coverage.add_parser(commands)
+    detections.add_parser(commands)
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command.
+
+    :param argv: the arguments, those of the process where not given
+    :return: 0 all well, 1 failed, 2 wrong use or settings, 3 loaded but some events were rejected
+    """
+    arguments = build_parser().parse_args(argv)
+    logging.basicConfig(
+        stream=sys.stderr,
+        level=logging.DEBUG if arguments.verbose else logging.INFO,
+        format="%(asctime)s %(levelname)s %(message)s",
+    )
+    # These log every request, and at DEBUG also headers and bodies.
+    for noisy in ("opensearch", "urllib3"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
+    try:
+        return int(arguments.run(arguments))
+    except (WindowError, SettingsError, EnvironmentConfigError) as error:
+        return _say(error, EXIT_USAGE)
+    except (OktaError, OpenSearchLoadError) as error:
+        return _say(error, EXIT_FAILED)
+    except KeyboardInterrupt:
+        print("stopped", file=sys.stderr)  # noqa: T201
+        return 130
+
+
+def _say(error: Exception, code: int) -> int:
+    print(f"error: {error}", file=sys.stderr)  # noqa: T201
+    return code

@@ -1,0 +1,114 @@
+"""``python -m oktalogger coverage``: say of each hour whether it is loaded, and prove it against Okta on request."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from itertools import groupby
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
+
+from oktalogger.cli.environment import OKTA_URL, okta_client, opensearch_client, required
+from oktalogger.okta.budget import RateBudget
+from oktalogger.okta.client import SystemLogQuery
+from oktalogger.opensearch.census import OpenSearchCensus
+from oktalogger.opensearch.ledger import Ledger
+from oktalogger.opensearch.names import IndexNames
+from oktalogger.pipeline.coverage import Comparison, HourCoverage, compare, coverage, hours
+from oktalogger.pipeline.share import share_of
+from oktalogger.pipeline.window import Window, parse_instant
+from oktalogger.settings import load_settings
+
+if TYPE_CHECKING:
+    import argparse
+
+EXIT_MISSING: Final = 1
+_SHOWN: Final = 10
+
+
+def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command to the parser."""
+    parser = commands.add_parser("coverage", help="say of each hour whether it is loaded", description=__doc__)
+    parser.add_argument("--from", dest="since", required=True, metavar="INSTANT", help="like 2026-11-23T10:00:00Z")
+    parser.add_argument("--to", dest="until", required=True, metavar="INSTANT", help="not itself part of the range")
+    parser.add_argument("--org", help=f"host name of the org (default: that of {OKTA_URL})")
+    parser.add_argument("--verify", action="store_true", help="read Okta again and compare uuid by uuid")
+    parser.add_argument("--json", action="store_true", help="print the hours as JSON")
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print the coverage of the range that the arguments name.
+
+    :return: 0 where all of it is covered, and the same as in Okta if that was asked; else 1
+    """
+    within = Window(parse_instant(arguments.since, name="--from"), parse_instant(arguments.until, name="--to"))
+    settings = load_settings()
+    names = IndexNames(settings.index_prefix)
+    client = opensearch_client()
+    census = OpenSearchCensus(client, names)
+    census.refresh()
+    org = arguments.org or urlsplit(required(os.environ, OKTA_URL)).hostname or ""
+    found = coverage(Ledger(client, names), census, org, within)
+    compared: list[Comparison] = []
+    if arguments.verify:
+        with okta_client(gate=RateBudget(share_of("reconcile", settings))) as okta:
+            for window in hours(within):
+                query = SystemLogQuery(since=window.start, until=window.end)
+                compared.append(compare(okta, census, org, query))
+    if arguments.json:
+        sys.stdout.write(json.dumps(_as_json(org, found, compared), indent=2) + "\n")
+    else:
+        sys.stdout.write("\n".join(_table(found, compared)) + "\n")
+    complete = all(hour.covered for hour in found) and all(one.exact for one in compared)
+    return 0 if complete else EXIT_MISSING
+
+
+def _as_json(org: str, found: list[HourCoverage], compared: list[Comparison]) -> dict[str, Any]:
+    return {
+        "org": org,
+        "covered": all(hour.covered for hour in found),
+        "events": sum(hour.events for hour in found),
+        "rejected": sum(hour.rejected for hour in found),
+        "late": sum(hour.late for hour in found),
+        "hours": [hour.as_dict() for hour in found],
+        "compared": [one.as_dict() for one in compared],
+    }
+
+
+def _table(found: list[HourCoverage], compared: list[Comparison]) -> list[str]:
+    by_start = {one.window.start: one for one in compared}
+    verify = "  Okta" if compared else ""
+    lines = [f"{'':16} {'covered':9} {'events':>10} {'late':>7} {'rejected':>9}{verify}"]
+    for day, of_day in groupby(found, key=lambda hour: hour.window.start.date()):
+        day_hours = list(of_day)
+        lines.append(_row(str(day), day_hours, ""))
+        for hour in day_hours:
+            one = by_start.get(hour.window.start)
+            lines.append(_row(f"  {hour.window.start:%H:%M}-{hour.window.end:%H:%M}", [hour], _verdict(one)))
+            lines += [f"      not loaded: {gap}" for gap in hour.missing]
+            if one is not None:
+                lines += _listed("missing in OpenSearch", one.missing) + _listed("not in Okta", one.unknown)
+    lines.append(_row("all", found, ""))
+    return lines
+
+
+def _row(name: str, of: list[HourCoverage], more: str) -> str:
+    share = sum(hour.covered for hour in of)
+    covered = "yes" if share == len(of) else f"{share} of {len(of)}" if len(of) > 1 else "NO"
+    events, late = sum(hour.events for hour in of), sum(hour.late for hour in of)
+    return f"{name:16} {covered:9} {events:>10,} {late:>7,} {sum(hour.rejected for hour in of):>9,}{more}"
+
+
+def _verdict(one: Comparison | None) -> str:
+    if one is None:
+        return ""
+    return f"  {one.in_okta:,} the same" if one.exact else f"  {one.in_okta:,} NOT THE SAME"
+
+
+def _listed(what: str, ids: tuple[str, ...]) -> list[str]:
+    if not ids:
+        return []
+    more = f" and {len(ids) - _SHOWN:,} more" if len(ids) > _SHOWN else ""
+    return [f"      {what}: {', '.join(ids[:_SHOWN])}{more}"]

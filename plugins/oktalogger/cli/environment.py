@@ -1,0 +1,145 @@
+"""Where Okta and OpenSearch are, and how to log in, from environment variables: for use without Airflow."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from oktalogger.okta.auth import PrivateKeyJwtAuth, SswsAuth
+from oktalogger.okta.client import SystemLogClient
+from oktalogger.opensearch.client import OpenSearchSettings, make_client
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from opensearchpy import OpenSearch
+    from requests.auth import AuthBase
+
+    from oktalogger.okta.rate import RequestGate
+
+OKTA_URL: Final = "OKTALOGGER_OKTA_URL"
+OKTA_TOKEN: Final = "OKTALOGGER_OKTA_TOKEN"  # noqa: S105
+OKTA_CLIENT_ID: Final = "OKTALOGGER_OKTA_CLIENT_ID"
+OKTA_PRIVATE_KEY: Final = "OKTALOGGER_OKTA_PRIVATE_KEY"
+OKTA_PRIVATE_KEY_FILE: Final = "OKTALOGGER_OKTA_PRIVATE_KEY_FILE"
+OKTA_KEY_ID: Final = "OKTALOGGER_OKTA_KEY_ID"
+OPENSEARCH_URL: Final = "OKTALOGGER_OPENSEARCH_URL"
+OPENSEARCH_USERNAME: Final = "OKTALOGGER_OPENSEARCH_USERNAME"
+OPENSEARCH_PASSWORD: Final = "OKTALOGGER_OPENSEARCH_PASSWORD"  # noqa: S105
+OPENSEARCH_CA_CERTS: Final = "OKTALOGGER_OPENSEARCH_CA_CERTS"
+OPENSEARCH_CLIENT_CERT: Final = "OKTALOGGER_OPENSEARCH_CLIENT_CERT"
+OPENSEARCH_CLIENT_KEY: Final = "OKTALOGGER_OPENSEARCH_CLIENT_KEY"
+OPENSEARCH_AWS_REGION: Final = "OKTALOGGER_OPENSEARCH_AWS_REGION"
+OPENSEARCH_AWS_SERVICE: Final = "OKTALOGGER_OPENSEARCH_AWS_SERVICE"
+ALLOW_HTTP: Final = "OKTALOGGER_ALLOW_HTTP"
+
+
+class EnvironmentConfigError(ValueError):
+    """A variable is missing or cannot be used; the message names it."""
+
+
+def okta_client(
+    environ: Mapping[str, str] | None = None,
+    *,
+    sleep: Callable[[float], None] = time.sleep,
+    gate: RequestGate | None = None,
+) -> SystemLogClient:
+    """Make a client of the org that the environment names.
+
+    :param environ: the environment, ``os.environ`` where not given
+    :param sleep: how to wait, in seconds
+    :param gate: asked before each request
+    :raises EnvironmentConfigError: where a variable is missing or contradicts another
+    """
+    environ = os.environ if environ is None else environ
+    url = required(environ, OKTA_URL)
+    allow_http = _flag(environ, ALLOW_HTTP)
+    auth = _okta_auth(environ, url, allow_http=allow_http)
+    try:
+        return SystemLogClient(url, auth, gate=gate, allow_http=allow_http, sleep=sleep)
+    except ValueError as error:
+        raise EnvironmentConfigError(f"{OKTA_URL}: {error}") from error
+
+
+def opensearch_client(environ: Mapping[str, str] | None = None) -> OpenSearch:
+    """Make a client of the OpenSearch that the environment names.
+
+    :param environ: the environment, ``os.environ`` where not given
+    :raises EnvironmentConfigError: where a variable is missing or contradicts another
+    """
+    environ = os.environ if environ is None else environ
+    url = required(environ, OPENSEARCH_URL)
+    region = environ.get(OPENSEARCH_AWS_REGION)
+    try:
+        settings = OpenSearchSettings(
+            url=url,
+            username=environ.get(OPENSEARCH_USERNAME) or None,
+            password=environ.get(OPENSEARCH_PASSWORD) or None,
+            ca_certs=environ.get(OPENSEARCH_CA_CERTS) or None,
+            client_cert=environ.get(OPENSEARCH_CLIENT_CERT) or None,
+            client_key=environ.get(OPENSEARCH_CLIENT_KEY) or None,
+            http_auth=_sigv4(region, environ.get(OPENSEARCH_AWS_SERVICE) or "es") if region else None,
+            allow_http=_flag(environ, ALLOW_HTTP),
+        )
+        return make_client(settings)
+    except ValueError as error:
+        raise EnvironmentConfigError(f"{OPENSEARCH_URL}: {error}") from error
+
+
+def _okta_auth(environ: Mapping[str, str], url: str, *, allow_http: bool) -> AuthBase:
+    token = environ.get(OKTA_TOKEN)
+    client_id = environ.get(OKTA_CLIENT_ID)
+    if token and client_id:
+        raise EnvironmentConfigError(f"{OKTA_TOKEN} and {OKTA_CLIENT_ID} are both set. Unset the one not to be used.")
+    if token:
+        return SswsAuth(token)
+    if not client_id:
+        raise EnvironmentConfigError(
+            f"Nothing says how to log in to Okta. Set {OKTA_TOKEN}, or {OKTA_CLIENT_ID} and {OKTA_PRIVATE_KEY_FILE}."
+        )
+    key = environ.get(OKTA_PRIVATE_KEY)
+    path = environ.get(OKTA_PRIVATE_KEY_FILE)
+    if not key and path:
+        try:
+            key = Path(path).read_text()
+        except OSError as error:
+            raise EnvironmentConfigError(f"{OKTA_PRIVATE_KEY_FILE}: {error}") from error
+    if not key:
+        raise EnvironmentConfigError(
+            f"{OKTA_CLIENT_ID} needs the app's private key (PEM or JWK). "
+            f"Set {OKTA_PRIVATE_KEY_FILE} or {OKTA_PRIVATE_KEY}."
+        )
+    return PrivateKeyJwtAuth(url, client_id, key, key_id=environ.get(OKTA_KEY_ID) or None, allow_http=allow_http)
+
+
+def _sigv4(region: str, service: str) -> object:
+    try:
+        import boto3
+    except ImportError as error:
+        raise EnvironmentConfigError(f"{OPENSEARCH_AWS_REGION} is set, which needs the package boto3.") from error
+    from opensearchpy import Urllib3AWSV4SignerAuth
+
+    credentials = boto3.Session().get_credentials()
+    if credentials is None:
+        raise EnvironmentConfigError(f"{OPENSEARCH_AWS_REGION} is set, but there are no AWS credentials to sign with.")
+    return Urllib3AWSV4SignerAuth(credentials, region, service)
+
+
+def required(environ: Mapping[str, str], name: str) -> str:
+    """Return a variable's value.
+
+    :raises EnvironmentConfigError: where it is missing
+    """
+    value = environ.get(name, "").strip()
+    if not value:
+        raise EnvironmentConfigError(f"{name} is not set.")
+    return value
+
+
+def _flag(environ: Mapping[str, str], name: str) -> bool:
+    text = environ.get(name, "").strip().lower()
+    if text not in ("", "0", "1", "false", "true", "no", "yes"):
+        raise EnvironmentConfigError(f"{name}={text!r} is neither true nor false.")
+    return text in ("1", "true", "yes")

@@ -1,0 +1,124 @@
+"""``python -m oktalogger load``: load one window and print the counts."""
+
+from __future__ import annotations
+
+import json
+import logging
+import signal
+import sys
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
+
+from oktalogger.cli.environment import OKTA_URL, okta_client, opensearch_client
+from oktalogger.okta.budget import RateBudget
+from oktalogger.opensearch.ledger import Ledger
+from oktalogger.opensearch.names import IndexNames
+from oktalogger.opensearch.store import OpenSearchStore
+from oktalogger.pipeline.document import Stamp
+from oktalogger.pipeline.load import LoadPlan, LoadStoppedError, StopSignal
+from oktalogger.pipeline.record import load_and_record
+from oktalogger.pipeline.share import share_of
+from oktalogger.pipeline.window import Window, parse_instant
+from oktalogger.settings import load_settings
+
+if TYPE_CHECKING:
+    import argparse
+
+    from oktalogger.pipeline.load import LoadResult, Progress
+
+EXIT_REJECTED: Final = 3
+EXIT_STOPPED: Final = 130
+
+log = logging.getLogger(__name__)
+
+
+def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command to the parser."""
+    parser = commands.add_parser("load", help="load one window of the System Log", description=__doc__)
+    parser.add_argument("--from", dest="since", required=True, metavar="INSTANT", help="like 2026-11-23T10:00:00Z")
+    parser.add_argument("--to", dest="until", required=True, metavar="INSTANT", help="not itself part of the window")
+    parser.add_argument("--filter", help="Okta's filter expression")
+    parser.add_argument("--q", help="Okta's keyword search")
+    parser.add_argument("--page-limit", type=int, default=1000, metavar="N", help="events a page, 1 to 1000")
+    parser.add_argument("--run-id", help="what the documents say in oktalogger.run_id (default: cli and the time)")
+    parser.add_argument("--json", action="store_true", help="print the counts as JSON")
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Load the window that the arguments name.
+
+    :return: 0, or 3 where some events were rejected
+    """
+    import os
+
+    settings = load_settings()
+    window = Window(parse_instant(arguments.since, name="--from"), parse_instant(arguments.until, name="--to"))
+    stop = StopSignal()
+    _stop_on_signal(stop)
+    budget = RateBudget(share_of("manual", settings), sleep=stop.sleep)
+    client = okta_client(sleep=stop.sleep, gate=budget)
+    names = IndexNames(settings.index_prefix)
+    store = OpenSearchStore(
+        opensearch_client(), names, shards=settings.shards, replicas=settings.replicas, sleep=stop.sleep
+    )
+    stamp = Stamp(
+        org=urlsplit(os.environ[OKTA_URL]).hostname or "",
+        window=window,
+        run_id=arguments.run_id or f"cli__{datetime.now(UTC).isoformat(timespec='seconds')}",
+        kind="manual",
+        horizon=settings.horizon,
+    )
+    plan = LoadPlan(
+        stamp, filter=arguments.filter, q=arguments.q, page_limit=arguments.page_limit, threads=settings.bulk_threads
+    )
+    store.prepare()
+    ledger = Ledger(store.client, names)
+    with client:
+        try:
+            result = load_and_record(client, store, ledger, plan, on_stored=_Reporter(), stop=stop)
+        except LoadStoppedError as error:
+            log.warning("%s", error)
+            return EXIT_STOPPED
+    _print(result, window, names, as_json=arguments.json)
+    return EXIT_REJECTED if result.rejected else 0
+
+
+def _stop_on_signal(stop: StopSignal) -> None:
+    def ask(*_: object) -> None:
+        stop.set()
+
+    signal.signal(signal.SIGTERM, ask)
+    signal.signal(signal.SIGINT, ask)
+
+
+class _Reporter:
+    """Says how far the load is, every few seconds at most."""
+
+    every = timedelta(seconds=5)
+
+    def __init__(self) -> None:
+        self._next = datetime.now(UTC) + self.every
+
+    def __call__(self, progress: Progress) -> None:
+        now = datetime.now(UTC)
+        if now >= self._next:
+            self._next = now + self.every
+            log.info("%d events in %d pages, %.0f %%", progress.result.read, progress.result.pages, 100 * progress.done)
+
+
+def _print(result: LoadResult, window: Window, names: IndexNames, *, as_json: bool) -> None:
+    counts: dict[str, Any] = {"window": str(window), **result.as_dict()}
+    if as_json:
+        text = json.dumps(counts, indent=2)
+    else:
+        text = (
+            f"{window}: read {result.read} events in {result.pages} pages, created {result.created}, "
+            f"already there {result.existing}, rejected {result.rejected}, {result.seconds:.1f} s"
+        )
+    sys.stdout.write(text + "\n")
+    for note in result.notes:
+        log.warning("%s", note)
+    if result.rejected:
+        log.warning("%d events were refused; they are whole, with the reason, in %s", result.rejected, names.rejected)

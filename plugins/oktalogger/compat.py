@@ -1,0 +1,144 @@
+"""Every difference between the Airflow lines that this package runs on, each with its reason.
+
+The lines are 2.11 (``airflow.models`` and friends), 3.0.6 (``airflow.sdk`` has begun, several names still live in
+core) and 3.2 and later (``airflow.sdk`` has them all, the old places warn). No name is imported from a place that
+warns on the line at hand, so that the warnings in a user's log are the user's own. Nothing else in this package looks
+at a version.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from airflow import __version__ as airflow_version
+
+# The one place that no line warns about.
+from airflow.configuration import conf
+
+# `airflow.sdk` has this one from 3.2 on only; the old place works on every line, and warns on none of them.
+from airflow.timetables.interval import CronDataIntervalTimetable
+from packaging.version import Version
+
+if TYPE_CHECKING:
+    # Types are checked against the newest line; it has everything in one place.
+    from collections.abc import Mapping
+    from datetime import datetime
+
+    from airflow.providers.standard.triggers.temporal import DateTimeTrigger
+    from airflow.sdk import DAG, Asset, BaseHook, BaseNotifier, BaseOperator, BaseOperatorLink, Context, Param
+    from airflow.sdk.exceptions import (
+        AirflowException,
+        AirflowFailException,
+        AirflowNotFoundException,
+        AirflowSkipException,
+    )
+    from airflow.sdk.execution_time.xcom import XCom
+    from airflow.sdk.log import mask_secret
+    from airflow.sdk.observability.stats import Stats
+else:
+    try:  # Airflow 3: what DAG authors use moved to the Task SDK
+        from airflow.sdk import DAG, Asset, BaseNotifier, BaseOperator, BaseOperatorLink, Context, Param
+        from airflow.sdk.execution_time.xcom import XCom
+    except ImportError:  # 2.11 has no Task SDK, and calls an asset a dataset
+        from airflow.datasets import Dataset as Asset
+        from airflow.models.baseoperator import BaseOperator
+        from airflow.models.baseoperatorlink import BaseOperatorLink
+        from airflow.models.dag import DAG
+        from airflow.models.param import Param
+        from airflow.models.xcom import XCom
+        from airflow.notifications.basenotifier import BaseNotifier
+        from airflow.utils.context import Context
+
+    try:  # 3.1 and later
+        from airflow.sdk import BaseHook
+    except ImportError:  # 2.11, and 3.0.6, whose Task SDK has no hooks yet
+        from airflow.hooks.base import BaseHook
+
+    try:  # 3.1 and later; from 3.2 on the old place warns
+        from airflow.sdk.exceptions import (
+            AirflowException,
+            AirflowFailException,
+            AirflowNotFoundException,
+            AirflowSkipException,
+        )
+    except ImportError:  # 2.11 and 3.0.6
+        from airflow.exceptions import (
+            AirflowException,
+            AirflowFailException,
+            AirflowNotFoundException,
+            AirflowSkipException,
+        )
+
+    try:  # 3.2 and later
+        from airflow.sdk.log import mask_secret
+    except ImportError:
+        try:  # 3.0.6
+            from airflow.sdk.execution_time.secrets_masker import mask_secret
+        except ImportError:  # 2.11
+            from airflow.utils.log.secrets_masker import mask_secret
+
+    try:  # 3.2 and later; there the old place warns
+        from airflow.sdk.observability.stats import Stats
+    except ImportError:  # 2.11 and 3.0.6
+        from airflow.stats import Stats
+
+    try:  # Airflow 3 moved what is not core into a provider, which it brings along
+        from airflow.providers.standard.triggers.temporal import DateTimeTrigger
+    except ImportError:  # 2.11
+        from airflow.triggers.temporal import DateTimeTrigger
+
+# Airflow 2 has no `airflow backfill`, calls assets datasets, and makes extra links in the web server.
+AIRFLOW_3 = Version(airflow_version) >= Version("3.0.0.dev0")
+
+# Up to 3.1 a switch (3.0 refuses anything but a bool), from 3.2 on the factor by which each wait grows.
+EXPONENTIAL_BACKOFF: Any = 2.0 if Version(airflow_version) >= Version("3.2.0.dev0") else True
+
+
+def triggering_events(context: Context) -> list[tuple[datetime, Mapping[str, Any]]]:
+    """Return when each event of an asset (2.11: a dataset) that started a run happened, and what it carries.
+
+    :param context: of the running task; a run that something else started has no events
+    """
+    events: Any = context.get("triggering_asset_events" if AIRFLOW_3 else "triggering_dataset_events") or {}
+    return [(event.timestamp, event.extra or {}) for asset in events for event in events[asset]]
+
+
+def get_setting_int(section: str, name: str, fallback: int) -> int:
+    """Return one of Airflow's own settings, a whole number."""
+    return int(conf.getint(section, name, fallback=fallback))
+
+
+def outlet_extra(context: Context, asset: Asset, extra: Mapping[str, Any]) -> None:
+    """Attach metadata to the event that a successful task writes for an asset (2.11: a dataset).
+
+    :param context: of the running task
+    :param asset: one of the task's outlets
+    :param extra: plain JSON values
+    """
+    context["outlet_events"][asset].extra = dict(extra)
+
+
+__all__ = [
+    "AIRFLOW_3",
+    "DAG",
+    "EXPONENTIAL_BACKOFF",
+    "AirflowException",
+    "AirflowFailException",
+    "AirflowNotFoundException",
+    "AirflowSkipException",
+    "Asset",
+    "BaseHook",
+    "BaseNotifier",
+    "BaseOperator",
+    "BaseOperatorLink",
+    "Context",
+    "CronDataIntervalTimetable",
+    "DateTimeTrigger",
+    "Param",
+    "Stats",
+    "XCom",
+    "get_setting_int",
+    "mask_secret",
+    "outlet_extra",
+    "triggering_events",
+]

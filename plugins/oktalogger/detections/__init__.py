@@ -1,0 +1,1 @@
+"""Detections: Sigma rules in, queries, monitors and replays out."""

@@ -1,0 +1,128 @@
+"""The compiled bundle: what travels to workers, where pySigma is not installed.
+
+It holds the hash of every file that it was made from, so that a rule edited later is noticed: compiled on the spot
+where pySigma is, a clear error where it is not.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from oktalogger.detections.compiler import Compiled, can_compile, compile_folder
+from oktalogger.detections.documents import VARIABLES_FILE, rule_files
+from oktalogger.detections.model import CompiledDetection, canonical_json
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+BUNDLE_FILE: Final = "bundle.json"
+# To be raised whenever the same rules compile to something else, fields of the index included.
+COMPILER_VERSION: Final = 1
+_FORMAT: Final = 1
+
+
+class BundleError(RuntimeError):
+    """The bundle is missing, damaged, or older than its rules; the message says what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """A bundle as it was read.
+
+    :param compiler_version: of the compiler that made it
+    :param sources: the hash of each file that it was made from
+    :param detections: what it holds
+    """
+
+    compiler_version: int
+    sources: dict[str, str]
+    detections: tuple[CompiledDetection, ...]
+
+
+def hash_sources(folder: Path) -> dict[str, str]:
+    """Return the sha256 of each rule file, and of the lists, by its name relative to the folder."""
+    paths = rule_files(folder)
+    variables = folder / VARIABLES_FILE
+    if variables.is_file():
+        paths.append(variables)
+    return {path.relative_to(folder).as_posix(): hashlib.sha256(_text(path)).hexdigest() for path in paths}
+
+
+def write_bundle(folder: Path, compiled: Compiled) -> Path:
+    """Write the bundle of a folder of rules.
+
+    :param compiled: what ``compile_folder`` made of it
+    :raises DetectionsError: where a rule cannot be used
+    :return: the file
+    """
+    detections = [canonical_json(detection.as_dict()) for detection in compiled.strictly()]
+    head = {"format": _FORMAT, "compiler_version": COMPILER_VERSION, "sources": hash_sources(folder)}
+    # One detection a line, so that a change of one rule is a change of one line.
+    text = json.dumps(head, indent=1, sort_keys=True).removesuffix("\n}")
+    listed = ",\n  ".join(detections)
+    path = folder / BUNDLE_FILE
+    path.write_text(f'{text},\n "detections": [\n  {listed}\n ]\n}}\n', encoding="utf-8")
+    return path
+
+
+def read_bundle(folder: Path) -> Bundle | None:
+    """Read the bundle of a folder of rules.
+
+    :return: the bundle, or ``None`` where there is none
+    :raises BundleError: where it cannot be read
+    """
+    path = folder / BUNDLE_FILE
+    if not path.is_file():
+        return None
+    try:
+        data: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        if data["format"] != _FORMAT:
+            raise BundleError(f"{path} is of the format {data['format']}, and this release reads {_FORMAT}. {_REMEDY}")
+        detections = tuple(CompiledDetection.from_dict(values) for values in data["detections"])
+        return Bundle(int(data["compiler_version"]), dict(data["sources"]), detections)
+    except (ValueError, KeyError, TypeError) as error:
+        raise BundleError(f"{path} cannot be read ({error}). {_REMEDY}") from error
+
+
+_REMEDY: Final = (
+    "Run `python -m oktalogger detections bundle` where pySigma is installed, and deploy the file with the rules."
+)
+
+
+def load_detections(folder: Path, *, skip_broken: bool = False) -> tuple[CompiledDetection, ...]:
+    """Return the detections of a folder: from its bundle where that is up to date, else compiled on the spot.
+
+    :param folder: the folder of detections
+    :param skip_broken: leave out rules that cannot be used, where rules are compiled here
+    :raises DetectionsError: where rules are compiled here, and one cannot be used
+    :raises BundleError: where they would have to be compiled, and pySigma is not installed
+    """
+    bundle = read_bundle(folder)
+    stale = _why_stale(folder, bundle)
+    if bundle is not None and stale is None:
+        return bundle.detections
+    if not can_compile():
+        raise BundleError(f"{stale} pySigma, which compiles rules, is not installed here. {_REMEDY}")
+    compiled = compile_folder(folder)
+    return compiled.detections if skip_broken else compiled.strictly()
+
+
+def _why_stale(folder: Path, bundle: Bundle | None) -> str | None:
+    if bundle is None:
+        return f"{folder} has no {BUNDLE_FILE}."
+    if bundle.compiler_version != COMPILER_VERSION:
+        return f"{folder / BUNDLE_FILE} was made by another version of the compiler."
+    now = hash_sources(folder)
+    changed = sorted(name for name in now.keys() | bundle.sources.keys() if now.get(name) != bundle.sources.get(name))
+    if not changed:
+        return None
+    named = ", ".join(changed[:5]) + (f" and {len(changed) - 5} more" if len(changed) > 5 else "")
+    return f"{folder / BUNDLE_FILE} is older than its rules: {named}."
+
+
+def _text(path: Path) -> bytes:
+    # Git may write other line ends on another machine.
+    return path.read_bytes().replace(b"\r\n", b"\n")

@@ -1,0 +1,181 @@
+"""From the field names that rule writers use to the index fields that a monitor can see.
+
+A document-level monitor sees mapped scalars, and arrays of scalars, reached through objects only; it overlooks
+everything else without a word. So a rule that names anything else is an error here.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Final
+
+from oktalogger.pipeline.document import STAMP_FIELDS
+from oktalogger.pipeline.lift import DEBUG_KEYS, LIFTED_FIELDS, TARGET_FIELDS, snake_case
+from oktalogger.resources import resource
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+OWN: Final = "oktalogger"
+_DEBUG_DATA: Final = "debugContext.debugData"
+
+# Arrays of objects, which a document-level monitor does not see, and what stands for them.
+_ARRAYS: Final = {
+    "target": f"`{OWN}.target.any.*`, or `{OWN}.target.<kind>.*` for the targets of one kind",
+    "request.ipChain": f"`{OWN}.request_ips` for the addresses",
+    "securityContext.userBehaviors": f"`{OWN}.behaviors_positive`, for example with the value 'New Device'",
+    "securityContext.ipDetails.ipServiceCategories": f"`{OWN}.ip_services`",
+}
+
+# Names of Okta's own event that another field stands for.
+_STANDS_FOR: Final = {
+    **{f"target.{name}": f"{OWN}.target.any.{ours}" for name, ours in TARGET_FIELDS.items()},
+    **{f"{_DEBUG_DATA}.{key}": f"{OWN}.debug.{snake_case(key)}" for key in DEBUG_KEYS},
+    f"{_DEBUG_DATA}.threatSuspected": f"{OWN}.threat_suspected",
+    "target.changeDetails": f"{OWN}.change_details",
+    "target.detailEntry.methodTypeUsed": f"{OWN}.method_types",
+    "request.ipChain.ip": f"{OWN}.request_ips",
+    "securityContext.ipDetails.ipServiceCategories.type": f"{OWN}.ip_services",
+    "transaction.detail.requestApiTokenId": f"{OWN}.api_token_id",
+    "@timestamp": "published",
+}
+
+# Fields whose values are the same only if each character is.
+_EXACT: Final = re.compile(r"(^|[._])(uuid|id|hash|fingerprint|ja3|ja4)$|Id$")
+_NOT_EXACT: Final = re.compile(r"alternate_?id$", re.IGNORECASE)
+# Fields with a closed spelling of Okta's, where a value in another spelling is understood.
+_UPPER: Final = frozenset({"outcome.result", "severity", f"{OWN}.risk.level", f"{OWN}.risk.previous_level"})
+EVENT_TYPE: Final = "eventType"
+_CODES: Final = frozenset({EVENT_TYPE, "legacyEventType", *_UPPER})
+
+
+class FieldError(ValueError):
+    """A field that a rule names cannot be used; the message says why, and what to use instead."""
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """A field of the index that a monitor can see.
+
+    :param path: its name in the index
+    :param type: its OpenSearch type
+    """
+
+    path: str
+    type: str
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether upper and lower case differ in it, as in ids and hashes."""
+        if self.path in _CODES:
+            return True
+        return _EXACT.search(self.path) is not None and _NOT_EXACT.search(self.path) is None
+
+    def spell(self, text: str) -> str:
+        """Write a literal value the way Okta does, where Okta has one way."""
+        if self.path in _UPPER:
+            return text.upper()
+        if self.path == EVENT_TYPE:
+            return event_types().get(text.lower(), text)
+        return text
+
+
+class FieldTable:
+    """The fields of the index, by every name that is understood.
+
+    :param properties: the index template's ``mappings.properties``
+    """
+
+    def __init__(self, properties: Mapping[str, Any]) -> None:
+        types = {path: kind for path, kind in _leaves(properties) if not path.startswith(f"{OWN}.")}
+        types |= {f"{OWN}.{name}": kind for name, kind in {**STAMP_FIELDS, **LIFTED_FIELDS}.items()}
+        self._hidden = {path for path in types if _array_above(path)}
+        self._types = types
+        self._by_name = {path.lower(): path for path in types if path not in self._hidden}
+        self._by_name |= {name.lower(): path for name, path in _STANDS_FOR.items() if path in types}
+
+    def resolve(self, name: str) -> Field:
+        """Find the field that a rule means. Upper and lower case do not matter: public rules had them wrong for years.
+
+        :param name: as the rule writes it, without modifiers
+        :raises FieldError: where a monitor cannot see such a field, or there is none
+        """
+        plain = re.sub(r"\{\}|\[\*?\]", "", name.strip())
+        path = self._by_name.get(plain.lower())
+        if path is None:
+            raise FieldError(self._why_not(name, plain))
+        kind = self._types[path]
+        if kind == "geo_point":
+            raise FieldError(
+                f"`{name}` is a point on the map, which a query text cannot compare; use the city or country"
+            )
+        return Field(path, kind)
+
+    def _why_not(self, name: str, plain: str) -> str:
+        lower = plain.lower()
+        if lower.startswith(_DEBUG_DATA.lower() + "."):
+            return (
+                f"`{name}` is not indexed: Okta's debugData holds more keys than an index may have, so only some are "
+                f"lifted out of it{self._nearest(lower)}; to add one, name its key in DEBUG_KEYS of pipeline/lift.py "
+                "and in the index template"
+            )
+        for path in self._types:
+            if lower.startswith(path.lower() + ".") and self._types[path] != "alias":
+                return f"`{name}` is a second form of `{path}`, which a document-level monitor cannot see; use `{path}`"
+        if (array := _array_above(re.sub(r"\[\d+\]", "", plain))) is not None:
+            return (
+                f"`{name}` lies in `{array}`, an array of objects, which a document-level monitor overlooks; "
+                f"use {_ARRAYS[array]}"
+            )
+        inside = [path for path in self._by_name.values() if path.lower().startswith(lower + ".")]
+        if inside:
+            return f"`{name}` is an object; name a field in it, like `{min(inside, key=len)}`"
+        return f"`{name}` is no field that the index has{self._nearest(lower)}"
+
+    def _nearest(self, lower: str) -> str:
+        last = lower.rpartition(".")[2]
+        by_last = {name.rpartition(".")[2]: name for name in sorted(self._by_name, key=len, reverse=True)}
+        near = difflib.get_close_matches(last, by_last, n=1, cutoff=0.75)
+        return f" (did you mean `{self._by_name[by_last[near[0]]]}`?)" if near else ""
+
+
+@lru_cache(maxsize=1)
+def field_table() -> FieldTable:
+    """Return the table of the index template that this package loads into."""
+    template = json.loads(resource("opensearch/index-template.json").read_text(encoding="utf-8"))
+    return FieldTable(template["template"]["mappings"]["properties"])
+
+
+@lru_cache(maxsize=1)
+def event_types() -> dict[str, str]:
+    """Return the event types of Okta's published catalogue, by their names in small letters."""
+    from importlib.resources import files
+
+    lines = files("oktalogger.detections").joinpath("event_types.txt").read_text(encoding="utf-8").splitlines()
+    return {line.lower(): line for line in lines if line and not line.startswith("#")}
+
+
+def nearest_event_types(text: str) -> list[str]:
+    """Return the known event types that look most like a text, at most two."""
+    known = event_types()
+    return [known[name] for name in difflib.get_close_matches(text.lower(), known, n=2, cutoff=0.75)]
+
+
+def _leaves(properties: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, str]]:
+    for name, mapping in properties.items():
+        if "properties" in mapping:
+            yield from _leaves(mapping["properties"], f"{above}{name}.")
+        elif "type" in mapping and mapping.get("enabled", True) and mapping["type"] != "alias":
+            yield f"{above}{name}", mapping["type"]
+
+
+def _array_above(path: str) -> str | None:
+    lower = path.lower()
+    for array in _ARRAYS:
+        if lower == array.lower() or lower.startswith(array.lower() + "."):
+            return array
+    return None

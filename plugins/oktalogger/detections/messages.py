@@ -1,0 +1,134 @@
+"""The messages of alerts: Mustache templates that OpenSearch Alerting fills in.
+
+For a document-level monitor Alerting fetches only the fields that stand as ``{{_source.…}}`` between the tags of
+``sample_documents``, and exactly in this spelling. A bucket-level monitor has no documents to show when its aggregation
+has sub-aggregations, only the keys of the group.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final
+from urllib.parse import quote
+
+from oktalogger.detections.threshold import group_fields
+
+if TYPE_CHECKING:
+    from oktalogger.detections.model import CompiledDetection, MonitorSettings
+
+# A list is shown by a section, whose tags Alerting does not take for a field: the section that is never shown is there
+# to make it fetch the field.
+_TARGETS: Final = "_source.oktalogger.target.any.display_name"
+_EVENT_LINES: Final = (
+    "Time: {{_source.published}}",
+    "Org: {{_source.oktalogger.org}}",
+    "Event: {{_source.eventType}} ({{_source.displayMessage}})",
+    "Outcome: {{_source.outcome.result}} {{_source.outcome.reason}}",
+    "Actor: {{_source.actor.displayName}} ({{_source.actor.alternateId}})",
+    "From: {{_source.client.ipAddress}} {{_source.client.geographicalContext.city}} "
+    "{{_source.client.geographicalContext.country}}",
+    f"Targets: {{{{#{_TARGETS}}}}}{{{{.}}}}; {{{{/{_TARGETS}}}}}{{{{#never}}}}{{{{{_TARGETS}}}}}{{{{/never}}}}",
+    "Event id: {{_source.uuid}}",
+)
+_UUID: Final = "{{_source.uuid}}"
+_OKTA_HOST: Final = re.compile(r"([a-z0-9-]+)\.(okta\.com|oktapreview\.com|okta-emea\.com|okta-gov\.com|okta\.mil)")
+_ERROR_LINE: Final = "{{#ctx.error}}The monitor failed, so alerts may be missing: {{ctx.error}}\n{{/ctx.error}}"
+
+
+def subject(detection: CompiledDetection) -> str:
+    """Return the template of a message's subject."""
+    return _literal(f"[Okta, {detection.severity}] {detection.title}")
+
+
+def body(detection: CompiledDetection, settings: MonitorSettings) -> str:
+    """Return the template of a message: what happened, what it means, what to do."""
+    happened = _events(settings) if detection.threshold is None else _groups(detection, settings)
+    return f"{subject(detection)}\n{_ERROR_LINE}\n{happened}\n{_literal(about(detection))}"
+
+
+def _events(settings: MonitorSettings) -> str:
+    lines = [*_EVENT_LINES]
+    if settings.dashboards_url:
+        lines.append(f"Dashboards: {discover_url(settings.dashboards_url, f'uuid:{_UUID}', 'now-90d')}")
+    hosts = settings.okta_orgs or ("{{_source.oktalogger.org}}",)
+    for host in hosts:
+        which = f" of {host}" if len(hosts) > 1 else ""
+        lines.append(f"Okta System Log{which}: {system_log_url(host)}?search=uuid+eq+%22{_UUID}%22")
+    listed = "\n".join(lines)
+    return f"{{{{#ctx.alerts}}}}{{{{#sample_documents}}}}\n{listed}\n{{{{/sample_documents}}}}{{{{/ctx.alerts}}}}"
+
+
+def _groups(detection: CompiledDetection, settings: MonitorSettings) -> str:
+    threshold = detection.threshold
+    if threshold is None:
+        raise ValueError(f"{detection.title} has no threshold")
+    what = f"different values of {threshold.counted}" if threshold.counted else "events"
+    names = " and ".join(group_fields(threshold).values())
+    lines = [
+        f"At least {threshold.at_least} {what} within {_span(threshold.seconds)}.",
+        f"The group ({names}): {{{{#ctx.newAlerts}}}}{{{{bucket_keys}}}} {{{{/ctx.newAlerts}}}}",
+    ]
+    if settings.dashboards_url:
+        url = discover_url(settings.dashboards_url, detection.query, f"now-{settings.lookback_hours}h")
+        lines.append(f"Dashboards: {url}")
+    lines += [f"Okta System Log of {host}: {system_log_url(host)}" for host in settings.okta_orgs]
+    return "\n".join(lines) + "\n"
+
+
+def about(detection: CompiledDetection) -> str:
+    """Return what a rule says to people: what it finds, what to do, what else looks like it."""
+    parts = [detection.description]
+    if detection.runbook:
+        parts.append(f"What to do:\n{detection.runbook}")
+    if detection.false_positives:
+        parts.append("Harmless when:\n" + "\n".join(f"- {text}" for text in detection.false_positives))
+    if detection.attack:
+        parts.append("ATT&CK: " + ", ".join(f"{technique} {_attack_url(technique)}" for technique in detection.attack))
+    if detection.references:
+        parts.append("References:\n" + "\n".join(f"- {text}" for text in detection.references))
+    parts.append(f"Severity: {detection.severity}. Rule: {detection.file} [{detection.id}]")
+    return "\n\n".join(part for part in parts if part)
+
+
+def discover_url(dashboards_url: str, lucene: str, since: str) -> str:
+    """Return a link to OpenSearch Dashboards that shows what a query finds.
+
+    :param dashboards_url: the address of Dashboards
+    :param lucene: the query; Mustache tags in it stay as they are
+    :param since: the start of the time range, like ``now-7d``
+    """
+    # In Rison `!` escapes, and a quoted text ends at the next quote.
+    rison = lucene.replace("!", "!!").replace("'", "!'")
+    escaped = quote(rison, safe="{}!'()*:._")
+    base = dashboards_url.rstrip("/")
+    return (
+        f"{base}/app/data-explorer/discover#?_g=(time:(from:{since},to:now))"
+        f"&_q=(query:(language:lucene,query:'{escaped}'))"
+    )
+
+
+def system_log_url(host: str) -> str:
+    """Return the address of the System Log in the Admin Console of an org.
+
+    :param host: the org's host name; a custom domain has no Admin Console of its own, and Okta leads on from there
+    """
+    found = _OKTA_HOST.fullmatch(host)
+    if found is not None and not found[1].endswith("-admin"):
+        host = f"{found[1]}-admin.{found[2]}"
+    return f"https://{host}/report/system_log_2"
+
+
+def _attack_url(technique: str) -> str:
+    return f"https://attack.mitre.org/techniques/{technique.replace('.', '/')}/"
+
+
+def _span(seconds: int) -> str:
+    for size, name in ((86400, "day"), (3600, "hour"), (60, "minute")):
+        if seconds % size == 0:
+            return f"{seconds // size} {name}{'s' if seconds != size else ''}"
+    return f"{seconds} seconds"
+
+
+def _literal(text: str) -> str:
+    # A rule's text is not a template.
+    return text.replace("{{", "{ {")

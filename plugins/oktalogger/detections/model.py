@@ -1,0 +1,187 @@
+"""What a detection is once it is compiled, and what a monitor is once it is rendered.
+
+Both are plain values that a worker reads from the compiled bundle: nothing here needs pySigma.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Final, Literal, get_args
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+Severity = Literal["informational", "low", "medium", "high", "critical"]
+SEVERITIES: Final[tuple[Severity, ...]] = get_args(Severity)
+
+# Severities of OpenSearch Alerting are text, "1" is the highest.
+ALERTING_SEVERITY: Final[dict[Severity, str]] = {
+    "critical": "1",
+    "high": "2",
+    "medium": "3",
+    "low": "4",
+    "informational": "5",
+}
+
+NOT_HISTORICAL: Final = "NOT oktalogger.historical:true"
+
+# How a monitor of ours is recognised when somebody's edit in Dashboards has removed its `ui_metadata`.
+MONITOR_PREFIX: Final = "oktalogger: "
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Threshold:
+    """What a correlation counts, over the events that the detection's query matches.
+
+    :param counted: index field whose distinct values are counted; ``None`` counts the events themselves
+    :param group_by: index fields whose values are counted apart
+    :param seconds: length of the slot of ``published`` in which is counted
+    :param at_least: the count from which on it fires
+    """
+
+    counted: str | None
+    group_by: tuple[str, ...]
+    seconds: int
+    at_least: int
+
+    @property
+    def timespan(self) -> timedelta:
+        """The slot's length as a time span."""
+        return timedelta(seconds=self.seconds)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CompiledDetection:
+    """A Sigma rule made ready for OpenSearch.
+
+    :param id: the rule's UUID; everything that must stay the same over an edit derives from it
+    :param name: the rule file's name without ending (with the rule's `name` after a dot where a file holds several)
+    :param title: the rule's title
+    :param description: what it finds and why that matters
+    :param severity: Sigma's `level`
+    :param attack: ATT&CK techniques, like ``T1098.003``
+    :param tactics: ATT&CK tactics, like ``privilege-escalation``
+    :param false_positives: what else looks like it
+    :param runbook: what to do when it fires
+    :param references: where to read on
+    :param enabled: whether it has a monitor that runs
+    :param channels: notification channels by name; ``None`` leaves the choice to the settings
+    :param throttle_minutes: for how long a group that fired stays quiet; thresholds only
+    :param selection: query_string that selects the events, historical ones too
+    :param fields: index fields that the query, the grouping and the counting look at
+    :param threshold: what is counted, or ``None`` where every matching event counts by itself
+    :param file: the rule's file, relative to the folder of detections
+    """
+
+    id: str
+    name: str
+    title: str
+    description: str
+    severity: Severity
+    attack: tuple[str, ...] = ()
+    tactics: tuple[str, ...] = ()
+    false_positives: tuple[str, ...] = ()
+    runbook: str = ""
+    references: tuple[str, ...] = ()
+    enabled: bool = True
+    channels: tuple[str, ...] | None = None
+    throttle_minutes: int | None = None
+    selection: str
+    fields: tuple[str, ...] = ()
+    threshold: Threshold | None = None
+    file: str = ""
+
+    @property
+    def query(self) -> str:
+        """The query_string of the monitor: the selection, without what a backfill loaded."""
+        return f"({self.selection}) AND {NOT_HISTORICAL}"
+
+    @property
+    def monitor_name(self) -> str:
+        """The monitor's name, which alone says that it is ours and whose it is."""
+        return f"{MONITOR_PREFIX}{self.title} [{self.id}]"
+
+    def channels_under(self, settings: MonitorSettings) -> tuple[str, ...]:
+        """Return the names of the channels that hear of it: its own, or the settings' where it leaves the choice."""
+        if self.channels is not None:
+            return self.channels
+        loud_enough = SEVERITIES.index(self.severity) >= SEVERITIES.index(settings.default_channels_from)
+        return settings.default_channels if loud_enough else ()
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain JSON values, the form that the bundle holds."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> CompiledDetection:
+        """Read what ``as_dict`` wrote, also after a way through JSON.
+
+        :raises TypeError: where a field is missing or unknown
+        """
+        given: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, list) else value for name, value in values.items()
+        }
+        if given.get("threshold") is not None:
+            threshold: dict[str, Any] = dict(given["threshold"])
+            threshold["group_by"] = tuple(threshold["group_by"])
+            given["threshold"] = Threshold(**threshold)
+        return cls(**given)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MonitorSettings:
+    """What monitors of one deployment have in common.
+
+    :param event_interval_minutes: how often a document-level monitor runs
+    :param threshold_interval_minutes: how often a bucket-level monitor runs. It asks OpenSearch to compile a template
+        or two each time, and OpenSearch allows 75 in five minutes
+    :param lookback_hours: events loaded within this time are counted together. A late event completes a threshold with
+        those loaded that long before it; the default covers the reconciliation of the day before
+    :param fresh_minutes: a threshold fires only if an event among those counted was loaded within this time. Longer
+        than the interval on purpose: a run that comes late loses nothing, and runs that see a group again raise no
+        second alert while the first is active
+    :param default_channels: channels of rules that name none
+    :param default_channels_from: least severity of such rules that uses them
+    :param dashboards_url: address of OpenSearch Dashboards, for links; without it messages carry none
+    :param okta_orgs: host names of the Okta orgs, for links into Okta's System Log
+    """
+
+    event_interval_minutes: int = 1
+    threshold_interval_minutes: int = 3
+    lookback_hours: int = 26
+    fresh_minutes: int = 15
+    default_channels: tuple[str, ...] = ()
+    default_channels_from: Severity = "medium"
+    dashboards_url: str | None = None
+    okta_orgs: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RenderedMonitor:
+    """A monitor as it is sent to OpenSearch Alerting.
+
+    :param detection_id: the rule's UUID
+    :param name: the monitor's name, unique among ours
+    :param body: the monitor as POSTed, without `ui_metadata`
+    :param channels: names of the channels that its actions use
+    :param source_hash: sha256 of the canonical JSON of ``body``
+    """
+
+    detection_id: str
+    name: str
+    body: dict[str, Any]
+    channels: tuple[str, ...]
+    source_hash: str
+
+
+def canonical_json(value: Any) -> str:
+    """Write JSON in the one form that hashes are made of."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def source_hash(body: Mapping[str, Any]) -> str:
+    """Return the sha256, in hex, of the canonical JSON of a monitor's body."""
+    return hashlib.sha256(canonical_json(body).encode()).hexdigest()

@@ -1,0 +1,217 @@
+"""What a connection's extras may hold: one table per connection type, read strictly.
+
+The table is the single source of the form in the Airflow UI on every line, of what is accepted, and of the docs.
+Extras are taken one by one, never spread into a client: whoever may edit a connection may not turn it into arbitrary
+arguments. This module imports no Airflow, because the provider info is read by every Airflow process at its start.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+Kind = Literal["string", "password", "boolean", "number", "integer", "choice", "list", "verify", "object"]
+
+_TRUE = frozenset({"true", "t", "yes", "y", "on", "1"})
+_FALSE = frozenset({"false", "f", "no", "n", "off", "0"})
+
+
+class ConnectionSettingsError(ValueError):
+    """An Airflow connection cannot be used as it is; the message names it and says what to change."""
+
+
+@dataclass(frozen=True, slots=True)
+class Extra:
+    """One key that a connection's extras may hold.
+
+    :param name: the key
+    :param kind: what its value must be; ``verify`` is a switch or the path of a CA bundle, ``list`` is a JSON array or
+        words separated by spaces or commas
+    :param label: what the form calls it
+    :param help: one sentence for the form and the docs
+    :param default: what its absence means, for the form and the docs
+    :param choices: the values of a ``choice``
+    :param lowest: smallest number
+    :param highest: greatest number
+    :param in_form: whether the form has a field for it; all others are given in the JSON of the extras
+    """
+
+    name: str
+    kind: Kind
+    label: str
+    help: str
+    default: str | float | bool | None = None
+    choices: tuple[str, ...] = ()
+    lowest: float | None = None
+    highest: float | None = None
+    in_form: bool = True
+
+    def read(self, value: Any) -> Any:
+        """Turn a value, as JSON or as text from a connection URI, into what the kind says.
+
+        :raises ValueError: where it cannot be; the message says what is taken
+        """
+        if self.kind == "boolean":
+            return _boolean(value)
+        if self.kind == "verify":
+            try:
+                return _boolean(value)
+            except ValueError:
+                if isinstance(value, str):
+                    return value
+                raise
+        if self.kind in ("integer", "number"):
+            return self._number(value)
+        if self.kind == "list":
+            return _words(value)
+        if self.kind == "object":
+            return _object(value)
+        if self.kind == "password" and isinstance(value, dict):
+            return json.dumps(value)  # a JWK, put into the JSON of the extras as it is
+        if not isinstance(value, str):
+            raise ValueError("text")
+        if self.kind == "choice" and value.strip().lower() not in self.choices:
+            raise ValueError("one of " + ", ".join(self.choices))
+        return value.strip().lower() if self.kind == "choice" else value.strip()
+
+    def _number(self, value: Any) -> float | int:
+        whole = self.kind == "integer"
+        wanted = f"a {'whole ' if whole else ''}number from {self.lowest} to {self.highest}"
+        try:
+            number = int(value) if whole else float(value)
+        except (TypeError, ValueError):
+            raise ValueError(wanted) from None
+        if isinstance(value, bool) or not (self.lowest or 0) <= number <= (self.highest or float("inf")):
+            raise ValueError(wanted)
+        return number
+
+
+def read_extras(conn_id: str, extras: Mapping[str, Any], table: Sequence[Extra]) -> tuple[dict[str, Any], list[str]]:
+    """Read a connection's extras by its table.
+
+    Empty text and ``null`` count as absent: forms send them for fields that nobody filled in.
+
+    :param conn_id: for the error message
+    :param extras: as the connection holds them
+    :param table: what is taken
+    :return: the values that are there, and the keys that the table does not know
+    :raises ConnectionSettingsError: where a value cannot be used; values are never repeated, they may be secret
+    """
+    known = {extra.name: extra for extra in table}
+    values: dict[str, Any] = {}
+    unknown: list[str] = []
+    for name, value in extras.items():
+        if name not in known:
+            unknown.append(name)
+            continue
+        if value is None or (isinstance(value, str) and not value.strip()):
+            continue
+        try:
+            values[name] = known[name].read(value)
+        except ValueError as error:
+            raise ConnectionSettingsError(
+                f"The extra `{name}` of the connection `{conn_id}` takes {error}. {known[name].help}"
+            ) from None
+    return values, sorted(unknown)
+
+
+def names(table: Iterable[Extra]) -> str:
+    """Return the keys of a table as text for an error message."""
+    return ", ".join(extra.name for extra in table)
+
+
+def conn_fields(table: Iterable[Extra]) -> dict[str, dict[str, Any]]:
+    """Return the form's fields as Airflow 3.2 and later take them from provider info."""
+    fields: dict[str, dict[str, Any]] = {}
+    for extra in table:
+        if not extra.in_form:
+            continue
+        schema: dict[str, Any] = {"type": [_JSON_TYPES.get(extra.kind, "string"), "null"]}
+        if extra.kind == "password":
+            schema["format"] = "password"
+        if extra.kind == "choice":
+            schema["enum"] = [*extra.choices, None]
+        if extra.kind in ("integer", "number"):
+            schema |= {"minimum": extra.lowest, "maximum": extra.highest}
+        fields[extra.name] = {"label": extra.label, "description": extra.help, "schema": schema}
+    return fields
+
+
+_JSON_TYPES = {"boolean": "boolean", "integer": "integer", "number": "number"}
+
+
+def form_widgets(table: Iterable[Extra]) -> dict[str, Any]:
+    """Return the form's fields as Airflow 2.11 and 3.0 ask a hook for them.
+
+    Airflow allows four field classes here; a choice is therefore a line of text with a validator.
+    """
+    # Only the web server has these, and on Airflow 3 it replaces them by stand-ins while it asks.
+    from flask_appbuilder.fieldwidgets import (  # type: ignore[import-not-found]
+        BS3PasswordFieldWidget,
+        BS3TextFieldWidget,
+    )
+    from wtforms import BooleanField, IntegerField, PasswordField, StringField  # type: ignore[import-untyped]
+    from wtforms.validators import Optional, any_of  # type: ignore[import-untyped]
+
+    widgets: dict[str, Any] = {}
+    for extra in table:
+        if not extra.in_form:
+            continue
+        if extra.kind == "boolean":
+            widgets[extra.name] = BooleanField(extra.label, description=extra.help)
+        elif extra.kind == "integer":
+            widgets[extra.name] = IntegerField(
+                extra.label, description=extra.help, widget=BS3TextFieldWidget(), validators=[Optional()]
+            )
+        elif extra.kind == "choice":
+            widgets[extra.name] = StringField(
+                extra.label,
+                description=extra.help,
+                widget=BS3TextFieldWidget(),
+                validators=[Optional(), any_of(list(extra.choices))],
+            )
+        elif extra.kind == "password":
+            widgets[extra.name] = PasswordField(extra.label, description=extra.help, widget=BS3PasswordFieldWidget())
+        else:
+            widgets[extra.name] = StringField(extra.label, description=extra.help, widget=BS3TextFieldWidget())
+    return widgets
+
+
+def _boolean(value: Any) -> bool:
+    if isinstance(value, bool):
+        return value
+    text = str(value).strip().lower()
+    if text in _TRUE:
+        return True
+    if text in _FALSE:
+        return False
+    raise ValueError("true or false")
+
+
+def _words(value: Any) -> tuple[str, ...]:
+    if isinstance(value, str):
+        if value.lstrip().startswith("["):
+            try:
+                value = json.loads(value)
+            except ValueError:
+                raise ValueError("a list of words") from None
+        else:
+            value = value.replace(",", " ").split()
+    if not isinstance(value, list) or not value or not all(isinstance(word, str) for word in value):
+        raise ValueError("a list of words")
+    return tuple(value)
+
+
+def _object(value: Any) -> dict[str, Any]:
+    if isinstance(value, str):
+        try:
+            value = json.loads(value)
+        except ValueError:
+            raise ValueError("a JSON object") from None
+    if not isinstance(value, dict):
+        raise ValueError("a JSON object")
+    return value

@@ -1,0 +1,143 @@
+"""What each connection type takes: the tables that the hooks read by and that the forms are made from."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from oktalogger.hooks.extras import Extra
+
+OKTA_EXTRAS: Final = (
+    Extra(
+        "auth",
+        "choice",
+        "Login",
+        "How to log in: ssws (API token) or private_key_jwt (OAuth 2.0 service app). "
+        "Left empty: private_key_jwt where a private key is given, else ssws.",
+        choices=("ssws", "private_key_jwt"),
+    ),
+    Extra("client_id", "string", "Client ID", "Client id of the OAuth 2.0 service app, like 0oa1a2b3c4D5E6F7G8h9."),
+    Extra(
+        "private_key",
+        "password",
+        "Private key",
+        "The service app's private key: a JWK (JSON on one line, as Okta shows it) or PEM; in PEM, \\n may stand for "
+        "an end of line.",
+    ),
+    Extra("key_id", "string", "Key ID", "Id (kid) of that key in Okta; a JWK brings its own."),
+    Extra(
+        "scopes",
+        "list",
+        "Scopes",
+        "OAuth scopes to ask for, separated by spaces.",
+        default="okta.logs.read",
+        in_form=False,
+    ),
+    Extra(
+        "filter",
+        "string",
+        "Filter",
+        "SCIM filter for every load of this org, in Okta's words; what it leaves out is not loaded.",
+    ),
+    Extra("q", "string", "Keywords", "Keyword search for every load of this org (Okta's q).", in_form=False),
+    Extra("proxy", "string", "Proxy", "Proxy on the way to Okta, like http://proxy.example.com:3128."),
+    Extra(
+        "verify",
+        "verify",
+        "Verify TLS",
+        "true, or the path of a CA bundle on the workers; false trusts anybody.",
+        default=True,
+    ),
+    Extra(
+        "allow_http",
+        "boolean",
+        "Allow http",
+        "Send the token over plain http to another machine than this one. For a test server only.",
+        default=False,
+        in_form=False,
+    ),
+    Extra(
+        "timeout",
+        "number",
+        "Time-out",
+        "Seconds to wait for Okta's next byte.",
+        default=60,
+        lowest=1,
+        highest=600,
+        in_form=False,
+    ),
+    Extra(
+        "page_limit",
+        "integer",
+        "Page size",
+        "Events a page.",
+        default=1000,
+        lowest=1,
+        highest=1000,
+        in_form=False,
+    ),
+    Extra(
+        "admin_url",
+        "string",
+        "Admin Console",
+        "Address of the org's Admin Console, for links, where it does not follow from the host (a custom domain).",
+        in_form=False,
+    ),
+)
+
+OKTA_UI: Final[dict[str, Any]] = {
+    "hidden-fields": ["schema", "login", "port"],
+    "relabeling": {"host": "Org URL", "password": "API token"},
+    "placeholders": {
+        "host": "https://company.okta.com",
+        "password": "for the login ssws; 42 characters beginning with 00",
+        "extra": '{"page_limit": 1000}',
+    },
+}
+
+# The form of the type `opensearch` belongs to the community provider: these are given in the JSON of the extras.
+OPENSEARCH_EXTRAS: Final = (
+    Extra("use_ssl", "boolean", "TLS", "false speaks plain http, also to another machine.", default=True),
+    Extra(
+        "verify_certs",
+        "boolean",
+        "Verify TLS",
+        "Whether the server's certificate must be trusted and name the host.",
+        default=True,
+    ),
+    Extra("ca_certs", "string", "CA bundle", "File on the workers with the authorities to trust (PEM)."),
+    Extra("client_cert", "string", "Client certificate", "File on the workers with our certificate (PEM)."),
+    Extra("client_key", "string", "Client key", "File on the workers with our key (PEM), if not in client_cert."),
+    Extra(
+        "auth",
+        "choice",
+        "Login",
+        "basic (login and password), sigv4 (AWS), certificate or none. Left out: what the other fields say, and sigv4 "
+        "for a host of Amazon OpenSearch Service without login.",
+        choices=("basic", "sigv4", "certificate", "none"),
+    ),
+    Extra("region", "string", "AWS region", "Region of the domain, for sigv4. Left out: as the host says."),
+    Extra(
+        "service",
+        "choice",
+        "AWS service",
+        "es (domain) or aoss (Serverless), for sigv4. Left out: as the host says.",
+        choices=("es", "aoss"),
+    ),
+    Extra(
+        "aws_conn_id",
+        "string",
+        "AWS connection",
+        "Airflow connection with the AWS credentials, for sigv4. Left out: the worker's own role.",
+    ),
+    Extra("url_prefix", "string", "Path", "Path of the API behind a proxy, like opensearch."),
+    Extra("scheme", "choice", "Scheme", "https or http; http like use_ssl=false.", choices=("https", "http")),
+    Extra("timeout", "number", "Time-out", "Seconds that one request may take.", default=60, lowest=1, highest=600),
+    Extra("http_compress", "boolean", "Compress", "Whether bodies are compressed.", default=False),
+    Extra(
+        "dashboards_url",
+        "string",
+        "Dashboards",
+        "Address of OpenSearch Dashboards, for links from Airflow, before OKTALOGGER_DASHBOARDS_URL.",
+    ),
+    Extra("dashboards_index_pattern", "string", "Index pattern", "Id of the index pattern there. Left out: the alias."),
+)

@@ -1,0 +1,230 @@
+"""From an Airflow connection of the type ``okta`` to a System Log client."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from oktalogger.compat import BaseHook, mask_secret
+from oktalogger.hooks.extras import ConnectionSettingsError, form_widgets, names, read_extras
+from oktalogger.hooks.forms import OKTA_EXTRAS, OKTA_UI
+from oktalogger.okta.auth import PrivateKeyJwtAuth, SswsAuth
+from oktalogger.okta.client import SystemLogClient
+from oktalogger.okta.errors import OktaError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from requests.auth import AuthBase
+
+    from oktalogger.okta.rate import RequestGate
+
+CONNECT_TIMEOUT = 10.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OktaConnection:
+    """What an Airflow connection says about an Okta org. Secrets are not in its ``repr``.
+
+    :param org_url: address of the org, like ``https://company.okta.com``
+    :param auth: ``ssws`` or ``private_key_jwt``
+    """
+
+    org_url: str
+    auth: str
+    token: str | None = field(default=None, repr=False)
+    client_id: str | None = None
+    private_key: str | None = field(default=None, repr=False)
+    key_id: str | None = None
+    scopes: tuple[str, ...] = ("okta.logs.read",)
+    filter: str | None = None
+    q: str | None = None
+    proxy: str | None = field(default=None, repr=False)
+    verify: bool | str = True
+    allow_http: bool = False
+    timeout: float = 60.0
+    page_limit: int = 1000
+    admin_url: str | None = None
+
+    @property
+    def org(self) -> str:
+        """The org's host name, by which documents name it."""
+        return urlsplit(self.org_url).hostname or self.org_url
+
+
+class OktaHook(BaseHook):
+    """
+    Reads the System Log of one Okta org.
+
+    The connection holds the org's address as host and the API token as password, or, for an OAuth 2.0 service app, the
+    extras ``client_id`` and ``private_key``. All extras are in :data:`oktalogger.hooks.forms.OKTA_EXTRAS`.
+
+    Making the hook reads nothing and connects nowhere; the connection is looked up when it is first needed.
+
+    .. seealso:: https://developer.okta.com/docs/reference/system-log-query/
+
+    :param okta_conn_id: Airflow connection to the org
+    :param sleep: waits between requests; an operator gives one that ends when its task is killed
+    :param gate: asked before each request; the place for a rate budget
+    """
+
+    conn_name_attr = "okta_conn_id"
+    default_conn_name = "okta_default"
+    conn_type = "okta"
+    hook_name = "Okta"
+
+    def __init__(
+        self,
+        okta_conn_id: str = default_conn_name,
+        *,
+        sleep: Callable[[float], None] = time.sleep,
+        gate: RequestGate | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.okta_conn_id = okta_conn_id
+        self._sleep = sleep
+        self._gate = gate
+
+    @classmethod
+    def get_connection_form_widgets(cls) -> dict[str, Any]:
+        """Return the form's fields of our own (Airflow 2.11 and 3.0; later lines read the provider info)."""
+        return form_widgets(OKTA_EXTRAS)
+
+    @classmethod
+    def get_ui_field_behaviour(cls) -> dict[str, Any]:
+        """Return how the form's usual fields look (Airflow 2.11 and 3.0; later lines read the provider info)."""
+        return {name.replace("-", "_"): value for name, value in OKTA_UI.items()}
+
+    @cached_property
+    def settings(self) -> OktaConnection:
+        """What the connection says.
+
+        :raises ConnectionSettingsError: where it cannot be used
+        """
+        return read_okta_connection(self.get_connection(self.okta_conn_id))
+
+    @cached_property
+    def client(self) -> SystemLogClient:
+        """The System Log client, made once. Close it, or use the hook's :meth:`get_conn` as a context manager.
+
+        :raises ConnectionSettingsError: where the connection cannot be used
+        :raises OktaConfigurationError: where the org's address or the key cannot be used
+        """
+        return self._make_client()
+
+    def get_conn(self) -> SystemLogClient:
+        """Return :attr:`client`."""
+        return self.client
+
+    def test_connection(self) -> tuple[bool, str]:
+        """Ask Okta for one event and say in a sentence how that went, and what to do where it did not go well."""
+        try:
+            with self._make_client() as client:
+                client.check()
+        except (OktaError, ConnectionSettingsError) as error:
+            return False, str(error)
+        return True, f"The System Log of {self.settings.org} can be read."
+
+    def _make_client(self) -> SystemLogClient:
+        settings = self.settings
+        return SystemLogClient(
+            settings.org_url,
+            self._auth(settings),
+            timeout=(CONNECT_TIMEOUT, settings.timeout),
+            gate=self._gate,
+            verify=settings.verify,
+            proxies={"http": settings.proxy, "https": settings.proxy} if settings.proxy else None,
+            user_agent="apache-airflow",
+            allow_http=settings.allow_http,
+            sleep=self._sleep,
+        )
+
+    @staticmethod
+    def _auth(settings: OktaConnection) -> AuthBase:
+        if settings.auth == "ssws":
+            return SswsAuth(settings.token or "")
+        return PrivateKeyJwtAuth(
+            settings.org_url,
+            settings.client_id or "",
+            settings.private_key or "",
+            key_id=settings.key_id,
+            scopes=settings.scopes,
+            allow_http=settings.allow_http,
+        )
+
+
+def read_okta_connection(conn: Any) -> OktaConnection:
+    """Read an Airflow connection, and see that its secrets are masked in logs.
+
+    :param conn: an Airflow ``Connection``
+    :raises ConnectionSettingsError: where it cannot be used
+    """
+    conn_id = conn.conn_id
+    values, unknown = read_extras(conn_id, conn.extra_dejson, OKTA_EXTRAS)
+    token = (conn.password or "").strip() or None
+    key = values.pop("private_key", None)
+    for secret in (token, urlsplit(values.get("proxy", "")).password, *_secret_parts(key)):
+        if secret:
+            mask_secret(secret)
+    if unknown:
+        # Nobody else reads connections of this type, so this is a slip of the pen, and a filter or `verify` with a
+        # slip in it would quietly do something else than was meant.
+        raise ConnectionSettingsError(
+            f"The connection `{conn_id}` has extras that mean nothing here: {', '.join(unknown)}. "
+            f"There are: {names(OKTA_EXTRAS)}."
+        )
+    auth = values.pop("auth", None) or ("private_key_jwt" if key else "ssws")
+    if auth == "ssws" and token is None:
+        raise ConnectionSettingsError(
+            f"The connection `{conn_id}` has no API token: put it into the password, or give the extras `client_id` "
+            "and `private_key` of an OAuth 2.0 service app."
+        )
+    if auth == "private_key_jwt" and not (key and values.get("client_id")):
+        missing = "private_key" if values.get("client_id") else "client_id"
+        raise ConnectionSettingsError(f"The connection `{conn_id}` logs in by private_key_jwt but has no `{missing}`.")
+    return OktaConnection(
+        org_url=_org_url(conn), auth=auth, token=token, private_key=_unfolded(key) if key else None, **values
+    )
+
+
+def _org_url(conn: Any) -> str:
+    host = (conn.host or "").strip().rstrip("/")
+    if not host:
+        raise ConnectionSettingsError(
+            f"The connection `{conn.conn_id}` has no host: give the org's address, like https://company.okta.com."
+        )
+    if "://" not in host:
+        # `okta://host` in an environment variable, and `https` in the field that Airflow calls schema.
+        host = f"{conn.schema if conn.schema in ('http', 'https') else 'https'}://{host}"
+    return f"{host}:{conn.port}" if conn.port and not re.search(r":\d+$", host) else host
+
+
+def _unfolded(key: str) -> str:
+    """Give a PEM key its lines back, which a form or an environment variable took from it."""
+    match = re.search(r"(-----BEGIN [A-Z ]+-----)(.*?)(-----END [A-Z ]+-----)", key.replace("\\n", "\n"), re.DOTALL)
+    if not match:
+        return key
+    body = "\n".join(match[2].split())
+    return f"{match[1]}\n{body}\n{match[3]}\n"
+
+
+def _secret_parts(key: str | None) -> list[str]:
+    """Return what of a key must never be seen: a log may show it whole, or line by line, or one number of a JWK."""
+    if not key:
+        return []
+    parts = [key]
+    try:
+        jwk = json.loads(key)
+    except ValueError:
+        lines = _unfolded(key).splitlines()
+        # A short last line is no secret by itself, and masking it would black out innocent words.
+        return parts + [line for line in lines if not line.startswith("-----") and len(line) >= 16]
+    if isinstance(jwk, dict):
+        parts += [str(jwk[name]) for name in ("d", "p", "q", "dp", "dq", "qi") if jwk.get(name)]
+    return parts

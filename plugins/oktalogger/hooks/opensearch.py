@@ -1,0 +1,227 @@
+"""From an Airflow connection of the type ``opensearch`` to an OpenSearch client."""
+
+from __future__ import annotations
+
+import logging
+import re
+import time
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from oktalogger.compat import BaseHook, mask_secret
+from oktalogger.hooks.extras import ConnectionSettingsError, names, read_extras
+from oktalogger.hooks.forms import OPENSEARCH_EXTRAS
+from oktalogger.opensearch.client import OpenSearchSettings, make_client
+from oktalogger.opensearch.errors import OpenSearchLoadError
+from oktalogger.opensearch.ledger import Ledger
+from oktalogger.opensearch.store import OpenSearchStore
+from oktalogger.opensearch.transport import call
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from opensearchpy import OpenSearch
+
+    from oktalogger.opensearch.names import IndexNames
+
+log = logging.getLogger(__name__)
+
+# search-name-id.region.es.amazonaws.com, id.region.aoss.amazonaws.com, also in China and with a dual stack (on.aws).
+_AMAZON_HOST = re.compile(
+    r"\.(?P<region>[a-z]{2}(?:-[a-z]+)+-\d)\.(?P<service>es|aoss)\.(?:amazonaws\.com(?:\.cn)?|on\.aws)$"
+)
+# The community provider's extras that would change nothing here.
+_IGNORED = frozenset({"headers", "opaque_id"})
+
+
+class OpenSearchHook(BaseHook):
+    """
+    Connects to OpenSearch by a connection of the community provider's type ``opensearch``, and adds what it lacks.
+
+    The server's certificate is verified and plain http is spoken to this machine only, unless the connection says
+    otherwise (``verify_certs``, ``use_ssl``). Logins: user and password, a client certificate, or SigV4 with the
+    credentials that the Amazon provider finds; those are renewed while the hook lives. All extras are in
+    :data:`oktalogger.hooks.forms.OPENSEARCH_EXTRAS`; others are the community provider's and only logged.
+
+    The connection type and its form stay the community provider's: two providers with one type end in a warning and in
+    whichever comes first. So Airflow's button "Test" asks that provider, which cannot answer; :meth:`test_connection`
+    of this class can.
+
+    Making the hook reads nothing and connects nowhere.
+
+    :param opensearch_conn_id: Airflow connection to OpenSearch
+    :param sleep: waits between requests; an operator gives one that ends when its task is killed
+    """
+
+    conn_name_attr = "opensearch_conn_id"
+    default_conn_name = "opensearch_default"
+    conn_type = "opensearch"
+    hook_name = "OpenSearch"
+
+    def __init__(
+        self, opensearch_conn_id: str = default_conn_name, *, sleep: Callable[[float], None] = time.sleep, **kwargs: Any
+    ) -> None:
+        super().__init__(**kwargs)
+        self.opensearch_conn_id = opensearch_conn_id
+        self._sleep = sleep
+
+    @cached_property
+    def _connection(self) -> tuple[OpenSearchSettings, dict[str, Any]]:
+        conn = self.get_connection(self.opensearch_conn_id)
+        values, unknown = read_extras(conn.conn_id, conn.extra_dejson, OPENSEARCH_EXTRAS)
+        if conn.password:
+            mask_secret(conn.password)
+        if odd := [name for name in unknown if name not in _IGNORED]:
+            # Not an error as for Okta: the connection may be the community provider's as well.
+            log.warning(
+                "The connection %s has extras that this hook does not know: %s. It knows: %s.",
+                conn.conn_id,
+                ", ".join(odd),
+                names(OPENSEARCH_EXTRAS),
+            )
+        return _settings(conn, values), values
+
+    @cached_property
+    def settings(self) -> OpenSearchSettings:
+        """What the connection says.
+
+        :raises ConnectionSettingsError: where it cannot be used
+        :raises OpenSearchSettingsError: likewise
+        """
+        return self._connection[0]
+
+    @cached_property
+    def client(self) -> OpenSearch:
+        """The client of opensearch-py, made once, with everything that it can do; close it with ``close()``."""
+        return make_client(self.settings)
+
+    def get_conn(self) -> OpenSearch:
+        """Return :attr:`client`."""
+        return self.client
+
+    def store(
+        self, index_names: IndexNames, *, shards: int | None = None, replicas: int | None = None
+    ) -> OpenSearchStore:
+        """Return what loads documents in bulk, each once whatever the number of tries, and makes their indices.
+
+        :param index_names: the names of the indices to load into
+        :param shards: primary shards of an index to come
+        :param replicas: copies of each shard of an index to come
+        """
+        return OpenSearchStore(self.client, index_names, shards=shards, replicas=replicas, sleep=self._sleep)
+
+    def ledger(self, index_names: IndexNames) -> Ledger:
+        """Return the ledger of a deployment; the store's ``prepare`` makes its index.
+
+        :param index_names: the names of the deployment
+        """
+        return Ledger(self.client, index_names)
+
+    @property
+    def dashboards_url(self) -> str | None:
+        """Address of OpenSearch Dashboards, where the connection has one."""
+        return self._connection[1].get("dashboards_url")
+
+    @property
+    def dashboards_index_pattern(self) -> str | None:
+        """Id of the index pattern there, where the connection has one."""
+        return self._connection[1].get("dashboards_index_pattern")
+
+    def test_connection(self) -> tuple[bool, str]:
+        """Ask the cluster who it is and say in a sentence how that went, and what to do where it did not go well."""
+        try:
+            answer = call(self.client, "GET", "/", doing="while testing the connection", sleep=self._sleep)
+        except (OpenSearchLoadError, ConnectionSettingsError) as error:
+            return False, str(error)
+        version = answer.get("version", {}) if isinstance(answer, dict) else {}
+        if version.get("distribution") != "opensearch":
+            return False, (
+                f"What answers at {self.settings.url} is not OpenSearch"
+                f"{' but Elasticsearch' if 'build_flavor' in version else ''}. Check host, port and `url_prefix`."
+            )
+        return True, f"OpenSearch {version.get('number')} answers at {self.settings.url}."
+
+
+def _settings(conn: Any, values: dict[str, Any]) -> OpenSearchSettings:
+    host, port, secure, allow_http = _address(conn, values)
+    amazon = _AMAZON_HOST.search(host.lower())
+    auth = values.get("auth") or _default_auth(conn, values, amazon is not None)
+    login: dict[str, Any] = {}
+    if auth == "basic":
+        if not (conn.login and conn.password):
+            raise ConnectionSettingsError(f"The connection `{conn.conn_id}` needs login and password for auth=basic.")
+        login = {"username": conn.login, "password": conn.password}
+    elif auth == "sigv4":
+        login = {"http_auth": _sigv4(conn.conn_id, values, amazon)}
+    elif auth == "certificate" and not values.get("client_cert"):
+        raise ConnectionSettingsError(f"The connection `{conn.conn_id}` needs `client_cert` for auth=certificate.")
+    return OpenSearchSettings(
+        url=f"{'https' if secure else 'http'}://{host}{f':{port}' if port else ''}{_path(values)}",
+        allow_http=allow_http,
+        verify_certs=values.get("verify_certs", True),
+        ca_certs=values.get("ca_certs"),
+        client_cert=values.get("client_cert"),
+        client_key=values.get("client_key"),
+        timeout=values.get("timeout", 60.0),
+        http_compress=values.get("http_compress", False),
+        **login,
+    )
+
+
+def _address(conn: Any, values: dict[str, Any]) -> tuple[str, int | None, bool, bool]:
+    """Return host, port, whether TLS is spoken, and whether plain http to another machine was asked for."""
+    host = (conn.host or "").strip().rstrip("/")
+    if not host:
+        raise ConnectionSettingsError(f"The connection `{conn.conn_id}` has no host.")
+    in_host, separator, rest = host.partition("://")
+    if separator:
+        host = rest
+    host, _, port_in_host = host.partition(":") if host.count(":") == 1 else (host, "", "")
+    port = conn.port or (int(port_in_host) if port_in_host.isdigit() else None)
+    plain = values.get("use_ssl") is False or values.get("scheme") == "http"
+    named = in_host if separator else conn.schema if conn.schema in ("http", "https") else "https"
+    return host, port, named == "https" and not plain, plain
+
+
+def _path(values: dict[str, Any]) -> str:
+    prefix = (values.get("url_prefix") or "").strip("/")
+    return f"/{prefix}" if prefix else ""
+
+
+def _default_auth(conn: Any, values: dict[str, Any], is_amazon: bool) -> str:
+    if conn.login:
+        return "basic"
+    if values.get("client_cert"):
+        return "certificate"
+    if is_amazon or values.get("aws_conn_id"):
+        return "sigv4"
+    return "none"
+
+
+def _sigv4(conn_id: str, values: dict[str, Any], amazon: re.Match[str] | None) -> Any:
+    """Return a signer that asks for the credentials at each request, so that they may be renewed under way."""
+    region = values.get("region") or (amazon["region"] if amazon else None)
+    service = values.get("service") or (amazon["service"] if amazon else "es")
+    if not region:
+        raise ConnectionSettingsError(
+            f"The connection `{conn_id}` logs in by sigv4, and its host does not say in which region: give the extra "
+            "`region`."
+        )
+    try:
+        # Here and not above: who logs in otherwise needs neither boto3 nor the Amazon provider.
+        from airflow.providers.amazon.aws.hooks.base_aws import AwsGenericHook
+        from opensearchpy import Urllib3AWSV4SignerAuth
+    except ImportError as error:
+        raise ConnectionSettingsError(
+            f"The connection `{conn_id}` logs in by sigv4, which needs apache-airflow-providers-amazon: {error}."
+        ) from error
+    aws_hook: AwsGenericHook[Any] = AwsGenericHook(
+        aws_conn_id=values.get("aws_conn_id"), region_name=region, client_type="sts"
+    )
+    credentials = aws_hook.get_session(region_name=region).get_credentials()
+    if credentials is None:
+        raise ConnectionSettingsError(
+            f"The connection `{conn_id}` logs in by sigv4, but there are no AWS credentials here: give the worker a "
+            "role, or name an AWS connection in the extra `aws_conn_id`."
+        )
+    return Urllib3AWSV4SignerAuth(credentials, region, service)

@@ -1,0 +1,83 @@
+"""From the names of channels to Airflow notifiers, as the settings say."""
+
+from __future__ import annotations
+
+import logging
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from oktalogger.compat import BaseNotifier
+from oktalogger.settings import SettingsError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from oktalogger.compat import Context
+    from oktalogger.detections.alerts import Alert
+
+logger = logging.getLogger(__name__)
+
+
+def notify(alert: Alert, notifiers: Mapping[str, Mapping[str, Any]], context: Context) -> None:
+    """Tell a channel about an alert.
+
+    The notifier's templated arguments may hold ``{{ alert.text }}`` and everything else of ``Alert.as_dict``. What is
+    in an event is never a template itself.
+
+    :param alert: what to tell, and whom
+    :param notifiers: the setting ``OKTALOGGER_DETECTION_NOTIFIERS``; a channel that it leaves out is told by a warning
+        in the task's log
+    :param context: of the running task
+    :raises SettingsError: where the notifier cannot be made
+    :raises Exception: whatever the notifier raises
+    """
+    definition = notifiers.get(alert.channel)
+    if definition is None:
+        logger.warning(
+            "The channel %r has no notifier (OKTALOGGER_DETECTION_NOTIFIERS), so only this log hears of it:\n%s",
+            alert.channel,
+            alert.text,
+        )
+        return
+    send(alert.channel, definition, alert.as_dict(), context)
+
+
+def send(channel: str, definition: Mapping[str, Any], alert: Mapping[str, Any], context: Context) -> None:
+    """Render a notifier's templates and let it notify.
+
+    :param channel: its name, for the message of an error
+    :param definition: the notifier's class and the arguments
+    :param alert: what templates see as ``alert``
+    :param context: of the running task
+    :raises SettingsError: where the notifier cannot be made
+    :raises Exception: whatever the notifier raises
+    """
+    notifier = make_notifier(channel, definition)
+    values: dict[str, Any] = {**context, "alert": dict(alert)}
+    values |= {name: getattr(notifier, name) for name in notifier.template_fields}
+    # Not by calling it: the notifier of Airflow 2.11 swallows what goes wrong when it is called.
+    notifier.render_template_fields(values)  # type: ignore[arg-type]
+    notifier.notify(values)  # type: ignore[arg-type]
+
+
+def make_notifier(channel: str, definition: Mapping[str, Any]) -> BaseNotifier:
+    """Make the notifier of a channel, anew for each alert, because rendering its templates changes it.
+
+    :param channel: for the message of an error
+    :param definition: its class and the arguments
+    :raises SettingsError: where it cannot be made
+    """
+    arguments = {name: value for name, value in definition.items() if name != "class"}
+    path = definition["class"]
+    module, _, name = path.rpartition(".")
+    try:
+        made = getattr(import_module(module), name)(**arguments)
+    except (ImportError, AttributeError, TypeError) as error:
+        # The arguments may be secret and are left out.
+        raise SettingsError(
+            f"The notifier {path} of the channel {channel!r} (OKTALOGGER_DETECTION_NOTIFIERS) cannot be made: "
+            f"{type(error).__name__}: {error}."
+        ) from None
+    if not isinstance(made, BaseNotifier):
+        raise SettingsError(f"{path}, of the channel {channel!r} (OKTALOGGER_DETECTION_NOTIFIERS), is no notifier.")
+    return made

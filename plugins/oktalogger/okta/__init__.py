@@ -1,0 +1,1 @@
+"""The Okta System Log API: client, paging, authentication, rate limit. Knows nothing of Airflow or OpenSearch."""

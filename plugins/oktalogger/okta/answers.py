@@ -1,0 +1,159 @@
+"""What an answer means: a page of events, or which error with which advice.
+
+Codes and statuses: Okta, "System Log query" (errors), "Error codes", and the OAuth 2.0 pages of the org authorization
+server.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TypeVar
+
+import msgspec
+
+from oktalogger.okta import errors, rate
+from oktalogger.okta.envelope import Envelope, envelope_of, kind_of_body, looks_like_html
+from oktalogger.okta.origin import without_user
+from oktalogger.okta.transport import Reply, describe
+
+ApiError = TypeVar("ApiError", bound=errors.OktaApiError)
+
+LOGIN_ADVICE = "Check the credentials in the connection."
+_DPOP_ADVICE = "The app demands DPoP: turn off 'Require Demonstrating Proof of Possession' on the app's page."
+_SCOPE_ADVICE = "Grant the app the scope okta.logs.read on its page in the Admin Console (tab Okta API Scopes)."
+_ROLE_ADVICE = (
+    "Give the admin who made the token, or the app, an admin role that may read the System Log (Read-only "
+    "Administrator is enough), and check the network zones that the token or app is bound to."
+)
+_REQUEST_ADVICE = "Change the request (window, filter, q): as it is, it cannot succeed."
+_HOST_ADVICE = "Check the org URL in the connection, and the proxy between here and Okta, if there is one."
+
+_LOGIN_CODES = {"E0000004", "E0000005", "E0000011", "invalid_client", "unauthorized_client", "invalid_token"}
+_SCOPE_CODES = {"insufficient_scope", "invalid_scope"}
+_DPOP_CODES = {"invalid_dpop_proof", "use_dpop_nonce"}
+
+_page_decoder = msgspec.json.Decoder(list[msgspec.Raw])
+
+
+def events_of(reply: Reply, *, about: str = "", login_advice: str = LOGIN_ADVICE) -> list[msgspec.Raw]:
+    """Return each event of a page as the bytes that Okta sent.
+
+    :param about: what the request was for, for the error message.
+    :param login_advice: what to do when the credentials are refused.
+    :raises OktaApiError: the subclass that fits, when Okta answered with an error.
+    :raises OktaConnectionError: when the body is cut off.
+    :raises OktaProtocolError: when this is no answer of the System Log API.
+    """
+    if reply.status != 200:
+        raise error_of(reply, about=about, login_advice=login_advice)
+    try:
+        return _page_decoder.decode(reply.body)
+    except msgspec.ValidationError as error:
+        raise protocol_error(reply, "JSON, but not an array of events", about) from error
+    except msgspec.DecodeError as error:
+        if reply.body[:1] in (b"[", b"") and not looks_like_html(reply):
+            raise errors.OktaConnectionError(
+                f"The answer to {describe(reply.method, reply.url, about)} is cut off or damaged: {len(reply.body)} "
+                f"bytes came ({_request_id(reply)}).",
+                advice="Okta or a proxy in between is in trouble.",
+            ) from error
+        raise protocol_error(reply, kind_of_body(reply), about) from error
+
+
+def error_of(reply: Reply, *, about: str = "", login_advice: str = LOGIN_ADVICE) -> errors.OktaError:
+    """Return the error that fits an answer which is no success.
+
+    :param about: what the request was for, for the error message.
+    :param login_advice: what to do when the credentials are refused.
+    """
+    envelope = envelope_of(reply)
+    if reply.status == 429:
+        return _rate_limit_error(reply, envelope, about)
+    if reply.status >= 500:
+        advice = "Okta is in trouble or in maintenance: see https://status.okta.com."
+        return _api_error(errors.OktaServerError, "Okta could not answer", reply, envelope, about, advice)
+    if reply.status < 400:
+        target = reply.headers.get("Location")
+        kind = "no page of events"
+        if target:
+            kind = f"a redirect to {without_user(target).partition('?')[0]}, which is not followed"
+        return protocol_error(reply, kind, about)
+    if envelope.code is None and (reply.status == 407 or looks_like_html(reply)):
+        return protocol_error(reply, kind_of_body(reply), about)
+    return _refusal(reply, envelope, about, login_advice)
+
+
+def is_invalid_token(reply: Reply) -> bool:
+    """Return whether an answer says that the access token itself is not, or no longer, valid."""
+    return reply.status == 401 and envelope_of(reply).code in (None, "E0000011", "invalid_token")
+
+
+def protocol_error(reply: Reply, kind: str, about: str = "") -> errors.OktaProtocolError:
+    """Return the error for an answer that is not Okta's at all.
+
+    :param kind: what came instead.
+    """
+    return errors.OktaProtocolError(
+        f"{describe(reply.method, reply.url, about)} was answered with {kind} (status {reply.status}, "
+        f"{reply.headers.get('Content-Type', 'no content type')}, {_request_id(reply)}): this is not Okta's API.",
+        advice=_HOST_ADVICE,
+    )
+
+
+def _refusal(reply: Reply, envelope: Envelope, about: str, login_advice: str) -> errors.OktaApiError:
+    code = envelope.code or ""
+    if code in _SCOPE_CODES:
+        return _api_error(errors.OktaScopeError, "A scope is missing", reply, envelope, about, _SCOPE_ADVICE)
+    if code in _DPOP_CODES or "DPoP proof" in envelope.summary:
+        what = "Okta asks for a DPoP proof"
+        return _api_error(errors.OktaAuthenticationError, what, reply, envelope, about, _DPOP_ADVICE)
+    if reply.status == 401 or code in _LOGIN_CODES:
+        advice = login_advice + _clock_advice(reply)
+        return _api_error(errors.OktaAuthenticationError, "Okta refuses the login", reply, envelope, about, advice)
+    if reply.status == 403:
+        return _api_error(errors.OktaPermissionError, "Okta denies access", reply, envelope, about, _ROLE_ADVICE)
+    advice = _HOST_ADVICE if reply.status in (404, 405) else _REQUEST_ADVICE
+    return _api_error(errors.OktaRequestError, "Okta refuses the request", reply, envelope, about, advice)
+
+
+def _rate_limit_error(reply: Reply, envelope: Envelope, about: str) -> errors.OktaRateLimitError:
+    rate_limit = rate.from_headers(reply.headers)
+    reset = rate.seconds_until_reset(reply.headers, now=datetime.now(UTC))
+    concurrency = rate_limit is not None and rate_limit.is_concurrency
+    if concurrency:
+        what = "Too many requests reach the org at the same moment (concurrency limit)"
+        advice = "Run fewer tasks at once."
+    else:
+        what = f"The rate limit is used up{'' if reset is None else f' and resets in {reset:.0f} s'}"
+        advice = "Everything that uses this org shares it: see Reports > Rate Limits in the Admin Console."
+    error = _api_error(errors.OktaRateLimitError, what, reply, envelope, about, advice)
+    error.kind = "concurrency" if concurrency else "rate"
+    error.reset_in_seconds = reset
+    return error
+
+
+def _clock_advice(reply: Reply) -> str:
+    """Return a sentence about this machine's clock, when it is off: a signed login depends on it."""
+    theirs = rate.date_of(reply.headers)
+    ahead = 0.0 if theirs is None else (datetime.now(UTC) - theirs).total_seconds()
+    if abs(ahead) < 30:
+        return ""
+    return f" This machine's clock is {abs(ahead):.0f} s {'ahead of' if ahead > 0 else 'behind'} Okta's."
+
+
+def _api_error(kind: type[ApiError], what: str, reply: Reply, envelope: Envelope, about: str, advice: str) -> ApiError:
+    said = str(envelope).rstrip(".") or f"with {kind_of_body(reply)}"
+    return kind(
+        f"{what}: {reply.status} {said}. This was {describe(reply.method, reply.url, about)}, {_request_id(reply)}.",
+        advice=advice,
+        status=reply.status,
+        code=envelope.code,
+        summary=envelope.summary,
+        causes=envelope.causes,
+        request_id=reply.request_id,
+        url=without_user(reply.url),
+    )
+
+
+def _request_id(reply: Reply) -> str:
+    return f"request id {reply.request_id}" if reply.request_id else "no request id"

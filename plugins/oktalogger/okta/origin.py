@@ -1,0 +1,91 @@
+"""Where a token may go: the org's own origin, over TLS, and nowhere else."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from urllib.parse import SplitResult, urlsplit
+
+from oktalogger.okta.errors import OktaConfigurationError
+
+# Nothing that two URL parsers could read in two ways: no user part, no backslash, no white space, no percent-encoding.
+_PLAIN_NETLOC = re.compile(r"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]+)?")
+_DEFAULT_PORTS = {"https": 443, "http": 80}
+
+
+def org_origin(org_url: str, *, allow_http: bool = False) -> str:
+    """Return ``scheme://host[:port]`` of an org, checked.
+
+    :param org_url: the org's address as people copy it, such as ``https://company.okta.com/``.
+    :param allow_http: accept ``http`` for a host that is not this machine.
+    :raises OktaConfigurationError: when it cannot be the address of an org, or when a token would travel in the clear.
+    """
+    parts = _split(org_url.strip())
+    shown = without_user(org_url.strip())
+    if parts is None or parts.scheme not in _DEFAULT_PORTS or _origin(parts) is None:
+        raise OktaConfigurationError(
+            f"{shown!r} is not the address of an Okta org: give scheme and host only, like https://company.okta.com"
+        )
+    if parts.path not in ("", "/") or parts.query or parts.fragment:
+        raise OktaConfigurationError(f"the org URL {shown!r} has a path: leave out all that follows the host")
+    host = parts.hostname or ""
+    if re.fullmatch(r"[^.]+-admin\.(?:okta|oktapreview|okta-emea)\.com", host):
+        # Same rule as Okta's own SDKs: the Admin Console's host is not the API's.
+        raise OktaConfigurationError(
+            f"{shown!r} is the Admin Console's address: use {shown.replace('-admin.', '.', 1)!r}, without '-admin'"
+        )
+    if parts.scheme == "http" and not allow_http and not is_loopback(host):
+        raise OktaConfigurationError(
+            f"the org URL {shown!r} is not https, so the token would travel in the clear: use https, or allow http "
+            "expressly for a test server"
+        )
+    return f"{parts.scheme}://{parts.netloc.lower()}"
+
+
+def same_origin(url: str, origin: str) -> bool:
+    """Return whether scheme, host and port of a URL are those of ``origin``, with no room for two readings."""
+    first, second = _split(url), _split(origin)
+    if first is None or second is None:
+        return False
+    wanted = _origin(second)
+    return wanted is not None and _origin(first) == wanted
+
+
+def without_user(url: str) -> str:
+    """Return a URL for a message: without user, password and fragment."""
+    scheme, separator, rest = url.partition("://")
+    if not separator:
+        scheme, rest = "", url
+    authority = re.split(r"[/?#]", rest, maxsplit=1)[0]
+    rest = rest[len(authority) :].partition("#")[0]
+    return scheme + separator + authority.rpartition("@")[2] + rest
+
+
+def is_loopback(host: str) -> bool:
+    """Return whether a host name can only mean this machine."""
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _split(url: str) -> SplitResult | None:
+    # urlsplit drops control characters silently; a URL that holds any is not one that we compare.
+    if any(character <= " " or character == "\x7f" for character in url):
+        return None
+    try:
+        return urlsplit(url)
+    except ValueError:
+        return None
+
+
+def _origin(parts: SplitResult) -> tuple[str, str, int] | None:
+    if not _PLAIN_NETLOC.fullmatch(parts.netloc) or not parts.hostname:
+        return None
+    try:
+        port = parts.port
+    except ValueError:
+        return None
+    return parts.scheme, parts.hostname, port or _DEFAULT_PORTS.get(parts.scheme, 0)

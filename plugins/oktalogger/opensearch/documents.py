@@ -1,0 +1,78 @@
+"""What goes into a bulk load, and what comes out of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """One document to create.
+
+    :param id: the document's id: Okta's ``uuid``
+    :param index: the concrete index that it belongs to
+    :param source: its JSON
+    """
+
+    id: str
+    index: str
+    source: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Rejection:
+    """One event that cannot be stored as it is.
+
+    :param id: the event's uuid, None where it has none
+    :param reason_type: OpenSearch's name of the error, or ours for what was found before sending
+    :param reason: why, in words
+    :param event: the whole event, whatever it is; it need not be JSON
+    :param published: as the event has it, None where it has none
+    :param index: the index that it was meant for, None where that could not be told
+    """
+
+    id: str | None
+    reason_type: str
+    reason: str
+    event: bytes
+    published: str | None
+    index: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class BulkResult:
+    """What became of some documents. Results can be added up.
+
+    ``created + existing + len(rejected)`` is the number of documents.
+
+    :param created: documents that OpenSearch says it created for this call
+    :param existing: documents that were there already (409)
+    :param unclear: how many of ``existing`` had been sent before in a request that got no answer (time-out, reset,
+        502, 503, 504): this very call may have created them, or an earlier load; nobody can tell any more
+    :param existing_ids: the ids of those
+    :param rejected: documents that were refused for good
+    :param retried: how many documents were sent again, each time counted
+    :param requests: requests sent
+    :param bytes_sent: bytes of the bodies sent, before any compression
+    """
+
+    created: int = 0
+    existing: int = 0
+    rejected: tuple[Rejection, ...] = ()
+    retried: int = 0
+    bytes_sent: int = 0
+    requests: int = 0
+    unclear: int = 0
+    existing_ids: tuple[str, ...] = ()
+
+    def __add__(self, other: BulkResult) -> BulkResult:
+        return BulkResult(
+            created=self.created + other.created,
+            existing=self.existing + other.existing,
+            rejected=self.rejected + other.rejected,
+            retried=self.retried + other.retried,
+            bytes_sent=self.bytes_sent + other.bytes_sent,
+            requests=self.requests + other.requests,
+            unclear=self.unclear + other.unclear,
+            existing_ids=self.existing_ids + other.existing_ids,
+        )

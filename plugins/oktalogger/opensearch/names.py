@@ -1,0 +1,83 @@
+"""The names of the indices, aliases and templates that oktalogger keeps in OpenSearch."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+DEFAULT_PREFIX = "okta-system-log"
+# No dots: a document-level monitor takes a name with a dot for a pattern and refuses it.
+_PREFIX = re.compile(r"[a-z0-9][a-z0-9_-]{0,199}")
+
+
+@dataclass(frozen=True, slots=True)
+class IndexNames:
+    """Every name that derives from one prefix.
+
+    :param prefix: the alias of the events, and how each other name begins: lower-case letters, digits, ``-``, ``_``
+    :raises ValueError: where the prefix cannot be (the start of) an index name
+    """
+
+    prefix: str = DEFAULT_PREFIX
+
+    def __post_init__(self) -> None:
+        if not _PREFIX.fullmatch(self.prefix):
+            raise ValueError(
+                f"The index prefix {self.prefix!r} is not usable: take lower-case letters, digits, '-' and '_', "
+                "beginning with a letter or a digit, 200 characters at most, and no dots "
+                "(document-level monitors refuse them)."
+            )
+
+    @property
+    def alias(self) -> str:
+        """The alias over all months; the newest month is its write index."""
+        return self.prefix
+
+    @property
+    def rejected(self) -> str:
+        """The index of the events that OpenSearch refused."""
+        return f"{self.prefix}-rejected"
+
+    @property
+    def ledger(self) -> str:
+        """The index with one document per window."""
+        return f"{self.prefix}-ledger"
+
+    @property
+    def template(self) -> str:
+        """The index template of the months."""
+        return self.prefix
+
+    @property
+    def side_indices(self) -> tuple[str, ...]:
+        """The indices beside the months, each with a template of the same name."""
+        return (self.rejected, self.ledger)
+
+    @property
+    def month_pattern(self) -> str:
+        """What the template of the months matches: none of the side indices."""
+        return f"{self.prefix}-20*-*"
+
+    def month_index(self, published: datetime) -> str:
+        """Name the index of an event: a pure function of ``published``, so that a second load meets the first.
+
+        :param published: when Okta says that the event happened; with a time zone
+        :raises ValueError: where ``published`` has no time zone
+        """
+        if published.tzinfo is None:
+            raise ValueError(f"published has no time zone: {published.isoformat()}")
+        at = published.astimezone(UTC)
+        return f"{self.prefix}-{at.year:04d}-{at.month:02d}"
+
+    def is_month(self, index: str) -> bool:
+        """Say whether this is the name of a month's index."""
+        return re.fullmatch(r"20\d\d-(0[1-9]|1[0-2])", index.removeprefix(f"{self.prefix}-")) is not None
+
+    def write_alias(self, index: str) -> str:
+        """The alias through which one index is written.
+
+        Writing to an alias that must exist (``require_alias``) is what keeps OpenSearch from making a missing index
+        anew without our mapping: together with its index the alias is gone.
+        """
+        return f"{index}-write"

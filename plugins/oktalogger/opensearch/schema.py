@@ -1,0 +1,297 @@
+"""Index templates, months and the alias over them: made where missing, upgraded where older, never taken over.
+
+What the role of the loader needs for it: on the cluster ``indices:admin/index_template/get``, ``.../put`` and
+``.../simulate_index``; on the indices ``indices:admin/get``, ``indices:admin/create``, ``indices:admin/aliases`` and
+``indices:admin/mapping/put``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from oktalogger.opensearch.errors import (
+    IndexBlockedError,
+    IndexConflictError,
+    OpenSearchLoadError,
+    OpenSearchRequestError,
+    OpenSearchUnavailableError,
+)
+from oktalogger.opensearch.state import (
+    IndexState,
+    TemplateState,
+    check_indices,
+    check_template,
+    check_would_be_ours,
+    read_indices,
+    read_templates,
+)
+from oktalogger.opensearch.templates import Template, month_template, side_template
+from oktalogger.opensearch.transport import call
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from opensearchpy import OpenSearch
+
+    from oktalogger.opensearch.names import IndexNames
+
+_RACES = 6
+Outcome = Literal["made", "upgraded", "unchanged", "newer"]
+
+
+@dataclass(frozen=True, slots=True)
+class SchemaReport:
+    """What :func:`ensure_schema` found and did.
+
+    :param version: the version of our mapping
+    :param template: what became of the template of the months; ``newer`` where the server's is newer than ours, which
+        is then left alone
+    :param side_templates: the same for the templates of the indices beside the months
+    :param made_indices: which of these indices had to be made
+    :param upgraded_indices: indices whose mapping got the fields of our version
+    :param not_upgraded: indices that keep an older mapping, each with the reason, as a month that was archived
+        read-only; nothing can be loaded into them
+    :param ready_months: months that can be loaded into as they are; the others need :func:`ensure_month`
+    """
+
+    version: int
+    template: Outcome
+    side_templates: Mapping[str, Outcome]
+    made_indices: tuple[str, ...]
+    upgraded_indices: tuple[str, ...]
+    not_upgraded: Mapping[str, str]
+    ready_months: frozenset[str]
+
+
+def ensure_schema(
+    client: OpenSearch, names: IndexNames, *, shards: int | None = None, replicas: int | None = None
+) -> SchemaReport:
+    """Bring templates, existing months and the indices beside them to our version. Two requests where all is well.
+
+    Several tasks may do this at once. A template or mapping of a newer version is left as it is.
+
+    :param client: the client
+    :param names: the names of the deployment
+    :param shards: primary shards of a month to come; None leaves what the template says (1 in a new one)
+    :param replicas: copies of each shard of an index to come; None leaves what the template says (in a new one 1 where
+        there is a second node)
+    :raises IndexConflictError: where something that is not ours is in the way; nothing of it was changed
+    :raises OpenSearchLoadError: for all else
+    """
+    months = month_template(names, shards=shards, replicas=replicas)
+    sides = {index: side_template(names, index, replicas=replicas) for index in names.side_indices}
+    found = read_templates(client, names)
+    for template in (months, *sides.values()):
+        check_template(template, found.get(template.name))
+    indices = read_indices(client, (names.alias, *sides, *map(names.write_alias, sides)))
+    check_indices(names, indices, written=sides)
+    outcomes = {
+        template.name: _ensure_template(client, names, template, found.get(template.name))
+        for template in (months, *sides.values())
+    }
+    upgraded, not_upgraded = _upgrade_mappings(client, months, sides, indices)
+    made = [
+        index
+        for index, template in sides.items()
+        if not _is_ready(names, index, indices) and _ensure_index(client, names, template, index)
+    ]
+    return SchemaReport(
+        version=months.version,
+        template=outcomes.pop(months.name),
+        side_templates=outcomes,
+        made_indices=tuple(made),
+        upgraded_indices=upgraded,
+        not_upgraded=not_upgraded,
+        ready_months=frozenset(
+            name
+            for name in indices
+            if names.is_month(name) and name not in not_upgraded and not _alias_actions(names, name, indices)
+        ),
+    )
+
+
+def ensure_month(client: OpenSearch, names: IndexNames, index: str) -> bool:
+    """Make a month's index with our mapping, and see to it that the newest month is the alias's write index.
+
+    One request where all is well; call :func:`ensure_schema` first. Several tasks may do this at once, for the same
+    month and for others: the alias is changed in one atomic action from what was read just before, and whoever comes
+    second reads again.
+
+    :param client: the client
+    :param names: the names of the deployment
+    :param index: the name of the month's index, from :meth:`IndexNames.month_index`
+    :return: whether it was made just now, by us
+    :raises IndexConflictError: where something that is not ours is in the way; nothing of it was changed
+    :raises OpenSearchLoadError: for all else
+    """
+    if not names.is_month(index):
+        raise ValueError(f"{index} is not the index of a month under the prefix {names.prefix}.")
+    return _ensure_index(client, names, month_template(names), index)
+
+
+def _ensure_template(client: OpenSearch, names: IndexNames, template: Template, found: TemplateState | None) -> Outcome:
+    for _ in range(_RACES):
+        check_template(template, found)
+        if found is None:
+            if _put_template(client, template, create=True):
+                return "made"
+            # Another task made it just now, or somebody else did.
+            found = read_templates(client, names).get(template.name)
+            continue
+        if found.meta.version > template.version:
+            return "newer"
+        if found.meta.version == template.version and _as_asked(template, found):
+            return "unchanged"
+        _put_template(client, template, create=False)
+        return "upgraded"
+    raise _lost_races(template.name)
+
+
+def _put_template(client: OpenSearch, template: Template, *, create: bool) -> bool:
+    """PUT it; False where ``create`` was asked for and somebody was faster."""
+    try:
+        call(
+            client,
+            "PUT",
+            f"/_index_template/{template.name}",
+            doing=f"to put the index template {template.name}",
+            index=template.name,
+            params={"create": "true"} if create else None,
+            body=template.body,
+        )
+    except OpenSearchLoadError as error:
+        if error.status == 400 and error.error_type == "illegal_argument_exception":
+            if create and "already exists" in (error.reason or ""):
+                return False
+            if "same priority" in (error.reason or ""):
+                raise IndexConflictError(
+                    f"OpenSearch refused the index template {template.name}: {error.reason}. Another template matches "
+                    "the same indices with the same priority: change its priority or patterns, or give oktalogger "
+                    "another index prefix (OKTALOGGER_INDEX_PREFIX).",
+                    status=error.status,
+                    error_type=error.error_type,
+                    reason=error.reason,
+                    index=template.name,
+                ) from error
+        raise
+    return True
+
+
+def _as_asked(template: Template, found: TemplateState) -> bool:
+    """Compare the settings that were asked for; who asks for none keeps what he set by hand."""
+    return all(str(found.settings.get(name)) == str(value) for name, value in template.asked.items())
+
+
+def _upgrade_mappings(
+    client: OpenSearch, months: Template, sides: Mapping[str, Template], indices: dict[str, IndexState]
+) -> tuple[tuple[str, ...], dict[str, str]]:
+    """Upgrade all; one that cannot be upgraded stops nobody from loading into the others."""
+    done, not_done = [], {}
+    for name, index in sorted(indices.items()):
+        try:
+            if _upgrade_mapping(client, sides.get(name, months), index):
+                done.append(name)
+        except (IndexBlockedError, IndexConflictError) as error:
+            not_done[name] = str(error)
+    return tuple(done), not_done
+
+
+def _upgrade_mapping(client: OpenSearch, template: Template, index: IndexState) -> bool:
+    """Add the fields of our version to an index with an older mapping; documents already in it stay as they are."""
+    if index.meta.version >= template.version:
+        return False
+    doing = f"to upgrade the mapping of {index.name} from version {index.meta.version} to {template.version}"
+    try:
+        call(client, "PUT", f"/{index.name}/_mapping", doing=doing, index=index.name, body=template.mappings)
+    except OpenSearchRequestError as error:
+        raise IndexConflictError(
+            f"{error} Somebody changed that mapping so that ours does not fit any more: reindex the index under "
+            "another name and delete it, then load its windows again.",
+            status=error.status,
+            error_type=error.error_type,
+            reason=error.reason,
+            index=index.name,
+        ) from error
+    return True
+
+
+def _ensure_index(client: OpenSearch, names: IndexNames, template: Template, index: str) -> bool:
+    made = False
+    for _ in range(_RACES):
+        indices = read_indices(client, (names.alias, index, names.write_alias(index)))
+        check_indices(names, indices, written=(index,))
+        if index not in indices:
+            check_would_be_ours(client, template, index)
+            made = _create(client, names, index) or made
+            continue
+        actions = _alias_actions(names, index, indices)
+        if not actions:
+            _upgrade_mapping(client, template, indices[index])
+            return made
+        _apply(client, index, actions)
+    raise _lost_races(index)
+
+
+def _is_ready(names: IndexNames, index: str, indices: dict[str, IndexState]) -> bool:
+    return index in indices and not _alias_actions(names, index, indices)
+
+
+def _create(client: OpenSearch, names: IndexNames, index: str) -> bool:
+    """Make an index from its template, its aliases included; False where somebody was faster."""
+    aliases: dict[str, Any] = {names.write_alias(index): {}}
+    if index not in names.side_indices:
+        # Not yet the write index: whether it is the newest is decided from what is there afterwards.
+        aliases[names.alias] = {"is_write_index": False}
+    try:
+        call(client, "PUT", f"/{index}", doing=f"to make the index {index}", index=index, body={"aliases": aliases})
+    except IndexConflictError as error:
+        if error.error_type != "resource_already_exists_exception":
+            raise
+        return False
+    return True
+
+
+def _alias_actions(names: IndexNames, index: str, indices: dict[str, IndexState]) -> list[dict[str, Any]]:
+    """Say what has to change for one index to be writable, and for the newest month to be the write index."""
+    actions: list[dict[str, Any]] = []
+
+    def add(name: str, alias: str, **how: bool) -> None:
+        actions.append({"add": {"index": name, "alias": alias, **how}})
+
+    if names.write_alias(index) not in indices[index].aliases:
+        add(index, names.write_alias(index))
+    if index in names.side_indices:
+        return actions
+    newest = max(name for name in indices if names.is_month(name))
+    for state in indices.values():
+        is_write = state.aliases.get(names.alias)
+        if state.name == newest and not is_write:
+            add(newest, names.alias, is_write_index=True)
+        elif state.name != newest and (is_write or (is_write is None and state.name == index)):
+            add(state.name, names.alias, is_write_index=False)
+    return actions
+
+
+def _apply(client: OpenSearch, index: str, actions: list[dict[str, Any]]) -> None:
+    """Change the aliases in one atomic action; losing a race is no error, the caller reads again."""
+    try:
+        call(
+            client,
+            "POST",
+            "/_aliases",
+            doing=f"to give {index} its aliases",
+            index=index,
+            body={"actions": actions},
+        )
+    except OpenSearchLoadError as error:
+        lost = "more than one write index" in (error.reason or "") or error.error_type == "index_not_found_exception"
+        if not lost:
+            raise
+
+
+def _lost_races(name: str) -> OpenSearchUnavailableError:
+    return OpenSearchUnavailableError(
+        f"Others kept changing {name} while oktalogger was setting it up, {_RACES} times in a row: try again.",
+        index=name,
+    )

@@ -1,0 +1,122 @@
+"""The operators around a backfill: which chunks are to load, and what is left afterwards."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from oktalogger.compat import AirflowFailException, get_setting_int
+from oktalogger.operators.ledgered import LedgerOperator, now, windows_of
+from oktalogger.pipeline.backfill import BackfillError, check_count, chunks, name_of, read_request, to_load, warnings
+from oktalogger.pipeline.window import Window, format_instant, gaps
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from oktalogger.compat import Context
+
+
+class BackfillPlanOperator(LedgerOperator):
+    """
+    Reads the params of a run and says which chunks are to load; those that the ledger shows complete are left out.
+
+    Returned, and so left as an XCom, is what a mapped load needs: ``since``, ``until`` and ``unit`` of each chunk. The
+    range itself is left as the XCom ``range``.
+
+    :param okta_conn_id: as for the load
+    :param opensearch_conn_id: as for the load
+    :param index_prefix: as for the load
+    """
+
+    def execute(self, context: Context) -> list[dict[str, str]]:
+        """Return the chunks to load.
+
+        :raises AirflowFailException: where the params make no sense, in a sentence
+        :raises OpenSearchLoadError: where OpenSearch was out of reach
+        """
+        at = now()
+        try:
+            request = read_request(context["params"], now=at)
+            for warning in warnings(request, now=at):
+                self.log.warning("%s", warning)
+            with self.org_ledger() as org:
+                complete = org.within(request.window).complete
+            parts = to_load(request, complete)
+            check_count(parts, request, get_setting_int("core", "max_map_length", 1024))
+        except BackfillError as error:
+            raise AirflowFailException(str(error)) from error
+        total = len(chunks(request.window, request.chunk))
+        self.log.info("Loading %d of the %d chunks of %s; the others are complete.", len(parts), total, request.window)
+        context["ti"].xcom_push(key="range", value=_unit(request.window) | {"skipped": total - len(parts)})
+        return [_unit(part) for part in parts]
+
+
+class BackfillSummaryOperator(LedgerOperator):
+    """
+    Says at the end of a backfill what was loaded and what is left, by the ledger. With something left the task fails.
+
+    :param windows: what :class:`BackfillPlanOperator` returned (templated)
+    :param whole: its XCom ``range`` (templated)
+    :param okta_conn_id: as for the load
+    :param opensearch_conn_id: as for the load
+    :param index_prefix: as for the load
+    """
+
+    template_fields: Sequence[str] = (*LedgerOperator.template_fields, "windows", "whole")
+
+    def __init__(self, *, windows: Any, whole: Any, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.windows = windows
+        self.whole = whole
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Return the figures.
+
+        :raises AirflowFailException: where something is left
+        :raises OpenSearchLoadError: where OpenSearch was out of reach
+        """
+        if self.whole is None:
+            raise AirflowFailException("Nothing was loaded: the task before this one refused the params, and says why.")
+        [whole] = windows_of([self.whole])
+        windows = windows_of(self.windows)
+        with self.org_ledger() as org:
+            entries = [entry for window in windows if (entry := org.entry("backfill", window)) is not None]
+            done = [entry.window for entry in entries if entry.state == "complete"]
+            # The newest entries may not be searchable yet, those read by their names are.
+            left = gaps(whole, [*org.within(whole).complete, *done])
+        figures = {
+            "windows": len(done),
+            "skipped": int(self.whole.get("skipped", 0)),
+            **{
+                name: int(sum(entry.counts.get(name, 0) for entry in entries))
+                for name in ("read", "created", "existing", "rejected", "requests")
+            },
+            "minutes": _minutes(context),
+            "left": [[format_instant(gap.start), format_instant(gap.end)] for gap in left],
+        }
+        self.log.info("%s", _sentence(figures))
+        context["ti"].xcom_push(key="summary", value=figures)
+        if left:
+            raise AirflowFailException(
+                f"{len(left)} parts of {whole} are left: {', '.join(map(str, left[:5]))}"
+                f"{' ...' if len(left) > 5 else ''}. The tasks of these chunks say why. Clear them, or start a "
+                "run with the same params: it loads what is left."
+            )
+        return figures
+
+
+def _minutes(context: Context) -> float:
+    began: datetime | None = getattr(context["dag_run"], "start_date", None)
+    return round((now() - began).total_seconds() / 60, 1) if began else 0.0
+
+
+def _sentence(figures: dict[str, Any]) -> str:
+    return (
+        f"{figures['windows']:,} windows loaded and {figures['skipped']:,} complete before: {figures['read']:,} events "
+        f"read, {figures['created']:,} of them new, {figures['rejected']:,} refused; {figures['requests']:,} requests, "
+        f"{figures['minutes']} minutes; {len(figures['left'])} parts left."
+    )
+
+
+def _unit(window: Window) -> dict[str, Any]:
+    return {"since": format_instant(window.start), "until": format_instant(window.end), "unit": name_of(window)}

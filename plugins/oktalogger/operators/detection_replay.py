@@ -1,0 +1,245 @@
+"""The operators that run detections over the past, and over what a load has just brought."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from oktalogger.compat import AirflowFailException, AirflowSkipException, triggering_events
+from oktalogger.detections.alerting import AlertingClient
+from oktalogger.detections.alerts import mark_notified, pending_alerts
+from oktalogger.detections.cli import UsageError, chosen
+from oktalogger.detections.deployment import monitor_settings
+from oktalogger.detections.matches import matches_index
+from oktalogger.detections.replay import Span, replay, table
+from oktalogger.detections.replay_report import merge_rows, rows_text, windows_of
+from oktalogger.notifications.channels import notify
+from oktalogger.opensearch.names import IndexNames
+from oktalogger.operators.detections import DetectionOperator, failing_at_once
+from oktalogger.pipeline.window import Window, WindowError, format_instant, parse_instant, resolve_window
+from oktalogger.settings import load_settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from oktalogger.compat import Context
+    from oktalogger.detections.replay import Found
+    from oktalogger.settings import Settings
+
+# How far before a load's first event was announced its documents can have been stored.
+_MARGIN = timedelta(minutes=2)
+_LOAD_OF_UNKNOWN_LENGTH = timedelta(minutes=10)
+_BY_HAND = timedelta(hours=1)
+
+
+class DetectionReplayUnitsOperator(DetectionOperator):
+    """
+    Cuts a replay into parts, one for each rule and day, for :class:`DetectionReplayOperator` to be mapped over.
+
+    The parts are what is returned. With many rules and many days a part is several days.
+
+    :param since: start of the time range, RFC 3339 (templated)
+    :param until: end of the time range, itself not part of it (templated)
+    :param rules: names, ids or files of rules, also as one text with blanks between; ``*`` and ``?`` may stand in
+        (templated); none takes all, also the disabled
+    :param opensearch_conn_id: Airflow connection to OpenSearch (templated); None takes
+        ``OKTALOGGER_OPENSEARCH_CONN_ID``
+    :param folder: the folder of rules (templated); None takes ``include/detections``
+    """
+
+    template_fields: Sequence[str] = (*DetectionOperator.template_fields, "since", "until", "rules")
+
+    def __init__(self, *, since: str, until: str, rules: str | Sequence[str] = (), **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.since = since
+        self.until = until
+        self.rules = rules
+
+    def execute(self, context: Context) -> list[dict[str, Any]]:
+        """Cut, and return the parts.
+
+        :raises AirflowFailException: where the params make no sense
+        """
+        try:
+            with failing_at_once():
+                window = Window(parse_instant(self.since, name="from"), parse_instant(self.until, name="to"))
+                rules = chosen(self._detections(), _patterns(self.rules))
+        except (WindowError, UsageError) as error:
+            raise AirflowFailException(str(error)) from error
+        parts = [
+            {
+                "detection_id": rule.id,
+                "since": format_instant(part.start),
+                "until": format_instant(part.end),
+                "unit": f"{rule.name} {part.start:%Y-%m-%d}",
+            }
+            for part in windows_of(window, rules=len(rules))
+            for rule in rules
+        ]
+        self.log.info("%d rules over %s: %d parts.", len(rules), window, len(parts))
+        return parts
+
+
+class DetectionReplayOperator(DetectionOperator):
+    """
+    Runs one rule over one part of the past, events loaded by a backfill included, and stores what it finds.
+
+    Matches have ids of their own that stay the same, so running it again stores nothing twice.
+
+    :param detection_id: the rule's id
+    :param since: start of the time range, RFC 3339 (templated)
+    :param until: end of the time range, itself not part of it (templated)
+    :param unit: what the mapped task is called in the UI
+    :param opensearch_conn_id: Airflow connection to OpenSearch (templated); None takes
+        ``OKTALOGGER_OPENSEARCH_CONN_ID``
+    :param folder: the folder of rules (templated); None takes ``include/detections``
+    """
+
+    template_fields: Sequence[str] = (*DetectionOperator.template_fields, "since", "until")
+
+    def __init__(self, *, detection_id: str, since: str, until: str, unit: str = "", **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.detection_id = detection_id
+        self.since = since
+        self.until = until
+        self.unit = unit
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Run the rule, and return a row of the table.
+
+        :raises AirflowFailException: where no retry can help
+        :raises OpenSearchLoadError: where OpenSearch was out of reach
+        """
+        settings = load_settings()
+        with failing_at_once():
+            [rule] = chosen(self._detections(), [self.detection_id])
+            span = Span(resolve_window(self.since, self.until, None, None))
+            client = self._hook(settings).client
+            try:
+                [found] = replay(
+                    client,
+                    IndexNames(settings.index_prefix),
+                    [rule],
+                    span,
+                    run_id=str(context["run_id"]),
+                    settings=monitor_settings(settings),
+                )
+            finally:
+                client.close()
+        self.log.info("\n%s", table([found]))
+        return found.as_dict()
+
+
+class DetectionReplayReportOperator(DetectionOperator):
+    """
+    Prints what a replay found, one line for each rule: matches, first, last, an example.
+
+    :param rows: what the mapped tasks returned (templated)
+    """
+
+    template_fields: Sequence[str] = (*DetectionOperator.template_fields, "rows")
+
+    def __init__(self, *, rows: Any, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.rows = rows
+
+    def execute(self, context: Context) -> list[dict[str, Any]]:
+        """Print, and return the lines as plain values."""
+        merged = merge_rows(row for row in self.rows or () if row)
+        self.log.info("\n%s", rows_text(merged))
+        return merged
+
+
+class DetectionAlertOperator(DetectionOperator):
+    """
+    Runs the enabled rules over what has just been loaded, and notifies: for clusters without the Alerting plugin.
+
+    On a cluster with the plugin it is skipped. Nobody hears of the same events twice; a notification that fails is
+    tried again with the task.
+
+    What has just been loaded is what the assets (Airflow 2: datasets) that started the run say; in a run that somebody
+    started, the params ``since`` and ``until``, or the last hour.
+
+    :param opensearch_conn_id: Airflow connection to OpenSearch (templated); None takes
+        ``OKTALOGGER_OPENSEARCH_CONN_ID``
+    :param folder: the folder of rules (templated); None takes ``include/detections``
+    """
+
+    def execute(self, context: Context) -> list[dict[str, Any]]:
+        """Look, notify, and return what was found.
+
+        :raises AirflowSkipException: where the cluster has the Alerting plugin
+        :raises AirflowFailException: where no retry can help
+        :raises OpenSearchLoadError: where OpenSearch was out of reach
+        """
+        settings = load_settings()
+        with failing_at_once():
+            client = self._hook(settings).client
+            try:
+                if AlertingClient(client).available():
+                    raise AirflowSkipException(
+                        "This cluster has the Alerting plugin: its monitors look for what the rules say, and there is "
+                        "nothing to do here."
+                    )
+                self.log.info(
+                    "This cluster has no Alerting plugin: detections run here, after each load, and notify by Airflow."
+                )
+                names = IndexNames(settings.index_prefix)
+                rules = [rule for rule in self._detections() if rule.enabled]
+                span = Span(loaded_range(context), by="loaded", historical=False)
+                self.log.info("%d rules over what was loaded in %s.", len(rules), span.window)
+                common = monitor_settings(settings)
+                found = replay(client, names, rules, span, run_id=str(context["run_id"]), settings=common)
+                some = [item for item in found if item.matches]
+                self.log.info("%s", f"\n{table(some)}" if some else "No rule found anything.")
+                self._notify(client, names, some, settings, context)
+            finally:
+                client.close()
+        return [item.as_dict() for item in some]
+
+    def _notify(
+        self, client: Any, names: IndexNames, found: Iterable[Found], settings: Settings, context: Context
+    ) -> None:
+        index = matches_index(names)
+        common = monitor_settings(settings)
+        failed: list[Exception] = []
+        for item in found:
+            channels = item.detection.channels_under(common)
+            for alert in pending_alerts(client, index, item.detection, item.matches, channels):
+                try:
+                    notify(alert, settings.detection_notifiers, context)
+                except Exception as error:  # whatever a notifier raises; the others are to be told all the same
+                    self.log.exception("The channel %s could not be told: %s", alert.channel, alert.subject)
+                    failed.append(error)
+                    continue
+                mark_notified(client, index, alert)
+                self.log.info("Told %s: %s", alert.channel, alert.subject)
+        if failed:
+            raise failed[0]
+
+
+def loaded_range(context: Context) -> Window:
+    """Return the time range in which documents were stored that nobody has looked at yet."""
+    now = datetime.now(UTC)
+    events = triggering_events(context)
+    if events:
+        # The database's clock may be ahead of this machine's.
+        return Window(min(now, *(_began(at, extra) for at, extra in events)) - _MARGIN, now)
+    params: Mapping[str, Any] = context.get("params") or {}
+    try:
+        if params.get("since") or params.get("until"):
+            return resolve_window(params.get("since"), params.get("until"), None, None)
+    except WindowError as error:
+        raise AirflowFailException(str(error)) from error
+    return Window(now - _BY_HAND, now)
+
+
+def _began(at: datetime, extra: Mapping[str, Any]) -> datetime:
+    seconds = extra.get("seconds")
+    return at - (timedelta(seconds=float(seconds)) if seconds is not None else _LOAD_OF_UNKNOWN_LENGTH)
+
+
+def _patterns(rules: Any) -> list[str]:
+    if isinstance(rules, str):
+        return rules.split()
+    return [str(rule) for rule in rules or ()]

@@ -1,0 +1,242 @@
+"""The operators that bring OpenSearch's monitors in step with the detection rules."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from oktalogger.compat import AirflowFailException, AirflowSkipException, BaseOperator
+from oktalogger.detections.alerting import AlertingClient
+from oktalogger.detections.apply import SyncIncompleteError, SyncOptions, apply_sync, plan_sync, render_all
+from oktalogger.detections.bundle import BundleError, load_detections
+from oktalogger.detections.channels import ChannelError
+from oktalogger.detections.deployment import monitor_settings
+from oktalogger.detections.plan import CHANGES, Kind, PlanRefusedError, check_deletions
+from oktalogger.detections.problems import DetectionsError
+from oktalogger.detections.report import plan_text, result_text
+from oktalogger.detections.stored import Owner
+from oktalogger.hooks.extras import ConnectionSettingsError
+from oktalogger.hooks.opensearch import OpenSearchHook
+from oktalogger.opensearch.errors import OpenSearchLoadError
+from oktalogger.opensearch.names import IndexNames
+from oktalogger.resources import include_dir
+from oktalogger.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from oktalogger.compat import Context
+    from oktalogger.detections.model import CompiledDetection, RenderedMonitor
+    from oktalogger.detections.plan import Plan, Step
+
+# With more changes than that, a mapped task stands for several: people read names, not hundreds of them.
+MOST_UNITS = 50
+
+
+class DetectionOperator(BaseOperator):
+    """
+    What operators that deal with detections have in common.
+
+    :param opensearch_conn_id: Airflow connection to OpenSearch (templated); None takes
+        ``OKTALOGGER_OPENSEARCH_CONN_ID``
+    :param folder: the folder of rules (templated); None takes ``include/detections``
+    """
+
+    template_fields: Sequence[str] = ("opensearch_conn_id", "folder")
+    ui_color = "#e8dcff"
+
+    def __init__(self, *, opensearch_conn_id: str | None = None, folder: str | None = None, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.opensearch_conn_id = opensearch_conn_id
+        self.folder = folder
+
+    def _detections(self) -> tuple[CompiledDetection, ...]:
+        return load_detections(Path(self.folder) if self.folder else include_dir() / "detections")
+
+    def _hook(self, settings: Settings) -> OpenSearchHook:
+        return OpenSearchHook(self.opensearch_conn_id or settings.opensearch_conn_id)
+
+
+@contextmanager
+def failing_at_once() -> Iterator[None]:
+    """Let what no retry can mend fail the task at once.
+
+    :raises AirflowFailException: in its place
+    """
+    try:
+        yield
+    except (BundleError, DetectionsError, ChannelError, ConnectionSettingsError, PlanRefusedError) as error:
+        raise AirflowFailException(str(error)) from error
+    except OpenSearchLoadError as error:
+        if error.retryable:
+            raise
+        raise AirflowFailException(str(error)) from error
+
+
+@contextmanager
+def _sync(operator: DetectionOperator, context: Context) -> Iterator[_Sync]:
+    with failing_at_once():
+        sync = _Sync(operator, context)
+        try:
+            yield sync
+        finally:
+            sync.hook.client.close()
+
+
+class _Sync:
+    """One task's view of the cluster and of the rules."""
+
+    def __init__(self, operator: DetectionOperator, context: Context) -> None:
+        self.settings = load_settings()
+        params = context.get("params") or {}
+        self.dry_run = bool(params.get("dry_run"))
+        self.confirmed = bool(params.get("confirm_deletions"))
+        self.put_back = frozenset(params.get("put_back") or ())
+        self.hook = operator._hook(self.settings)
+        self.client = AlertingClient(self.hook.client)
+        self.owner = Owner(self.settings.index_prefix)
+
+    def rendered(self, detections: Sequence[CompiledDetection]) -> list[RenderedMonitor]:
+        names = IndexNames(self.settings.index_prefix)
+        common = monitor_settings(self.settings, dashboards_url=self.hook.dashboards_url)
+        return render_all(self.client, detections, names, common)
+
+    def options(self, only: Sequence[str] | None = None) -> SyncOptions:
+        return SyncOptions(
+            delete_share=self.settings.detection_delete_percent / 100,
+            confirm_deletions=self.confirmed,
+            put_back=self.put_back,
+            only=None if only is None else frozenset(only),
+        )
+
+
+class DetectionPlanOperator(DetectionOperator):
+    """
+    Says what has to be done so that OpenSearch has the monitors that the rules say, and does nothing.
+
+    The plan is in the log, and as plain values the XCom ``plan``. What is returned is what has to be done in parts, for
+    :class:`DetectionApplyOperator` to be mapped over; with the param ``dry_run`` there are none. On a cluster without
+    the Alerting plugin the task is skipped.
+
+    :param opensearch_conn_id: Airflow connection to OpenSearch (templated); None takes
+        ``OKTALOGGER_OPENSEARCH_CONN_ID``
+    :param folder: the folder of rules (templated); None takes ``include/detections``
+    """
+
+    plan_key: ClassVar[str] = "plan"
+
+    def execute(self, context: Context) -> list[dict[str, Any]]:
+        """Plan, and return the parts.
+
+        :raises AirflowSkipException: where the cluster has no Alerting plugin
+        :raises AirflowFailException: where no retry can help
+        :raises OpenSearchLoadError: where OpenSearch was out of reach
+        """
+        with _sync(self, context) as sync:
+            detections = self._detections()
+            if not sync.client.available():
+                raise AirflowSkipException(
+                    "This cluster has no Alerting plugin, so there are no monitors to look after: detections run by "
+                    "replay, in the DAG okta_detections_after_load."
+                )
+            plan = plan_sync(sync.client, sync.rendered(detections), sync.owner, sync.options())
+            self.log.info("%d rules. The plan:\n%s", len(detections), plan_text(plan))
+            if not sync.dry_run:
+                share = sync.settings.detection_delete_percent / 100
+                check_deletions(plan, share=share, confirmed=sync.confirmed)
+        context["ti"].xcom_push(key=self.plan_key, value=plan.as_dict())
+        return [] if sync.dry_run else parts(plan)
+
+
+class DetectionApplyOperator(DetectionOperator):
+    """
+    Carries out a part of a plan. It reads and plans again itself, so it may be retried or cleared at any time.
+
+    :param detection_ids: ids of the rules to deal with
+    :param unit: what the mapped task is called in the UI
+    :param opensearch_conn_id: Airflow connection to OpenSearch (templated); None takes
+        ``OKTALOGGER_OPENSEARCH_CONN_ID``
+    :param folder: the folder of rules (templated); None takes ``include/detections``
+    """
+
+    def __init__(self, *, detection_ids: Sequence[str], unit: str = "", **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.detection_ids = detection_ids
+        self.unit = unit
+
+    def execute(self, context: Context) -> list[dict[str, Any]]:
+        """Apply, and return the steps that were carried out.
+
+        :raises AirflowFailException: where no retry can help
+        :raises SyncIncompleteError: where something could not be done
+        :raises OpenSearchLoadError: where OpenSearch was out of reach
+        """
+        with _sync(self, context) as sync:
+            rendered = sync.rendered(self._detections())
+            try:
+                result = apply_sync(
+                    sync.client, rendered, sync.owner, sync.options(self.detection_ids), on_step=self._say
+                )
+            except SyncIncompleteError as error:
+                self.log.error("%s", result_text(error.result))
+                raise
+        self.log.info("%d writes in %d requests.", result.writes, result.requests)
+        return [step.as_dict() for step in result.done]
+
+    def _say(self, step: Step) -> None:
+        self.log.info("Done: %s %s", step.kind, step.name)
+
+
+class DetectionVerifyOperator(DetectionOperator):
+    """
+    Reads everything once more and fails if OpenSearch does not have the monitors that the rules say.
+
+    What people changed by hand is no failure: it is named in the log, with the difference.
+
+    :param opensearch_conn_id: Airflow connection to OpenSearch (templated); None takes
+        ``OKTALOGGER_OPENSEARCH_CONN_ID``
+    :param folder: the folder of rules (templated); None takes ``include/detections``
+    """
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Compare, and return the counts by kind.
+
+        :raises AirflowSkipException: in a dry run
+        :raises AirflowFailException: where no retry can help
+        :raises SyncIncompleteError: where something is left to be done
+        :raises OpenSearchLoadError: where OpenSearch was out of reach
+        """
+        with _sync(self, context) as sync:
+            if sync.dry_run:
+                raise AirflowSkipException("This is a dry run: nothing was to be done.")
+            # Without put_back, which is done by now and would have to be done again.
+            options = SyncOptions()
+            plan = plan_sync(sync.client, sync.rendered(self._detections()), sync.owner, options)
+        self.log.info("The monitors are now:\n%s", plan_text(plan))
+        wrong = [*plan.changes, *(step for step in plan.of(Kind.UNCHANGED) if step.differences)]
+        if wrong:
+            names = ", ".join(step.name for step in wrong[:5]) + (", ..." if len(wrong) > 5 else "")
+            raise AirflowFailException(f"{len(wrong)} monitors are not as their rules say: {names}. See the log.")
+        return plan.counts
+
+
+def parts(plan: Plan) -> list[dict[str, Any]]:
+    """Cut a plan's changes into parts, each the arguments of a :class:`DetectionApplyOperator`.
+
+    :param plan: the plan
+    :return: a part for each change, or, where there are many, a part for several changes of one kind
+    """
+    size = max(1, -(-len(plan.changes) // MOST_UNITS))
+    cut: list[dict[str, Any]] = []
+    seen: set[str] = set()
+    for kind in CHANGES:
+        # What else is to be done about a rule is done with the first: no two tasks deal with one rule.
+        steps = [step for step in plan.of(kind) if step.detection_id not in seen]
+        seen |= {step.detection_id for step in steps}
+        for start in range(0, len(steps), size):
+            some = steps[start : start + size]
+            first = some[0].name.removeprefix("oktalogger: ")
+            name = f"{kind}: {first}" + (f" and {len(some) - 1} more" if len(some) > 1 else "")
+            cut.append({"detection_ids": sorted({step.detection_id for step in some}), "unit": name})
+    return cut

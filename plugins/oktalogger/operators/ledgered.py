@@ -1,0 +1,119 @@
+"""What the operators have in common that go by the ledger and load nothing themselves."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from oktalogger.compat import AirflowFailException, BaseOperator
+from oktalogger.hooks.extras import ConnectionSettingsError
+from oktalogger.hooks.okta import OktaHook
+from oktalogger.hooks.opensearch import OpenSearchHook
+from oktalogger.opensearch.errors import OpenSearchLoadError
+from oktalogger.opensearch.names import IndexNames
+from oktalogger.pipeline.ledger import LedgerEntry, LedgerKey
+from oktalogger.pipeline.reconcile import Ledgered
+from oktalogger.pipeline.window import Window, WindowError, parse_instant
+from oktalogger.settings import Settings, SettingsError, load_settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from oktalogger.opensearch.ledger import Ledger
+    from oktalogger.pipeline.document import LoadKind
+
+
+@dataclass(frozen=True, slots=True)
+class OrgLedger:
+    """The ledger as one org's tasks see it.
+
+    :param ledger: where entries are
+    :param org: the org's host name
+    :param filter: Okta's filter expression of the connection
+    :param q: Okta's keyword search of the connection
+    :param settings: of the deployment
+    """
+
+    ledger: Ledger
+    org: str
+    filter: str | None
+    q: str | None
+    settings: Settings
+
+    def within(self, window: Window) -> Ledgered:
+        """Sum up what the ledger says of a range."""
+        return Ledgered.of(self.ledger.entries(self.org, window), self.filter, self.q)
+
+    def entry(self, kind: LoadKind, window: Window) -> LedgerEntry | None:
+        """Return the entry of one window, as it is at this moment."""
+        key = LedgerKey(self.org, kind, window, self.filter, self.q)
+        return self.ledger.read(key.id)[0]
+
+
+class LedgerOperator(BaseOperator):
+    """
+    What these operators have in common.
+
+    :param okta_conn_id: Airflow connection to the org (templated); only its name and filter are read
+    :param opensearch_conn_id: Airflow connection to OpenSearch (templated); None takes
+        ``OKTALOGGER_OPENSEARCH_CONN_ID``
+    :param index_prefix: name of the alias (templated); None takes ``OKTALOGGER_INDEX_PREFIX``
+    """
+
+    template_fields: Sequence[str] = ("okta_conn_id", "opensearch_conn_id", "index_prefix")
+    ui_color = "#d5ffe8"
+
+    def __init__(
+        self,
+        *,
+        okta_conn_id: str = OktaHook.default_conn_name,
+        opensearch_conn_id: str | None = None,
+        index_prefix: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.okta_conn_id = okta_conn_id
+        self.opensearch_conn_id = opensearch_conn_id
+        self.index_prefix = index_prefix
+
+    @contextmanager
+    def org_ledger(self) -> Iterator[OrgLedger]:
+        """Open the ledger, and let what no retry can mend fail the task at once.
+
+        :raises AirflowFailException: in its place
+        :raises OpenSearchLoadError: where OpenSearch was out of reach
+        """
+        try:
+            settings = load_settings()
+            names = IndexNames(self.index_prefix or settings.index_prefix)
+            connection = OktaHook(self.okta_conn_id).settings
+            hook = OpenSearchHook(self.opensearch_conn_id or settings.opensearch_conn_id)
+            try:
+                hook.store(names, shards=settings.shards, replicas=settings.replicas).prepare()
+                yield OrgLedger(hook.ledger(names), connection.org, connection.filter, connection.q, settings)
+            finally:
+                hook.client.close()
+        except (ConnectionSettingsError, SettingsError, WindowError) as error:
+            raise AirflowFailException(str(error)) from error
+        except OpenSearchLoadError as error:
+            if error.retryable:
+                raise
+            raise AirflowFailException(str(error)) from error
+
+
+def now() -> datetime:
+    """Return the time, in UTC."""
+    return datetime.now(UTC)
+
+
+def windows_of(units: Iterable[Mapping[str, str]] | None) -> tuple[Window, ...]:
+    """Read the windows that a plan gave to mapped tasks.
+
+    :param units: each with ``since`` and ``until``
+    """
+    return tuple(
+        Window(parse_instant(unit["since"], name="since"), parse_instant(unit["until"], name="until"))
+        for unit in units or ()
+    )

@@ -1,0 +1,59 @@
+"""What goes to Airflow's metrics: StatsD or OpenTelemetry, whichever the deployment has. Names: docs/metrics.md."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Final
+
+from oktalogger.compat import Stats
+
+if TYPE_CHECKING:
+    from oktalogger.pipeline.load import LoadPlan, LoadResult
+    from oktalogger.pipeline.reconcile import Findings
+
+COUNTERS: Final = ("requests", "waits", "read", "created", "existing", "late", "rejected", "retried")
+
+
+def measure_load(result: LoadResult, plan: LoadPlan, *, newest: datetime | None, now: datetime) -> None:
+    """Send what one load counted.
+
+    :param result: the counts
+    :param plan: what was loaded
+    :param newest: end of the newest complete window of the org, where somebody knows it
+    :param now: the time
+    """
+    tags = {"org": plan.stamp.org, "kind": plan.stamp.kind}
+    for name in COUNTERS:
+        Stats.incr(f"oktalogger.load.{name}", getattr(result, name), tags=tags)
+    Stats.timing("oktalogger.load.duration", timedelta(seconds=result.seconds), tags=tags)
+    Stats.timing("oktalogger.load.waited", timedelta(seconds=result.waited_seconds), tags=tags)
+    if result.lateness.count:
+        Stats.gauge("oktalogger.load.lateness_max_seconds", result.lateness.max_seconds, tags=tags)
+        Stats.gauge("oktalogger.load.lateness_p95_seconds", result.lateness.percentile(95), tags=tags)
+    if result.rate_remaining is not None:
+        Stats.gauge("oktalogger.load.rate_remaining", result.rate_remaining, tags=tags)
+    if newest is not None:
+        measure_behind(plan.stamp.org, newest, now)
+
+
+def measure_behind(org: str, newest: datetime, now: datetime) -> None:
+    """Send how far behind now the newest complete window is.
+
+    :param org: the org's host name
+    :param newest: that window's end
+    :param now: the time
+    """
+    Stats.gauge("oktalogger.load.behind_seconds", (now - newest).total_seconds(), tags={"org": org})
+
+
+def measure_findings(org: str, findings: Findings) -> None:
+    """Send what reading again found.
+
+    :param org: the org's host name
+    :param findings: what it was
+    """
+    tags = {"org": org}
+    Stats.gauge("oktalogger.reconcile.late", findings.late, tags=tags)
+    Stats.gauge("oktalogger.reconcile.late_max_seconds", findings.late_max_seconds, tags=tags)
+    Stats.gauge("oktalogger.reconcile.gap_seconds", findings.gap_seconds, tags=tags)
+    Stats.gauge("oktalogger.reconcile.unread", len(findings.unread), tags=tags)

@@ -1,0 +1,159 @@
+"""The operators around reading closed hours again: what to read, and what that found."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from oktalogger.compat import AirflowFailException, get_setting_int
+from oktalogger.notifications.channels import send
+from oktalogger.operators.ledgered import LedgerOperator, OrgLedger, now, windows_of
+from oktalogger.operators.metrics import measure_behind, measure_findings
+from oktalogger.pipeline.backfill import name_of
+from oktalogger.pipeline.reconcile import RETENTION, Findings, closed_hours, covered_time, plan_reconcile
+from oktalogger.pipeline.window import Window, format_instant
+from oktalogger.settings import SettingsError, load_settings
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from oktalogger.compat import Context
+
+
+class ReconcilePlanOperator(LedgerOperator):
+    """
+    Decides what to read again: the closed hours whose turn it is, and every gap in the covered time.
+
+    Returned, and so left as an XCom, is what a mapped load needs: ``since``, ``until`` and ``unit`` of each window.
+    A gap is any part of the covered time that has no complete window in the ledger. All gaps are left as the XCom
+    ``gaps``, and how many hours of them were left to the next run as ``left``.
+
+    :param after: how long after its end an hour is read again; None takes ``OKTALOGGER_RECONCILE_AFTER_HOURS``
+    :param okta_conn_id: as for the load
+    :param opensearch_conn_id: as for the load
+    :param index_prefix: as for the load
+    """
+
+    def __init__(self, *, after: Sequence[timedelta] | None = None, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.after = after
+
+    def execute(self, context: Context) -> list[dict[str, str]]:
+        """Return the windows to read again.
+
+        :raises AirflowFailException: where no retry can help
+        :raises OpenSearchLoadError: where OpenSearch was out of reach
+        """
+        settings = load_settings()
+        after = self.after or [timedelta(hours=hours) for hours in settings.reconcile_after_hours]
+        at = now()
+        with self.org_ledger() as org:
+            ledgered = org.within(Window(at - RETENTION, at))
+        # A run that is caught up reads the hours that it would have read then.
+        closed = closed_hours(context.get("data_interval_end") or at, after)
+        covered = covered_time(ledgered, start_date=settings.start_date, now=at, hold_back=settings.hold_back)
+        plan = plan_reconcile(closed, covered, ledgered.complete)
+        if ledgered.complete:
+            measure_behind(org.org, max(window.end for window in ledgered.complete), at)
+        if covered is None:
+            self.log.info("No scheduled load has begun yet: there is nothing to read again.")
+        for gap in plan.gaps:
+            self.log.warning("A gap: %s has no complete window in the ledger. It is read now.", gap)
+        context["ti"].xcom_push(key="gaps", value=[_unit(gap) for gap in plan.gaps])
+        context["ti"].xcom_push(key="left", value=plan.left)
+        most = get_setting_int("core", "max_map_length", 1024)
+        return [_unit(window) for window in plan.windows[:most]]
+
+
+class ReconcileVerdictOperator(LedgerOperator):
+    """
+    Says what reading again found, and raises an alert where that passes a setting.
+
+    It goes by the ledger alone: a window counts as read when its entry of the kind ``reconcile`` says complete. One
+    that does not fails the task. Lateness or a gap beyond the settings fails it too, or is told to a notifier.
+
+    :param windows: what :class:`ReconcilePlanOperator` returned (templated)
+    :param gaps: its XCom ``gaps`` (templated)
+    :param left: its XCom ``left`` (templated)
+    :param channel: the channel of ``OKTALOGGER_DETECTION_NOTIFIERS`` to tell; None takes
+        ``OKTALOGGER_RECONCILE_CHANNEL``, and where that is not set the task fails
+    :param okta_conn_id: as for the load
+    :param opensearch_conn_id: as for the load
+    :param index_prefix: as for the load
+    """
+
+    template_fields: Sequence[str] = (*LedgerOperator.template_fields, "windows", "gaps", "left")
+
+    def __init__(
+        self,
+        *,
+        windows: Any,
+        gaps: Any = (),
+        left: Any = 0,
+        channel: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.windows = windows
+        self.gaps = gaps
+        self.left = left
+        self.channel = channel
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Return what was found.
+
+        :raises AirflowFailException: where a window was not read, or lateness or a gap passes a setting
+        :raises OpenSearchLoadError: where OpenSearch was out of reach
+        """
+        if self.windows is None:
+            raise AirflowFailException("Nothing was read again: the task before this one did not say what to read.")
+        with self.org_ledger() as org:
+            findings = self._findings(org)
+        self.log.info("%s", findings.sentence())
+        measure_findings(org.org, findings)
+        context["ti"].xcom_push(key="findings", value=findings.as_dict())
+        alarms = findings.alarms(
+            late_seconds=org.settings.late_alert_seconds, gap_seconds=org.settings.gap_alert_seconds
+        )
+        if alarms:
+            self._raise(alarms, findings, org, context)
+        if findings.unread:
+            raise AirflowFailException(
+                f"{len(findings.unread)} of {findings.windows} windows were not read again: "
+                f"{', '.join(map(str, findings.unread[:5]))}. Their tasks say why; clear them, or leave it to the next "
+                "run."
+            )
+        return findings.as_dict()
+
+    def _findings(self, org: OrgLedger) -> Findings:
+        windows = windows_of(self.windows)
+        late, late_max, unread = 0, 0.0, []
+        for window in windows:
+            entry = org.entry("reconcile", window)
+            if entry is None or entry.state != "complete":
+                unread.append(window)
+            if entry is not None:
+                late += int(entry.counts.get("late", 0))
+                late_max = max(late_max, entry.lateness.get("late_max", 0.0))
+        return Findings(len(windows), tuple(unread), late, late_max, windows_of(self.gaps), int(self.left or 0))
+
+    def _raise(self, alarms: list[str], findings: Findings, org: OrgLedger, context: Context) -> None:
+        text = f"Okta System Log of {org.org}: " + " ".join(alarms)
+        channel = self.channel or org.settings.reconcile_channel
+        if channel is None:
+            raise AirflowFailException(text)
+        definition: Mapping[str, Any] | None = org.settings.detection_notifiers.get(channel)
+        if definition is None:
+            raise AirflowFailException(
+                f"{text} (Nobody was told: OKTALOGGER_DETECTION_NOTIFIERS has no channel {channel!r}.)"
+            )
+        self.log.warning("%s", text)
+        alert = {"text": text, "title": "Okta System Log: late events or a gap", "channel": channel}
+        try:
+            send(channel, definition, {**alert, **findings.as_dict()}, context)
+        except SettingsError as error:
+            raise AirflowFailException(f"{text} (Nobody was told: {error})") from error
+
+
+def _unit(window: Window) -> dict[str, str]:
+    return {"since": format_instant(window.start), "until": format_instant(window.end), "unit": name_of(window)}

@@ -1,0 +1,381 @@
+"""The operator that loads one window of the Okta System Log into OpenSearch."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, ClassVar, cast, get_args
+
+from oktalogger.compat import AirflowFailException, Asset, BaseOperator, DateTimeTrigger, outlet_extra
+from oktalogger.hooks.extras import ConnectionSettingsError
+from oktalogger.hooks.okta import OktaHook
+from oktalogger.hooks.opensearch import OpenSearchHook
+from oktalogger.links.system_log import OktaSystemLogLink, OpenSearchDashboardsLink, RejectedEventsLink
+from oktalogger.links.urls import discover_url, okta_system_log_url, rejected_url
+from oktalogger.okta.budget import RateBudget
+from oktalogger.okta.errors import OktaError
+from oktalogger.opensearch.errors import OpenSearchLoadError
+from oktalogger.opensearch.names import IndexNames
+from oktalogger.operators.metrics import measure_load
+from oktalogger.operators.reporter import LoadReporter
+from oktalogger.pipeline.document import LoadKind, Stamp
+from oktalogger.pipeline.load import CLOCK_TOLERANCE, LoadPlan, LoadResult, StopSignal
+from oktalogger.pipeline.record import load_and_record
+from oktalogger.pipeline.share import share_of
+from oktalogger.pipeline.window import Window, WindowError, format_instant, resolve_window
+from oktalogger.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from oktalogger.compat import Context
+    from oktalogger.okta.budget import Share
+    from oktalogger.opensearch.ledger import Ledger
+
+
+# A run that an asset (a dataset) starts is as live as one that the clock starts; all others somebody started by hand.
+_LIVE_RUNS = frozenset({"scheduled", "asset_triggered", "dataset_triggered"})
+
+# A deferral costs two starts of the task and the triggerer's turn: not worth it for less.
+LONGEST_HELD = timedelta(seconds=30)
+
+
+class OktaSystemLogToOpenSearchOperator(BaseOperator):
+    """
+    Loads the events of one window from an Okta org's System Log into OpenSearch.
+
+    Which window that is: ``since`` and ``until`` of this operator if given, else the run's params of these names, else
+    the run's data interval, else an error that says which params to give. Loading a window any number of times leaves
+    the same documents, so a task may be retried or cleared at any time.
+
+    Returned, and so left as an XCom, are the counts of :class:`oktalogger.pipeline.load.LoadResult`, and what was
+    loaded. The same goes with the event of the outlet asset (Airflow 2: dataset). Events never pass through Airflow.
+
+    An error that no retry can mend (a wrong token, a bad filter, a window in the future) fails the task at once; all
+    others leave it to the task's ``retries``.
+
+    :param okta_conn_id: Airflow connection to the org (templated)
+    :param opensearch_conn_id: Airflow connection to OpenSearch (templated); None takes
+        ``OKTALOGGER_OPENSEARCH_CONN_ID``
+    :param since: start of the window, RFC 3339 (templated)
+    :param until: end of the window, itself not part of it (templated)
+    :param filter: Okta's filter expression, instead of the connection's (templated)
+    :param q: Okta's keyword search, instead of the connection's (templated)
+    :param overlap: how far before the window's start to read again, because Okta publishes some events late; None takes
+        ``OKTALOGGER_OVERLAP_SECONDS`` for a scheduled run and nothing for others
+    :param hold_back: how long after the window's end the load waits, for the same reason; None takes
+        ``OKTALOGGER_HOLD_BACK_SECONDS``. Up to half a minute is waited for in the task itself; for more it is deferred,
+        which needs a triggerer and holds no worker
+    :param index_prefix: name of the alias, and beginning of every index name (templated); None takes
+        ``OKTALOGGER_INDEX_PREFIX``
+    :param kind: what the documents say about the load: ``scheduled``, ``manual``, ``backfill`` or ``reconcile``
+        (templated); None takes what the run is
+    :param share: the part of Okta's rate limit that the load may use (templated); None takes what the settings say for
+        its kind
+    :param unit: what a mapped task is called in the UI
+    """
+
+    template_fields = (
+        "okta_conn_id",
+        "opensearch_conn_id",
+        "since",
+        "until",
+        "filter",
+        "q",
+        "index_prefix",
+        "kind",
+        "share",
+    )
+    template_fields_renderers: ClassVar[dict[str, str]] = {"filter": "text"}
+    operator_extra_links = (OktaSystemLogLink(), OpenSearchDashboardsLink(), RejectedEventsLink())
+    ui_color = "#d5e8ff"
+
+    # Both set when the task runs. Airflow copies operators, and a lock cannot be copied.
+    _stop: StopSignal | None = None
+    link_urls: dict[str, str] | None = None
+
+    def __init__(
+        self,
+        *,
+        okta_conn_id: str = OktaHook.default_conn_name,
+        opensearch_conn_id: str | None = None,
+        since: str | None = None,
+        until: str | None = None,
+        filter: str | None = None,
+        q: str | None = None,
+        overlap: timedelta | None = None,
+        hold_back: timedelta | None = None,
+        index_prefix: str | None = None,
+        kind: str | None = None,
+        share: float | str | None = None,
+        unit: str = "",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.okta_conn_id = okta_conn_id
+        self.opensearch_conn_id = opensearch_conn_id
+        self.since = since
+        self.until = until
+        self.filter = filter
+        self.q = q
+        self.overlap = overlap
+        self.hold_back = hold_back
+        self.index_prefix = index_prefix
+        self.kind = kind
+        self.share = share
+        self.unit = unit
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Load the window and return the counts.
+
+        :raises AirflowFailException: where no retry can help
+        :raises OktaError: where Okta was out of reach
+        :raises OpenSearchLoadError: where OpenSearch was out of reach
+        """
+        return self.load(context)
+
+    def execute_complete(self, context: Context, event: Any = None) -> dict[str, Any]:
+        """Load the window after a hold-back that was too long to wait for on a worker.
+
+        :param event: what the trigger said; that it fired is all there is to know
+        :raises Exception: as :meth:`execute`
+        """
+        return self.load(context)
+
+    def load(self, context: Context) -> dict[str, Any]:
+        """Load the window; :meth:`execute` without Airflow's checks on who calls it."""
+        try:
+            return self._load(context)
+        except (WindowError, ConnectionSettingsError) as error:
+            raise AirflowFailException(str(error)) from error
+        except (OktaError, OpenSearchLoadError) as error:
+            if error.retryable:
+                raise
+            raise AirflowFailException(str(error)) from error
+
+    def on_kill(self) -> None:
+        """End the load at its next step; what is stored already stays, and does no harm."""
+        if self._stop is not None:
+            self.log.warning("Stopping the load: the task was asked to end.")
+            self._stop.set()
+
+    def _load(self, context: Context) -> dict[str, Any]:
+        settings = load_settings()
+        stop = self._stop = StopSignal()
+        self.link_urls = {}
+        window = self._window(context)
+        names = self._names(settings)
+        kind = load_kind(_given(self.kind), context)
+        budget = RateBudget(self._share(kind, settings), sleep=stop.sleep)
+        okta = OktaHook(self.okta_conn_id, sleep=stop.sleep, gate=budget)
+        opensearch = OpenSearchHook(self.opensearch_conn_id or settings.opensearch_conn_id, sleep=stop.sleep)
+        plan = self._plan(context, settings, okta, window, kind)
+        links = _Links(context, settings, okta, opensearch, names, self.link_urls)
+        links.leave_for(plan)
+        self._hold_back(window, settings, stop)
+        self.log.info("Loading %s of %s into %s.", _said(plan), plan.stamp.org, names.alias)
+        with okta.client as client:
+            ledger = opensearch.ledger(names)
+            store = opensearch.store(names, shards=settings.shards, replicas=settings.replicas)
+            try:
+                store.prepare()
+                result = load_and_record(
+                    client,
+                    store,
+                    ledger,
+                    plan,
+                    run_url=getattr(context["ti"], "log_url", None),
+                    on_stored=LoadReporter(self.log, plan.reads),
+                    stop=stop,
+                )
+                newest = _newest(ledger, plan)
+                budget.rest()
+            finally:
+                opensearch.client.close()
+        self._report(result, names, links)
+        counts = {**plan.stamp.fields(), "index": names.alias, **result.as_dict()}
+        for outlet in self.outlets:
+            if isinstance(outlet, Asset):
+                outlet_extra(context, outlet, counts)
+        measure_load(result, plan, newest=newest, now=datetime.now(UTC))
+        return counts
+
+    def _window(self, context: Context) -> Window:
+        params = context.get("params") or {}
+        since, until = _given(self.since), _given(self.until)
+        if since is None and until is None:
+            since, until = _given(params.get("since")), _given(params.get("until"))
+        # A run of Airflow 3 may have no data interval, and then these keys are not there.
+        return resolve_window(since, until, context.get("data_interval_start"), context.get("data_interval_end"))
+
+    def _names(self, settings: Settings) -> IndexNames:
+        try:
+            return IndexNames(_given(self.index_prefix) or settings.index_prefix)
+        except ValueError as error:
+            raise AirflowFailException(str(error)) from error
+
+    def _share(self, kind: LoadKind, settings: Settings) -> Share:
+        given = _given(self.share)
+        try:
+            return share_of(kind, settings, part=None if given is None else float(given))
+        except ValueError as error:
+            raise AirflowFailException(f"share={given!r} cannot be used: {error}.") from error
+
+    def _plan(self, context: Context, settings: Settings, okta: OktaHook, window: Window, kind: LoadKind) -> LoadPlan:
+        overlap = self.overlap
+        if overlap is None:
+            overlap = settings.overlap if kind == "scheduled" else timedelta(0)
+        connection = okta.settings
+        stamp = Stamp(
+            org=connection.org,
+            window=window,
+            run_id=str(context["run_id"]),
+            kind=kind,
+            horizon=settings.horizon,
+        )
+        return LoadPlan(
+            stamp,
+            overlap=overlap,
+            filter=_given(self.filter) or connection.filter,
+            q=_given(self.q) or connection.q,
+            page_limit=connection.page_limit,
+            threads=settings.bulk_threads,
+        )
+
+    def _hold_back(self, window: Window, settings: Settings, stop: StopSignal) -> None:
+        hold_back = settings.hold_back if self.hold_back is None else self.hold_back
+        now = datetime.now(UTC)
+        left = (window.end + hold_back - now).total_seconds()
+        if left <= 0 or window.end > now + CLOCK_TOLERANCE:  # the load itself refuses a window in the future
+            return
+        self.log.info("Waiting %.0f s, because Okta publishes some events late (hold-back).", left)
+        if left > LONGEST_HELD.total_seconds():
+            self.defer(trigger=DateTimeTrigger(moment=window.end + hold_back), method_name="execute_complete")
+        stop.sleep(left)
+
+    def _report(self, result: LoadResult, names: IndexNames, links: _Links) -> None:
+        for note in result.notes:
+            self.log.warning("%s", note)
+        self.log.info("%s", summary(result))
+        if result.rejected:
+            links.leave_rejected()
+            self.log.warning(
+                "%d EVENTS WERE REFUSED BY OPENSEARCH. Nothing is lost: each is kept whole, with the reason, in the "
+                'index %s. Look there for run_id "%s".',
+                result.rejected,
+                names.rejected,
+                links.run_id,
+            )
+
+
+class _Links:
+    """Leaves the addresses behind the task's extra links as XComs."""
+
+    def __init__(
+        self,
+        context: Context,
+        settings: Settings,
+        okta: OktaHook,
+        opensearch: OpenSearchHook,
+        names: IndexNames,
+        urls: dict[str, str],
+    ) -> None:
+        self._ti = context["ti"]
+        self._okta = okta.settings
+        self._dashboards = opensearch.dashboards_url or settings.dashboards_url
+        self._index_pattern = opensearch.dashboards_index_pattern or names.alias
+        self._names = names
+        self._urls = urls
+        self.run_id = str(context["run_id"])
+
+    def leave_for(self, plan: LoadPlan) -> None:
+        okta = self._okta
+        window = plan.stamp.window
+        self._leave(
+            OktaSystemLogLink.key,
+            okta_system_log_url(okta.org_url, window, filter=plan.filter, q=plan.q, admin_url=okta.admin_url),
+        )
+        if self._dashboards:
+            self._leave(
+                OpenSearchDashboardsLink.key,
+                discover_url(self._dashboards, window, index_pattern=self._index_pattern, org=okta.org),
+            )
+
+    def leave_rejected(self) -> None:
+        if self._dashboards:
+            url = rejected_url(self._dashboards, index_pattern=self._names.rejected, run_id=self.run_id)
+            self._leave(RejectedEventsLink.key, url)
+
+    def _leave(self, key: str, url: str | None) -> None:
+        if url is not None:
+            self._urls[key] = url
+            self._ti.xcom_push(key=key, value=url)
+
+
+def system_log_asset(
+    okta_conn_id: str = OktaHook.default_conn_name,
+    opensearch_conn_id: str = OpenSearchHook.default_conn_name,
+    index_prefix: str = "okta-system-log",
+) -> Asset:
+    """Return the asset (Airflow 2: dataset) of one org's events in OpenSearch, for outlets and schedules.
+
+    It names connections and not hosts, because hosts are not known while a DAG is parsed. The name is the URI, as on
+    Airflow 2, so that ``Asset("okta-system-log://...")`` in somebody's DAG means the same on every line.
+
+    :param okta_conn_id: Airflow connection to the org
+    :param opensearch_conn_id: Airflow connection to OpenSearch
+    :param index_prefix: name of the alias
+    """
+    return Asset(f"okta-system-log://{okta_conn_id}/{opensearch_conn_id}/{index_prefix}")
+
+
+def _newest(ledger: Ledger, plan: LoadPlan) -> datetime | None:
+    """Return the end of the newest complete window, which a load that was caught up is not."""
+    if plan.stamp.kind != "scheduled" or plan.filter or plan.q:
+        return None
+    return max(plan.stamp.window.end, ledger.newest_complete(plan.stamp.org) or plan.stamp.window.end)
+
+
+def load_kind(given: str | None, context: Context) -> LoadKind:
+    """Return what kind of load a run is.
+
+    :param given: what the operator was told, if anything
+    :param context: of the running task
+    :raises AirflowFailException: where there is no such kind
+    """
+    if given is not None:
+        if given not in get_args(LoadKind):
+            raise AirflowFailException(f"kind={given!r} is none of {', '.join(get_args(LoadKind))}.")
+        return cast("LoadKind", given)
+    run_type = context["dag_run"].run_type
+    name = str(getattr(run_type, "value", run_type))
+    if name == "backfill":
+        return "backfill"
+    return "scheduled" if name in _LIVE_RUNS else "manual"
+
+
+def summary(result: LoadResult) -> str:
+    """Return the counts as one line for a person."""
+    late = f", the oldest {result.lateness.max_seconds:.0f} s after it was published" if result.created else ""
+    waited = f", {result.waited_seconds:.0f} s of it waiting for Okta" if result.waited_seconds >= 1 else ""
+    outside = f", {result.outside} outside the window" if result.outside else ""
+    return (
+        f"Loaded {result.read:,} events in {result.seconds:.1f} s{waited}: {result.created:,} new, "
+        f"{result.existing:,} already there, {result.rejected:,} refused{outside}; {result.pages:,} pages, "
+        f"{result.requests:,} requests to Okta, {result.bytes_read / 1e6:.1f} MB read{late}."
+    )
+
+
+def _said(plan: LoadPlan) -> str:
+    window = plan.stamp.window
+    text = f"the window {window}"
+    if plan.overlap:
+        text += f", reading from {format_instant(plan.reads.start)} on"
+    for name, value in (("filter", plan.filter), ("q", plan.q)):
+        if value:
+            text += f", {name} {value!r}"
+    return text
+
+
+def _given(value: Any) -> Any:
+    """Return a value, or None where a template made nothing of it: an empty text, or the word ``None``."""
+    if isinstance(value, str) and value.strip() in ("", "None"):
+        return None
+    return value

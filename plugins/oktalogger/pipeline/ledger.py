@@ -1,0 +1,198 @@
+"""What the ledger says of a window: one entry per org, kind of load and window, and how an entry changes.
+
+An entry is complete only after the last page was stored, and is written once a page: a task that is killed at any
+moment leaves an entry that says "running", with the link of the page to go on with.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Final, Literal
+
+import msgspec
+
+from oktalogger.pipeline.window import Window, format_instant
+
+if TYPE_CHECKING:
+    from oktalogger.pipeline.document import LoadKind
+    from oktalogger.pipeline.load import LoadResult
+
+State = Literal["running", "complete", "failed"]
+
+COUNTS: Final = (
+    "pages",
+    "requests",
+    "read",
+    "created",
+    "existing",
+    "rejected",
+    "outside",
+    "late",
+    "retried",
+    "waits",
+    "waited_seconds",
+    "seconds",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerKey:
+    """Which entry: every try of the same load finds the same one.
+
+    :param org: the Okta org's host name
+    :param kind: what kind of load it is
+    :param window: the window that the load answers for
+    :param filter: Okta's filter expression; a window read through one is not covered by that
+    :param q: Okta's keyword search, likewise
+    """
+
+    org: str
+    kind: LoadKind
+    window: Window
+    filter: str | None = None
+    q: str | None = None
+
+    @property
+    def id(self) -> str:
+        """Return the document's id: readable, and the same for the same load."""
+        name = f"{self.org}/{self.kind}/{format_instant(self.window.start)}/{format_instant(self.window.end)}"
+        if self.filter or self.q:
+            name += "/" + hashlib.sha256(repr((self.filter, self.q)).encode()).hexdigest()[:16]
+        return name
+
+
+class LedgerEntry(msgspec.Struct, frozen=True, kw_only=True):
+    """One document of the ledger. Unknown fields are ignored, so that versions can live side by side.
+
+    :param id: the document's id, as :class:`LedgerKey` makes it
+    :param state: what the newest try is at
+    :param tries: how often the load was begun
+    :param completed_at: when it was complete for the first time; a later try that dies does not take that back
+    :param next_url: the link of the page to go on with, while there is something to go on with
+    :param error: what ended the newest try
+    :param counts: of all tries since the last one that began at the window's start
+    :param lateness: of the events that were created, in seconds: maximum and percentiles; ``late_max`` is that of
+        the late ones
+    :param rate: what the newest try saw of Okta's rate limit: ``limit``, and ``remaining``, the fewest that were left
+    """
+
+    id: str
+    org: str
+    kind: str
+    window_start: datetime
+    window_end: datetime
+    filter: str | None = None
+    q: str | None = None
+    state: State = "running"
+    tries: int = 1
+    run_id: str = ""
+    run_url: str | None = None
+    started_at: datetime | None = None
+    updated_at: datetime | None = None
+    completed_at: datetime | None = None
+    next_url: str | None = None
+    error: str | None = None
+    counts: dict[str, float] = {}
+    lateness: dict[str, float] = {}
+    rate: dict[str, int] = {}
+
+    @property
+    def window(self) -> Window:
+        """The window that the load answers for."""
+        return Window(self.window_start, self.window_end)
+
+    @property
+    def covers(self) -> bool:
+        """Whether all events of the window were once stored: complete, and not read through a filter."""
+        return self.covers_for(None, None)
+
+    def covers_for(self, filter: str | None, q: str | None) -> bool:
+        """Whether all events of the window that a filter and keywords let through were once stored."""
+        all_of_it = not self.filter and not self.q
+        the_same = (self.filter or None, self.q or None) == (filter or None, q or None)
+        return self.completed_at is not None and (all_of_it or the_same)
+
+
+def begin(
+    key: LedgerKey, before: LedgerEntry | None, *, run_id: str, run_url: str | None, now: datetime
+) -> LedgerEntry:
+    """Return the entry of a new try.
+
+    A try goes on where the last one of the same load stopped. After a complete one it begins at the window's start:
+    who loads a window again wants it read again.
+
+    :param key: which entry
+    :param before: the entry as it stands, ``None`` where there is none
+    :param run_id: name of the run that loads
+    :param run_url: where Airflow shows that run
+    :param now: the time, in UTC
+    """
+    resumes = before is not None and before.state != "complete" and before.next_url is not None
+    return LedgerEntry(
+        id=key.id,
+        org=key.org,
+        kind=key.kind,
+        window_start=key.window.start,
+        window_end=key.window.end,
+        filter=key.filter,
+        q=key.q,
+        state="running",
+        tries=before.tries + 1 if before else 1,
+        run_id=run_id,
+        run_url=run_url,
+        started_at=now,
+        updated_at=now,
+        completed_at=before.completed_at if before else None,
+        next_url=before.next_url if before and resumes else None,
+        counts=before.counts if before and resumes else {},
+        lateness=before.lateness if before and resumes else {},
+    )
+
+
+def advance(
+    entry: LedgerEntry,
+    result: LoadResult,
+    *,
+    next_url: str | None,
+    state: State,
+    now: datetime,
+    error: str | None = None,
+) -> LedgerEntry:
+    """Return the entry after more of the window was stored, or after its end.
+
+    :param entry: the entry as this try began it
+    :param result: counts of this try so far
+    :param next_url: the link of the page to go on with
+    :param state: what the try is at
+    :param now: the time, in UTC
+    :param error: what ended the try, where something did
+    """
+    base = {} if result.restarted else entry.counts
+    counts = {name: round(base.get(name, 0) + getattr(result, name), 3) for name in COUNTS}
+    complete = state == "complete"
+    return msgspec.structs.replace(
+        entry,
+        state=state,
+        updated_at=now,
+        completed_at=(entry.completed_at or now) if complete else entry.completed_at,
+        next_url=None if complete else next_url,
+        error=error,
+        counts=counts,
+        lateness=_lateness(entry, result),
+        rate=_rate(result) or entry.rate,
+    )
+
+
+def _lateness(entry: LedgerEntry, result: LoadResult) -> dict[str, float]:
+    if not result.lateness.count:
+        return entry.lateness
+    before = 0.0 if result.restarted else entry.lateness.get("late_max", 0.0)
+    return {**result.lateness.as_dict(), "late_max": round(max(before, result.late_max_seconds), 3)}
+
+
+def _rate(result: LoadResult) -> dict[str, int]:
+    if result.rate_limit is None or result.rate_remaining is None:
+        return {}
+    return {"limit": result.rate_limit, "remaining": result.rate_remaining}

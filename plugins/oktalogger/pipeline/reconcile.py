@@ -1,0 +1,192 @@
+"""Reading closed hours again: which, what is missing in the covered time, and whether somebody must hear of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Final
+
+from oktalogger.pipeline.coverage import HOUR, hours
+from oktalogger.pipeline.window import Window, format_instant, gaps
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from oktalogger.pipeline.ledger import LedgerEntry
+
+# Okta keeps events for 90 days: an older gap cannot be filled any more.
+RETENTION: Final = timedelta(days=90)
+LIVE_INTERVAL: Final = timedelta(minutes=5)
+# A run that fills more than this holds all others up; the next run goes on.
+MOST_GAPS: Final = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Ledgered:
+    """What the ledger says of a range.
+
+    :param first_live: start of the first window that a scheduled load began, None where there is none
+    :param complete: windows that are complete
+    """
+
+    first_live: datetime | None
+    complete: tuple[Window, ...]
+
+    @classmethod
+    def of(cls, entries: Iterable[LedgerEntry], filter: str | None = None, q: str | None = None) -> Ledgered:
+        """Sum entries up.
+
+        :param entries: of one org
+        :param filter: Okta's filter expression that this deployment reads through
+        :param q: Okta's keyword search, likewise
+        """
+        first: datetime | None = None
+        complete = []
+        for entry in entries:
+            if entry.kind == "scheduled":
+                first = min(first or entry.window_start, entry.window_start)
+            if entry.covers_for(filter, q):
+                complete.append(entry.window)
+        return cls(first, tuple(complete))
+
+
+@dataclass(frozen=True, slots=True)
+class ReconcilePlan:
+    """What a run is to read again.
+
+    :param windows: all of it, in the order to read; first the closed hours, then the gaps, newest first
+    :param gaps: all parts of the covered time without a complete window, in order
+    :param left: gaps, cut into hours, that this run leaves to the next
+    """
+
+    windows: tuple[Window, ...]
+    gaps: tuple[Window, ...]
+    left: int
+
+
+def closed_hours(at: datetime, after: Iterable[timedelta]) -> list[Window]:
+    """Return the hours that ended so and so long before the last full hour.
+
+    :param at: the time of the run
+    :param after: how long after its end an hour is read again
+    """
+    full = at.replace(minute=0, second=0, microsecond=0)
+    return [Window(full - delay - HOUR, full - delay) for delay in after]
+
+
+def covered_time(ledgered: Ledgered, *, start_date: datetime, now: datetime, hold_back: timedelta) -> Window | None:
+    """Return the time that scheduled loads answer for by now, None where there is none yet.
+
+    :param ledgered: what the ledger says
+    :param start_date: since when loads are scheduled
+    :param now: the time
+    :param hold_back: how long loads wait after their window's end
+    """
+    if ledgered.first_live is None:
+        return None
+    start = max(start_date, ledgered.first_live, now - RETENTION)
+    end = now - LIVE_INTERVAL - hold_back
+    return Window(start, end) if start < end else None
+
+
+def plan_reconcile(closed: Sequence[Window], covered: Window | None, complete: Iterable[Window]) -> ReconcilePlan:
+    """Decide what to read again.
+
+    :param closed: the closed hours whose turn it is; what lies before the covered time is left out
+    :param covered: the time that scheduled loads answer for
+    :param complete: windows that are complete
+    """
+    if covered is None:
+        return ReconcilePlan((), (), 0)
+    # An hour that began before the first load is read from there on: nobody said that the rest is wanted.
+    due = [
+        Window(max(hour.start, covered.start), hour.end)
+        for hour in closed
+        if hour.end > covered.start and hour.end <= covered.end
+    ]
+    missing = gaps(covered, complete)
+    # What the closed hours bring anyway is not read twice.
+    parts = [part for gap in missing for rest in _without(gap, due) for part in hours(rest)]
+    parts.reverse()
+    return ReconcilePlan((*due, *parts[:MOST_GAPS]), tuple(missing), max(0, len(parts) - MOST_GAPS))
+
+
+def _without(window: Window, others: Iterable[Window]) -> list[Window]:
+    return gaps(window, others)
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """What reading again found.
+
+    :param windows: how many windows were to be read again
+    :param unread: those that were not, or not to their end
+    :param late: late events
+    :param late_max_seconds: the greatest lateness among these
+    :param gaps: parts of the covered time that had no complete window before the run
+    :param left: gaps, cut into hours, that were left to the next run
+    """
+
+    windows: int
+    unread: tuple[Window, ...]
+    late: int
+    late_max_seconds: float
+    gaps: tuple[Window, ...]
+    left: int = 0
+
+    @property
+    def gap_seconds(self) -> float:
+        """How much of the covered time had no complete window."""
+        return sum((gap.duration for gap in self.gaps), timedelta()).total_seconds()
+
+    def sentence(self) -> str:
+        """Say it in a line."""
+        late = f", the latest {_span(self.late_max_seconds)} after it was published" if self.late else ""
+        said = f"Read {self.windows - len(self.unread)} windows again: {self.late:,} late events{late}."
+        if self.gaps:
+            said += f" {_span(self.gap_seconds)} of the covered time had no complete window: {_listed(self.gaps)}."
+        if self.left:
+            said += f" {self.left:,} hours of that are left to the next run."
+        return said
+
+    def alarms(self, *, late_seconds: float, gap_seconds: float) -> list[str]:
+        """Return what somebody must hear of, in sentences.
+
+        :param late_seconds: lateness that is still no reason
+        :param gap_seconds: length of all gaps together that is still no reason
+        """
+        found = []
+        if self.late and self.late_max_seconds > late_seconds:
+            found.append(
+                f"{self.late:,} events came late, the latest {_span(self.late_max_seconds)} after it was published "
+                f"(alert beyond {_span(late_seconds)}). They are stored now."
+            )
+        if self.gap_seconds > gap_seconds:
+            found.append(
+                f"{_span(self.gap_seconds)} of the covered time had no complete window (alert beyond "
+                f"{_span(gap_seconds)}): {_listed(self.gaps)}."
+            )
+        return found
+
+    def as_dict(self) -> dict[str, object]:
+        """Return it as plain JSON values."""
+        return {
+            "windows": self.windows,
+            "unread": [str(window) for window in self.unread],
+            "late": self.late,
+            "late_max_seconds": self.late_max_seconds,
+            "gaps": [[format_instant(gap.start), format_instant(gap.end)] for gap in self.gaps],
+            "gap_seconds": self.gap_seconds,
+            "left": self.left,
+        }
+
+
+def _listed(windows: Sequence[Window], most: int = 10) -> str:
+    more = f" and {len(windows) - most:,} more" if len(windows) > most else ""
+    return ", ".join(str(window) for window in windows[:most]) + more
+
+
+def _span(seconds: float) -> str:
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"

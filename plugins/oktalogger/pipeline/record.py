@@ -1,0 +1,92 @@
+"""The load of one window with its entry in the ledger: resumed where the last try stopped, complete only at the end."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Protocol
+
+from oktalogger.pipeline.ledger import LedgerKey
+from oktalogger.pipeline.load import load_window
+from oktalogger.pipeline.window import merge
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from oktalogger.pipeline.ledger import LedgerEntry
+    from oktalogger.pipeline.load import DocumentStore, LoadPlan, LoadResult, PageSource, Progress, StopSignal
+    from oktalogger.pipeline.window import Window
+
+
+class OpenEntry(Protocol):
+    """The entry of a load that is under way."""
+
+    @property
+    def resume_from(self) -> str | None:
+        """The link of the page to go on with, from an earlier try."""
+
+    def checkpoint(self, progress: Progress) -> None:
+        """Write down that everything up to a page is stored."""
+
+    def complete(self, result: LoadResult) -> LedgerEntry:
+        """Write down that the whole window is stored."""
+
+    def fail(self, error: BaseException) -> None:
+        """Write down what ended this try."""
+
+
+class Ledger(Protocol):
+    """Where entries are kept."""
+
+    def open(self, key: LedgerKey, *, run_id: str, run_url: str | None = None) -> OpenEntry:
+        """Begin a try of a load, and write that down."""
+
+    def entries(self, org: str, within: Window) -> Iterable[LedgerEntry]:
+        """Return the entries of all windows that share a moment with a range."""
+
+
+def load_and_record(
+    source: PageSource,
+    store: DocumentStore,
+    ledger: Ledger,
+    plan: LoadPlan,
+    *,
+    run_url: str | None = None,
+    on_stored: Callable[[Progress], None] | None = None,
+    stop: StopSignal | None = None,
+) -> LoadResult:
+    """Load one window, and keep its entry in the ledger true all the while.
+
+    :param source: where to read
+    :param store: where to store, prepared
+    :param ledger: where the window's entry is kept
+    :param plan: what to load; what it says of windows covered is replaced by what the ledger says
+    :param run_url: where Airflow shows the run
+    :param on_stored: told after each page that is safely stored and written down
+    :param stop: lets others end the load early
+    :return: the counts of this try
+    :raises Exception: as :func:`oktalogger.pipeline.load.load_window`
+    """
+    stamp = plan.stamp
+    covered = merge(entry.window for entry in ledger.entries(stamp.org, plan.reads) if entry.covers)
+    key = LedgerKey(stamp.org, stamp.kind, stamp.window, plan.filter, plan.q)
+    entry = ledger.open(key, run_id=stamp.run_id, run_url=run_url)
+
+    def note(progress: Progress) -> None:
+        entry.checkpoint(progress)
+        if on_stored is not None:
+            on_stored(progress)
+
+    try:
+        result = load_window(
+            source,
+            store,
+            replace(plan, covered=tuple(covered)),
+            resume_from=entry.resume_from,
+            on_stored=note,
+            stop=stop,
+        )
+    except BaseException as error:
+        entry.fail(error)
+        raise
+    entry.complete(result)
+    return result

@@ -1,0 +1,79 @@
+"""When the sync of detections runs: once its files have changed, and otherwise once a day."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import pendulum
+from airflow.timetables.base import DagRunInfo, DataInterval, Timetable
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from airflow.timetables.base import TimeRestriction
+
+EVERY = timedelta(days=1)
+
+
+class FilesOrDailyTimetable(Timetable):
+    """
+    Runs as soon as files have changed, and a day after the last run at the latest.
+
+    Airflow works out the next run whenever it has parsed the DAG, and the DAG says when the files last changed. So a
+    new file is noticed within the interval in which DAGs are parsed, on every line of Airflow and without a triggerer.
+
+    :param changed_at: when the files last changed on this machine, aware
+    """
+
+    description = "When a file has changed, and daily"
+
+    def __init__(self, changed_at: datetime) -> None:
+        # Whole seconds, so that the DAG's serialized form stays the same while nothing changes.
+        self._changed_at = pendulum.instance(changed_at.astimezone(UTC).replace(microsecond=0))
+
+    @property
+    def summary(self) -> str:
+        """What the UI shows as the schedule."""
+        return "on change, daily"
+
+    def serialize(self) -> dict[str, Any]:
+        """Return plain JSON values."""
+        return {"changed_at": self._changed_at.isoformat()}
+
+    @classmethod
+    def deserialize(cls, data: dict[str, Any]) -> FilesOrDailyTimetable:
+        """Read what ``serialize`` wrote."""
+        return cls(datetime.fromisoformat(data["changed_at"]))
+
+    def infer_manual_data_interval(self, *, run_after: pendulum.DateTime) -> DataInterval:
+        """Return the interval of a run that somebody starts: it has no length."""
+        return DataInterval.exact(run_after)
+
+    def next_dagrun_info(
+        self, *, last_automated_data_interval: DataInterval | None, restriction: TimeRestriction
+    ) -> DagRunInfo | None:
+        """Return when to run next. Runs that were missed are not made up for: the next one does their work."""
+        if last_automated_data_interval is None or self._changed_at > last_automated_data_interval.end:
+            due = self._changed_at
+        else:
+            last = last_automated_data_interval.end
+            # In seconds, because pendulum divides its own time spans otherwise than Python does.
+            days = max(1, int((time.time() - last.timestamp()) // EVERY.total_seconds()))
+            due = last + days * EVERY
+        if restriction.earliest is not None:
+            due = max(due, restriction.earliest)
+        if restriction.latest is not None and due > restriction.latest:
+            return None
+        return DagRunInfo.exact(due)
+
+
+def changed_at(folder: Path) -> datetime:
+    """Return when anything in a folder last changed on this machine; a file that was removed counts as a change.
+
+    :param folder: with all that is in it
+    """
+    # The status change and not the modification: an archive that is unpacked keeps the latter.
+    paths = [folder, *folder.rglob("*")]
+    return datetime.fromtimestamp(max(path.stat().st_ctime for path in paths), UTC)

@@ -1,0 +1,167 @@
+"""The package built as a wheel and installed beside Airflow."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import venv
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from oktalogger import __version__
+from oktalogger.hooks.forms import OKTA_EXTRAS
+from tests.airflow.conftest import ROOT
+from tests.airflow.test_plugin import LOADED, PLUGINS
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SOURCES = ("pyproject.toml", "README.md", "LICENSE", "plugins", "include")
+
+# What the connection form of the Airflow UI is made of, asked for as the UI of each line asks for it.
+FORM = """
+import json, warnings
+with warnings.catch_warnings(record=True) as caught:
+    warnings.simplefilter("always")
+    try:
+        from airflow.api_fastapi.core_api.services.ui.connections import HookMetaService
+        meta = {hook.connection_type: hook for hook in HookMetaService.hook_meta_data()}["okta"]
+        form = {
+            "name": meta.hook_name,
+            "fields": {name: dict(field) for name, field in (meta.extra_fields or {}).items()},
+            "standard": meta.standard_fields.model_dump() if hasattr(meta.standard_fields, "model_dump")
+                        else json.loads(json.dumps(meta.standard_fields, default=vars)),
+        }
+    except ModuleNotFoundError:
+        from airflow.providers_manager import ProvidersManager
+        from airflow.www.forms import create_connection_form_class
+        manager = ProvidersManager()
+        form_class = create_connection_form_class()
+        prefix = "extra__okta__"
+        fields = {name[len(prefix):]: getattr(form_class, name) for name in dir(form_class) if name.startswith(prefix)}
+        behaviour = manager.field_behaviours["okta"]
+        form = {
+            "name": manager.hooks["okta"].hook_name,
+            "fields": {name: {"kind": field.field_class.__name__, "label": str(field.args[0])}
+                       for name, field in fields.items()},
+            "standard": {name: {"hidden": True} for name in behaviour["hidden_fields"]}
+                        | {name: {"title": title} for name, title in behaviour["relabeling"].items()},
+        }
+print(json.dumps({"form": form, "warnings": [str(one.message) for one in caught if "oktalogger" in str(one.message)]}))
+"""
+
+HOOK = """
+import json
+from airflow.models import Connection
+connection = Connection(conn_id="okta_default", conn_type="okta", host="http://127.0.0.1:1", password="x")
+hook = connection.get_hook()
+from oktalogger.resources import resource
+print(json.dumps([type(hook).__module__, hook.okta_conn_id, str(resource("opensearch/index-template.json"))]))
+"""
+
+
+@dataclass(frozen=True)
+class Installed:
+    """A throw-away environment with the wheel in it, on top of the environment that runs these tests."""
+
+    python: Path
+
+    def run(self, *arguments: str, **environment: str) -> str:
+        done = subprocess.run(
+            [str(self.python), *arguments],
+            env={**os.environ, "AIRFLOW__CORE__PLUGINS_FOLDER": "/nonexistent", **environment},
+            cwd=self.python.parent,
+            text=True,
+            capture_output=True,
+            timeout=180,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    def json(self, code: str, **environment: str) -> Any:
+        return json.loads(self.run("-c", code, **environment).splitlines()[-1])
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    source = tmp_path_factory.mktemp("source")
+    for name in SOURCES:
+        path = ROOT / name
+        copy = shutil.copytree if path.is_dir() else shutil.copy
+        copy(path, source / name)
+    subprocess.run([sys.executable, "-m", "hatchling", "build", "-t", "wheel"], cwd=source, check=True, timeout=120)
+    [built] = (source / "dist").glob("*.whl")
+    return built
+
+
+@pytest.fixture(scope="module")
+def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Installed:
+    home = tmp_path_factory.mktemp("installed")
+    venv.create(home, with_pip=False, symlinks=True)
+    [site_packages] = home.glob("lib/python*/site-packages")
+    ours = [path for path in sys.path if path.endswith("site-packages")]
+    (site_packages / "airflow.pth").write_text("\n".join(ours))
+    uv = ROOT / ".venvs" / "uv" / "bin" / "uv"
+    subprocess.run(
+        [str(uv), "pip", "install", "--quiet", "--offline", "--no-deps", "--python", str(home), str(wheel)],
+        check=True,
+        timeout=120,
+    )
+    return Installed(home / "bin" / "python")
+
+
+def test_airflow_sees_the_provider(installed: Installed) -> None:
+    providers = json.loads(installed.run("-m", "airflow", "providers", "list", "--output", "json").splitlines()[-1])
+    assert {p["package_name"]: p["version"] for p in providers}["oktalogger"] == __version__
+
+
+def test_a_connection_of_the_type_gives_our_hook(installed: Installed) -> None:
+    module, conn_id, template = installed.json(HOOK)
+    assert (module, conn_id) == ("oktalogger.hooks.okta", "okta_default")
+    assert "/_include/opensearch/" in template
+
+
+def test_the_connection_form(installed: Installed) -> None:
+    answer = installed.json(FORM)
+    assert answer["warnings"] == []
+    form = answer["form"]
+    assert form["name"] == "Okta"
+    in_form = {extra.name: extra for extra in OKTA_EXTRAS if extra.in_form}
+    assert set(form["fields"]) == set(in_form)
+    secrets = {name for name, field in form["fields"].items() if is_secret(field)}
+    assert secrets == {"private_key"}
+    standard = form["standard"]
+    assert standard["login"]["hidden"]
+    assert standard["host"]["title"] == "Org URL"
+    assert standard["password"]["title"] == "API token"
+
+
+def is_secret(field: dict[str, Any]) -> bool:
+    return field.get("kind") == "PasswordField" or field.get("schema", {}).get("format") == "password"
+
+
+def test_the_community_providers_type_is_left_alone(installed: Installed) -> None:
+    code = (
+        "import json; from airflow.providers_manager import ProvidersManager\n"
+        "print(json.dumps(ProvidersManager().hooks['opensearch'].hook_class_name))"
+    )
+    assert installed.json(code).startswith("airflow.providers.opensearch.")
+
+
+def test_the_installed_plugin_loads(installed: Installed) -> None:
+    loaded = installed.json(LOADED)
+    assert loaded["plugins"] == ["oktalogger"]
+    assert loaded["errors"] == {}
+    assert str(PLUGINS) not in loaded["file"]
+
+
+def test_both_at_once_do_not_clash(installed: Installed) -> None:
+    loaded = installed.json(LOADED, AIRFLOW__CORE__PLUGINS_FOLDER=str(PLUGINS))
+    assert loaded["plugins"] == ["oktalogger"]
+    assert loaded["errors"] == {}
+    assert str(PLUGINS) not in loaded["file"], "the installed wheel is what runs"

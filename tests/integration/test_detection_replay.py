@@ -1,0 +1,174 @@
+"""Replay on a real OpenSearch: what it finds is kept, each match once; and how messages come out."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from opensearchpy import OpenSearch
+
+from oktalogger.detections import messages
+from oktalogger.detections.cases import Case, Step
+from oktalogger.detections.matches import ensure_matches_index, matches_index
+from oktalogger.detections.model import CompiledDetection, MonitorSettings, Threshold
+from oktalogger.detections.replay import Span, replay, table
+from oktalogger.detections.samples import documents, samples
+from oktalogger.detections.testing import scratch_store
+from oktalogger.opensearch.errors import IndexConflictError
+from oktalogger.opensearch.names import IndexNames
+from oktalogger.pipeline.window import Window
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from oktalogger.opensearch.store import OpenSearchStore
+    from oktalogger.pipeline.document import LoadKind
+
+pytestmark = pytest.mark.opensearch
+
+NOW = datetime.now(UTC).replace(microsecond=0)
+THEN = datetime.fromtimestamp((NOW - timedelta(days=3)).timestamp() // 86400 * 86400 + 36_000, UTC)
+DAY = Window(THEN - timedelta(hours=10), THEN + timedelta(hours=14))
+TOKEN = CompiledDetection(
+    id="11111111-1111-4111-8111-111111111111",
+    name="okta_api_token_created",
+    title="An API token was made",
+    description="",
+    severity="medium",
+    selection="eventType:system.api_token.create",
+)
+GUESS = CompiledDetection(
+    id="22222222-2222-4222-8222-222222222222",
+    name="okta_account_guessed",
+    title="An account was guessed at",
+    description="",
+    severity="high",
+    selection="eventType:user.session.start AND outcome.result:FAILURE",
+    threshold=Threshold(counted=None, group_by=("actor.alternateId",), seconds=600, at_least=10),
+)
+
+
+@pytest.fixture(scope="module")
+def client(opensearch_url: str) -> Iterator[OpenSearch]:
+    client = OpenSearch(opensearch_url, timeout=60)
+    yield client
+    client.close()
+
+
+@pytest.fixture
+def store(client: OpenSearch) -> Iterator[OpenSearchStore]:
+    with scratch_store(client) as store:
+        yield store
+
+
+def _load(store: OpenSearchStore, key: str, event: dict[str, Any], number: int, kind: LoadKind) -> None:
+    case = Case(key, True, (Step(event, repeat=number, every=timedelta(seconds=10)),), 0)
+    made = [type(sample)(sample.event, sample.published, NOW) for sample in samples(case, THEN, f"{store.names}/{key}")]
+    store.ensure_month(THEN)
+    store.create(documents(made, store.names, key, kind=kind))
+    store.client.indices.refresh(index=store.names.alias)
+
+
+def _stored(store: OpenSearchStore) -> list[dict[str, Any]]:
+    index = matches_index(store.names)
+    store.client.indices.refresh(index=index)
+    hits = store.client.search(index=index, body={"size": 100, "sort": ["first"]})["hits"]["hits"]
+    return [hit["_source"] for hit in hits]
+
+
+def test_matches_are_kept_once(store: OpenSearchStore) -> None:
+    _load(store, "tokens", {"eventType": "system.api_token.create"}, 3, "backfill")
+    _load(store, "guesses", {"eventType": "user.session.start", "outcome": {"result": "FAILURE"}}, 12, "backfill")
+    first = replay(store.client, store.names, [TOKEN, GUESS], Span(DAY), run_id="r1")
+    again = replay(store.client, store.names, [TOKEN, GUESS], Span(DAY), run_id="r2")
+
+    assert [(len(found.matches), len(found.new)) for found in first] == [(3, 3), (1, 1)]
+    assert [(len(found.matches), len(found.new)) for found in again] == [(3, 0), (1, 0)]
+    kept = _stored(store)
+    assert len(kept) == 4
+    assert {match["run_id"] for match in kept} == {"r1"}
+    (guess,) = (match for match in kept if match["detection"]["name"] == GUESS.name)
+    assert guess["events"] == 12
+    assert guess["group"] == ["actor.alternateId=ordinary.user@acme.example"]
+    assert guess["last"] > guess["first"]
+    assert "user.session.start FAILURE by ordinary.user@acme.example from 198.51.100.20" in guess["example"]
+
+
+def test_history_is_found_by_replay_and_by_nothing_else(store: OpenSearchStore) -> None:
+    _load(store, "history", {"eventType": "system.api_token.create"}, 1, "backfill")
+    _load(store, "live", {"eventType": "system.api_token.create"}, 1, "scheduled")
+
+    def count(span: Span) -> int:
+        (found,) = replay(store.client, store.names, [TOKEN], span, run_id="r")
+        return len(found.matches)
+
+    assert count(Span(DAY)) == 2
+    assert count(Span(DAY, historical=False)) == 1
+    just_now = Window(NOW - timedelta(minutes=1), NOW + timedelta(minutes=1))
+    assert count(Span(just_now, by="loaded", historical=False)) == 1
+    assert count(Span(Window(DAY.end, NOW))) == 0
+
+
+def test_after_each_load_only_what_is_new_is_told(store: OpenSearchStore) -> None:
+    failed = {"eventType": "user.session.start", "outcome": {"result": "FAILURE"}}
+    just_now = Span(Window(NOW - timedelta(minutes=1), NOW + timedelta(minutes=1)), by="loaded", historical=False)
+    _load(store, "first", failed, 12, "scheduled")
+    (found,) = replay(store.client, store.names, [GUESS], just_now, run_id="r1")
+    assert len(found.new) == 1
+    _load(store, "second", failed, 3, "scheduled")
+    (found,) = replay(store.client, store.names, [GUESS], just_now, run_id="r2")
+    assert (len(found.matches), len(found.new)) == (1, 0)
+
+
+def test_the_table_names_rule_matches_first_last_and_an_example(store: OpenSearchStore) -> None:
+    _load(store, "tokens", {"eventType": "system.api_token.create"}, 2, "scheduled")
+    text = table(replay(store.client, store.names, [TOKEN, GUESS], Span(DAY), run_id="r"))
+    head, token, guess = text.splitlines()
+    assert head.split() == ["rule", "severity", "matches", "new", "first", "last", "example"]
+    assert token.split()[:4] == ["okta_api_token_created", "medium", "2", "2"]
+    assert "system.api_token.create SUCCESS by ordinary.user@acme.example" in token
+    assert guess.split() == ["okta_account_guessed", "high", "0", "0", "-", "-", "-"]
+
+
+def test_before_the_first_load_there_is_nothing_to_find(client: OpenSearch) -> None:
+    names = IndexNames(f"oktalogger-test-{uuid.uuid4().hex[:10]}")
+    try:
+        found = replay(client, names, [TOKEN, GUESS], Span(DAY), run_id="r")
+        assert [len(item.matches) for item in found] == [0, 0]
+    finally:
+        client.indices.delete(index=matches_index(names))
+
+
+def test_an_index_of_somebody_else_is_left_alone(client: OpenSearch) -> None:
+    index = f"oktalogger-test-{uuid.uuid4().hex[:10]}"
+    client.indices.create(index=index)
+    try:
+        with pytest.raises(IndexConflictError, match="oktalogger did not make it"):
+            ensure_matches_index(client, index)
+    finally:
+        client.indices.delete(index=index)
+
+
+def test_messages_come_out_as_text_that_can_be_read(client: OpenSearch) -> None:
+    # The server's own Mustache, with what Alerting gives to a message of a document-level monitor.
+    settings = MonitorSettings(dashboards_url="https://dashboards.example", okta_orgs=("acme.okta.com",))
+    case = Case("one", True, (Step({"eventType": "system.api_token.create"}),), 0)
+    (sample,) = samples(case, THEN, "message")
+    sample.event["target"] = [{"id": str(number), "type": "Token", "displayName": f"ci{number}"} for number in (1, 2)]
+    (document,) = documents([sample], IndexNames(), "r")
+    source = json.loads(document.source)
+    params = {"ctx": {"alerts": [{"sample_documents": [{"_id": source["uuid"], "_source": source}]}]}}
+    answer = client.render_search_template(
+        body={"source": json.dumps({"text": messages.body(TOKEN, settings)}), "params": params}
+    )
+    text = answer["template_output"]["text"]
+    assert "Actor: Ordinary User (ordinary.user@acme.example)" in text
+    assert "From: 198.51.100.20 Denver United States" in text
+    assert "Outcome: SUCCESS" in text
+    assert "Targets: ci1; ci2; \n" in text
+    assert f"search=uuid+eq+%22{source['uuid']}%22" in text
+    assert "{{" not in text
+    assert "The monitor failed" not in text

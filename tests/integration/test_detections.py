@@ -1,0 +1,183 @@
+"""The pack on a real OpenSearch: every rule finds what it must and nothing else, whichever way it is run."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+pytest.importorskip("sigma")
+
+from opensearchpy import OpenSearch, helpers
+
+from oktalogger.detections.compiler import compile_folder
+from oktalogger.detections.model import MonitorSettings
+from oktalogger.detections.replay import Span, find
+from oktalogger.detections.testing import (
+    LoadedCase,
+    event_fires,
+    load_cases,
+    nearest_miss,
+    refused,
+    run_cases,
+    scratch_store,
+    threshold_fires,
+)
+from oktalogger.pipeline.window import Window
+from oktalogger.resources import include_dir
+from tests.integration.alerting_percolation import percolated
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from oktalogger.detections.compiler import Compiled
+    from oktalogger.detections.model import CompiledDetection
+    from oktalogger.opensearch.names import IndexNames
+
+pytestmark = pytest.mark.opensearch
+
+SETTINGS = MonitorSettings()
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """The events of all cases of all rules, in one index."""
+
+    client: OpenSearch
+    names: IndexNames
+    compiled: Compiled
+    cases: list[LoadedCase]
+
+    def everything(self) -> Window:
+        """A window around all of it."""
+        first = min(case.end for case in self.cases) - timedelta(hours=6)
+        return Window(first, max(case.end for case in self.cases) + timedelta(hours=1))
+
+    @property
+    def of_events(self) -> list[CompiledDetection]:
+        return [detection for detection in self.compiled.detections if detection.threshold is None]
+
+    @property
+    def of_thresholds(self) -> list[CompiledDetection]:
+        return [detection for detection in self.compiled.detections if detection.threshold is not None]
+
+
+@pytest.fixture(scope="module")
+def client(opensearch_url: str) -> Iterator[OpenSearch]:
+    client = OpenSearch(opensearch_url, timeout=60)
+    yield client
+    client.close()
+
+
+@pytest.fixture(scope="module")
+def loaded(client: OpenSearch) -> Iterator[Loaded]:
+    compiled = compile_folder(include_dir() / "detections")
+    with scratch_store(client) as store:
+        yield Loaded(client, store.names, compiled, load_cases(store, compiled))
+
+
+def test_every_case_of_every_rule_has_its_verdict(client: OpenSearch) -> None:
+    before = set(client.indices.get(index="oktalogger-test-*"))
+    results, problems = run_cases(client, compile_folder(include_dir() / "detections"))
+    assert problems == []
+    assert [str(result) for result in results if not result.passed] == []
+    assert len(results) >= 100
+    assert set(client.indices.get(index="oktalogger-test-*")) <= before, "the tests leave nothing behind"
+
+
+def test_every_threshold_has_a_case_that_is_one_below(loaded: Loaded) -> None:
+    for detection in loaded.of_thresholds:
+        lower = nearest_miss(detection)
+        assert lower is not None, detection.name
+        near = [
+            case
+            for case in loaded.cases
+            if case.detection is detection
+            and not case.case.match
+            and threshold_fires(loaded.client, loaded.names, lower, SETTINGS, case.run_id, case.end)
+        ]
+        assert near, detection.name
+
+
+def test_replay_and_document_level_monitors_agree_on_every_event(loaded: Loaded) -> None:
+    span = Span(loaded.everything(), historical=False)
+    for detection in loaded.of_events:
+        matches, is_cut = find(loaded.client, loaded.names, detection, span, SETTINGS)
+        body = {"size": 5000, "_source": False, "query": {"query_string": {"query": detection.query}}}
+        hits = loaded.client.search(index=loaded.names.alias, body=body)["hits"]["hits"]
+        assert {match.event_id for match in matches} == {hit["_id"] for hit in hits}, detection.name
+        assert not is_cut
+
+
+def _orgs(loaded: Loaded, detection: CompiledDetection, span: Span) -> set[str]:
+    matches, _ = find(loaded.client, loaded.names, detection, span, SETTINGS)
+    return {match.org for match in matches}
+
+
+def test_replay_of_history_and_bucket_level_monitors_agree_on_every_case(loaded: Loaded) -> None:
+    for detection in loaded.of_thresholds:
+        orgs = _orgs(loaded, detection, Span(loaded.everything(), historical=False))
+        for case in loaded.cases:
+            if case.detection is detection or case.org in orgs:
+                fires = threshold_fires(loaded.client, loaded.names, detection, SETTINGS, case.run_id, case.end)
+                assert fires is (case.org in orgs), (detection.name, case.case.name)
+
+
+def test_replay_after_a_load_and_bucket_level_monitors_agree_on_every_case(loaded: Loaded) -> None:
+    for case in loaded.cases:
+        if case.detection.threshold is not None:
+            window = Window(case.end - timedelta(minutes=15), case.end + timedelta(seconds=1))
+            orgs = _orgs(loaded, case.detection, Span(window, by="loaded", historical=False))
+            assert (case.org in orgs) is case.case.match, (case.detection.name, case.case.name)
+
+
+def test_document_level_monitors_see_the_same_when_the_plugin_has_renamed_the_fields(loaded: Loaded) -> None:
+    documents = [
+        (hit["_id"], hit["_source"]) for hit in helpers.scan(loaded.client, index=loaded.names.alias, size=1000)
+    ]
+    index = next(iter(loaded.client.indices.get(index=loaded.names.alias)))
+    mappings = loaded.client.indices.get_mapping(index=index)[index]["mappings"]
+    found = percolated(loaded.client, f"{loaded.names.prefix}-queries", mappings, loaded.of_events, documents)
+    for detection in loaded.of_events:
+        body = {"size": 5000, "_source": False, "query": {"query_string": {"query": detection.query}}}
+        hits = loaded.client.search(index=loaded.names.alias, body=body)["hits"]["hits"]
+        assert found[detection.id] == {hit["_id"] for hit in hits}, detection.name
+
+
+def test_no_rule_fires_on_most_of_what_there_is(loaded: Loaded) -> None:
+    for detection in loaded.of_events:
+        fired = event_fires(loaded.client, loaded.names, detection, SETTINGS)
+        assert len(fired) < len(loaded.cases) / 10, detection.name
+
+
+@pytest.mark.parametrize(
+    "selection",
+    ["actor.alternateId:/.{0,60}!.{0,60}/", "actor.alternateId:/(/", "eventType:(a OR", "client.ipAddress:nonsense"],
+)
+def test_a_query_that_opensearch_would_quietly_never_match_is_found(loaded: Loaded, selection: str) -> None:
+    detection = replace(loaded.of_events[0], selection=selection)
+    assert "does not take" in str(refused(loaded.client, loaded.names, detection))
+    assert refused(loaded.client, loaded.names, loaded.of_events[0]) is None
+
+
+def test_public_rules_work_as_they_are(client: OpenSearch, tmp_path: Path) -> None:
+    """Every public rule that names Okta in its log source, where OKTALOGGER_SIGMA_RULES names a folder with them."""
+    folder = os.environ.get("OKTALOGGER_SIGMA_RULES")
+    if not folder:
+        pytest.skip("OKTALOGGER_SIGMA_RULES names no checkout of the public Sigma rules")
+    count = 0
+    for path in Path(folder).rglob("*okta*.yml"):
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+        count += 1
+    (tmp_path / "variables.yml").write_bytes((include_dir() / "detections" / "variables.yml").read_bytes())
+    compiled = compile_folder(tmp_path)
+    assert [str(problem) for problem in compiled.errors] == []
+    assert len(compiled.detections) == count > 0
+    with scratch_store(client) as store:
+        store.ensure_month(datetime.now(UTC))
+        refusals = [refused(client, store.names, detection) for detection in compiled.detections]
+    assert refusals == [None] * count

@@ -1,0 +1,128 @@
+"""Whether monitors alert, on a real cluster: what is loaded after them, and nothing else."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from oktalogger.detections.alerting import MONITORS
+from oktalogger.detections.apply import render_all
+from oktalogger.detections.compiler import Compiled, compile_folder
+from oktalogger.detections.model import MonitorSettings
+from oktalogger.detections.testing import LoadedCase, firing_groups, load_cases, run_cases
+from oktalogger.opensearch.store import OpenSearchStore
+from oktalogger.resources import include_dir
+from tests.live.cluster import Place, place
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+pytestmark = pytest.mark.usefixtures("real_cluster")
+
+# Every minute, so that nobody waits for long; and long enough for the slowest of two runs.
+SETTINGS = MonitorSettings(event_interval_minutes=1, threshold_interval_minutes=1)
+PATIENCE_SECONDS = 420
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """A cluster whose monitors were there before the events came.
+
+    :param place: where
+    :param compiled: the rules
+    :param loaded: their test cases
+    :param monitor_ids: the id of each rule's monitor
+    """
+
+    place: Place
+    compiled: Compiled
+    loaded: list[LoadedCase]
+    monitor_ids: dict[str, str]
+
+    def alerts(self, detection_id: str) -> list[dict[str, Any]]:
+        """Read the alerts of one rule's monitor, errors included."""
+        params = {"monitorId": self.monitor_ids[detection_id], "size": "1000"}
+        answer = self.place.client.transport.perform_request("GET", f"{MONITORS}/alerts", params=params)
+        found: list[dict[str, Any]] = answer["alerts"]
+        return found
+
+    def runs_of(self, detection_id: str) -> set[str]:
+        """Return the test cases of one rule whose events raised an alert, by ``oktalogger.run_id``."""
+        alerts = self.alerts(detection_id)
+        assert not [alert["error_message"] for alert in alerts if alert["error_message"]]
+        runs = set()
+        for related in {document for alert in alerts for document in alert["related_doc_ids"]}:
+            event_id, _, index = related.partition("|")
+            document = self.place.client.get(index=index, id=event_id, _source_includes="oktalogger.run_id")
+            runs.add(document["_source"]["oktalogger"]["run_id"])
+        return runs
+
+
+@pytest.fixture(scope="module")
+def watched(real_cluster: None) -> Iterator[Watched]:
+    compiled = compile_folder(include_dir() / "detections")
+    with place() as here:
+        store = OpenSearchStore(here.client, here.names, replicas=0)
+        # A document-level monitor wants an alias that can be written to.
+        store.ensure_month(datetime.now(UTC))
+        here.sync(render_all(here.alerting, compiled.detections, here.names, SETTINGS))
+        ids = {here.owner.id_by_name(monitor) or "": monitor.id for monitor in here.monitors()}
+        # What is there when a monitor runs first counts as seen.
+        time.sleep(90)
+        yield Watched(here, compiled, load_cases(store, compiled), ids)
+
+
+def test_the_rules_tests_pass() -> None:
+    with place() as here:
+        compiled = compile_folder(include_dir() / "detections")
+        results, problems = run_cases(here.client, compiled)
+    assert not problems
+    assert not [str(result) for result in results if not result.passed]
+
+
+def test_document_level_monitors_alert_for_the_events_that_match_and_no_others(watched: Watched) -> None:
+    rules = [rule for rule in watched.compiled.detections if rule.threshold is None and rule.enabled]
+    expected = {
+        rule.id: {test.run_id for test in watched.loaded if test.detection.id == rule.id and test.case.match}
+        for rule in rules
+    }
+    own = {rule.id: {test.run_id for test in watched.loaded if test.detection.id == rule.id} for rule in rules}
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while True:
+        # Events of one rule's test may match another rule as well, which is no matter here.
+        found = {rule.id: watched.runs_of(rule.id) & own[rule.id] for rule in rules}
+        if found == expected or time.monotonic() > deadline:
+            break
+        time.sleep(15)
+    assert found == expected
+
+
+def test_bucket_level_monitors_find_the_groups_that_replay_finds(watched: Watched) -> None:
+    here = watched.place
+    for rule in watched.compiled.detections:
+        if rule.threshold is None:
+            continue
+        path = f"{MONITORS}/{watched.monitor_ids[rule.id]}/_execute"
+        answer = here.client.transport.perform_request("POST", path, params={"dryrun": "true"})
+        [result] = answer["trigger_results"].values()
+        assert result["error"] is None
+        assert answer["input_results"]["error"] is None
+        period_end = datetime.fromtimestamp(answer["period_end"] / 1000, UTC)
+        groups = firing_groups(here.client, here.names, rule, SETTINGS, None, period_end)
+        found = [bucket["agg_alert_content"]["bucket"]["key"] for bucket in result["agg_result_buckets"].values()]
+        assert sorted(map(str, found)) == sorted(map(str, groups)), rule.title
+
+
+def test_bucket_level_monitors_alert(watched: Watched) -> None:
+    rules = [rule for rule in watched.compiled.detections if rule.threshold is not None and rule.enabled]
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while True:
+        silent = [rule.title for rule in rules if not watched.alerts(rule.id)]
+        if not silent or time.monotonic() > deadline:
+            break
+        time.sleep(15)
+    assert silent == []

@@ -1,0 +1,75 @@
+"""The Makefile and the test runner say what they do, and fail when something fails."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from typing import TYPE_CHECKING
+
+import pytest
+
+from local import clean, paths, testing
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+MAKEFILE = (paths.ROOT / "Makefile").read_text()
+
+
+def test_help_names_every_target() -> None:
+    shown = subprocess.run(["make", "help"], cwd=paths.ROOT, text=True, capture_output=True, check=True).stdout  # noqa: S607
+    phony = re.search(r"^\.PHONY: (.*)$", MAKEFILE, re.MULTILINE)
+    assert phony
+    assert set(re.findall(r"make ([a-z-]+)", shown)) >= set(phony[1].split())
+
+
+def test_a_missing_python_is_named() -> None:
+    done = subprocess.run(
+        ["make", "env", "PYTHON=no-such-python"],  # noqa: S607
+        cwd=paths.ROOT,
+        text=True,
+        capture_output=True,
+    )
+    assert done.returncode
+    assert "There is no 'no-such-python' on PATH" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("code", "passed", "failed", "skipped"),
+    [
+        ("def test_a(): pass\ndef test_b(): assert False", 1, 1, 0),
+        ("import pytest\n@pytest.mark.skip\ndef test_a(): pass\ndef test_b(): pass", 1, 0, 1),
+        ("import no_such_module", 0, 1, 0),
+        ("", 0, 1, 0),  # a stage that finds no test has not passed
+    ],
+)
+def test_the_runner_counts_what_pytest_did(tmp_path: Path, code: str, passed: int, failed: int, skipped: int) -> None:
+    file = tmp_path / "test_it.py"
+    file.write_text(code)
+    run = testing.pytest("-p", "no:cacheprovider", f"--rootdir={tmp_path}", str(file))
+    counts = testing.run(testing.Stage("it", "local", (run,)))
+    assert (counts.passed, counts.failed, counts.skipped) == (passed, failed, skipped)
+
+
+def test_a_program_that_fails_counts(tmp_path: Path) -> None:
+    programs = (("python", "-c", ""), ("python", "-c", "raise SystemExit(2)"))
+    counts = testing.run(testing.Stage("it", "local", programs))
+    assert (counts.passed, counts.failed) == (1, 1)
+
+
+def test_every_test_folder_is_in_a_stage() -> None:
+    arguments = {word for stage in testing.STAGES for command in stage.commands for word in command}
+    folders = {f"tests/{path.parent.name}" for path in (paths.ROOT / "tests").glob("*/test_*.py")}
+    folders |= {f"tests/{path.parts[-3]}" for path in (paths.ROOT / "tests").glob("*/*/test_*.py")}
+    assert folders <= arguments
+
+
+def test_clean_leaves_a_shared_folder_but_for_the_demos(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    root, shared = tmp_path / "checkout", tmp_path / "shared"
+    for path in (root / ".venvs", root / "dags", shared / "demo-3.3", shared / "opensearch"):
+        path.mkdir(parents=True)
+    monkeypatch.setattr(paths, "ROOT", root)
+    monkeypatch.setenv("OKTALOGGER_LOCAL", str(shared))
+    assert clean.main() == 0
+    assert [path.name for path in root.iterdir()] == ["dags"]
+    assert [path.name for path in shared.iterdir()] == ["opensearch"]

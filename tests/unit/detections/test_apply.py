@@ -1,0 +1,409 @@
+"""The sync against the stand-in: what it sends, and what it does when a request goes wrong."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from oktalogger.detections.alerting import (
+    MONITORS,
+    AlertingClient,
+    AlertingMissingError,
+    MonitorConflictError,
+    MonitorRefusedError,
+)
+from oktalogger.detections.apply import SyncIncompleteError, SyncOptions, apply_sync, plan_sync
+from oktalogger.detections.channels import CHANNELS, ChannelError, resolve_channels
+from oktalogger.detections.compare import normal
+from oktalogger.detections.model import source_hash
+from oktalogger.detections.plan import Kind, PlanRefusedError
+from oktalogger.detections.stored import Owner
+from oktalogger.opensearch.errors import OpenSearchUnavailableError
+from tests.standin.alerting import AlertingStandIn, Answer
+from tests.standin.transport import CutError, in_process_client
+from tests.unit.detections.builders import detection_id, event_body, rendered, rules, threshold_body
+
+OWNER = Owner()
+Fault = Callable[[str, str], Answer | None]
+
+
+def client_of(standin: AlertingStandIn, before: Fault | None = None, after: Fault | None = None) -> AlertingClient:
+    """A client; ``before`` may answer instead of the stand-in, ``after`` in its place once it has done the work."""
+
+    def handle(method: str, target: str, body: Any, headers: dict[str, str]) -> Answer:
+        path = target.partition("?")[0]
+        if before is not None and (answer := before(method, path)) is not None:
+            return answer
+        done = standin.handle(method, target, body, headers)
+        if after is not None and (answer := after(method, path)) is not None:
+            return answer
+        return done
+
+    return AlertingClient(in_process_client(handle), sleep=lambda _: None)
+
+
+def sync(standin: AlertingStandIn, wanted: Any, *, client: AlertingClient | None = None, **options: Any) -> Any:
+    return apply_sync(client or client_of(standin), wanted, OWNER, SyncOptions(**options), sleep=lambda _: None)
+
+
+def once(method: str, path: str, action: Callable[[], Answer | None]) -> Fault:
+    """Act on the first request of this kind."""
+    left = [True]
+
+    def fault(got_method: str, got_path: str) -> Answer | None:
+        if left and got_method == method and got_path.startswith(path):
+            left.clear()
+            return action()
+        return None
+
+    return fault
+
+
+def cut() -> Answer | None:
+    raise CutError
+
+
+def names(standin: AlertingStandIn) -> list[str]:
+    return sorted(content["name"] for content in standin.monitors().values())
+
+
+def test_creates_updates_and_deletes_and_then_sends_no_write() -> None:
+    standin = AlertingStandIn()
+    assert sync(standin, rules(4)).writes == 4
+    changed = [rendered(1, query="eventType:new"), *rules(4)[1:3]]
+    result = sync(standin, changed, delete_share=0.5)
+    assert [step.kind for step in result.done] == [Kind.UPDATE, Kind.DELETE]
+    assert names(standin) == sorted(rule.name for rule in changed)
+    log = len(standin.log)
+    again = sync(standin, changed)
+    assert (again.writes, again.rounds, len(standin.log) - log) == (0, 1, 1)
+    assert again.as_dict()["left"]["counts"]["unchanged"] == 3
+
+
+def test_marks_what_it_wrote_with_the_version_that_it_has() -> None:
+    standin = AlertingStandIn()
+    for query in ("a", "b", "c"):
+        sync(standin, [rendered(1, query=query)])
+    (job,) = standin.jobs.values()
+    assert job.version == 3
+    assert job.content["ui_metadata"]["oktalogger"] == {
+        "detection_id": detection_id(1),
+        "hash": rendered(1, query="c").source_hash,
+        "version": 3,
+        "content": source_hash(normal(event_body(1, query="c"))),
+        "prefix": "okta-system-log",
+    }
+
+
+def test_reads_every_page_and_every_owner_and_no_workflow(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("oktalogger.detections.alerting.PAGE_SIZE", 3)
+    standin = AlertingStandIn()
+    sync(standin, rules(10))
+    ids = list(standin.jobs)
+    standin.jobs[ids[0]].content["owner"] = "security_analytics"
+    standin.add_workflow("all of them", ids)
+    found = client_of(standin).monitors()
+    assert sorted(monitor.id for monitor in found) == sorted(ids)
+
+
+def test_reads_more_than_the_ten_monitors_that_a_search_returns_by_itself() -> None:
+    standin = AlertingStandIn()
+    sync(standin, rules(25))
+    assert len(client_of(standin).monitors()) == 25
+    assert sync(standin, rules(25)).writes == 0
+
+
+def test_pages_do_not_lose_monitors_of_another_shard_with_the_same_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("oktalogger.detections.alerting.PAGE_SIZE", 3)
+    standin = AlertingStandIn()
+    sync(standin, rules(9))
+    for number, job in enumerate(standin.jobs.values()):
+        job.seq_no = number // 2
+    assert len(client_of(standin).monitors()) == 9
+
+
+def test_a_monitor_that_is_written_while_pages_are_read_is_not_missed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("oktalogger.detections.alerting.PAGE_SIZE", 3)
+    standin = AlertingStandIn()
+    sync(standin, rules(9))
+
+    def edit(method: str, path: str) -> None:
+        for monitor_id in list(standin.jobs)[:2]:
+            standin.edit(monitor_id, keep_metadata=True)
+
+    assert len({monitor.id for monitor in client_of(standin, after=edit).monitors()}) == 9
+
+
+def test_monitors_that_the_plugin_returns_unparsed_are_read_too() -> None:
+    standin = AlertingStandIn()
+    sync(standin, rules(2))
+
+    def unparsed(method: str, target: str, body: Any, headers: dict[str, str]) -> Answer:
+        status, answer = standin.handle(method, target, body, headers)
+        for hit in answer["hits"]["hits"]:
+            hit["_source"] = {"monitor": hit["_source"]}
+        return status, answer
+
+    client = AlertingClient(in_process_client(unparsed))
+    assert plan_sync(client, rules(2), OWNER).counts["unchanged"] == 2
+
+
+def test_asks_as_dashboards_so_that_its_own_marker_comes_back() -> None:
+    standin = AlertingStandIn()
+    sync(standin, rules(1))
+    (monitor,) = client_of(standin).monitors()
+    assert OWNER.marker(monitor) is not None
+    again = client_of(standin).get(monitor.id)
+    assert again is not None
+    assert OWNER.marker(again) is not None
+
+
+def test_a_create_whose_connection_was_cut_is_not_sent_twice() -> None:
+    standin = AlertingStandIn()
+    result = sync(standin, rules(1), client=client_of(standin, after=once("POST", MONITORS, cut)))
+    assert len(standin.jobs) == 1
+    assert result.writes == 1
+    lost = AlertingStandIn()
+    sync(lost, rules(1), client=client_of(lost, before=once("POST", MONITORS, cut)))
+    assert len(lost.jobs) == 1
+
+
+def test_a_create_that_was_refused_for_load_is_repeated() -> None:
+    standin = AlertingStandIn()
+    busy = once("POST", MONITORS, lambda: (429, {"error": {"type": "x", "reason": "too many requests"}, "status": 429}))
+    result = sync(standin, rules(1), client=client_of(standin, before=busy))
+    assert (len(standin.jobs), result.rounds) == (1, 2)
+
+
+def test_an_update_in_conflict_is_read_and_planned_again() -> None:
+    standin = AlertingStandIn()
+    sync(standin, [rendered(1), rendered(2)])
+
+    def colleague() -> None:
+        for monitor_id, content in standin.monitors().items():
+            if content["name"].startswith("oktalogger: Rule 1 "):
+                standin.edit(monitor_id, enabled=False)
+
+    changed = [rendered(1, query="new"), rendered(2, query="new")]
+    client = client_of(standin, before=once("PUT", MONITORS, colleague))
+    result = sync(standin, changed, client=client)
+    assert [step.detection_id for step in result.done] == [detection_id(2)]
+    assert [step.detection_id for step in result.plan.of(Kind.EDITED)] == [detection_id(1)]
+    assert [content["enabled"] for content in standin.monitors().values()].count(False) == 1
+
+
+def test_a_monitor_that_vanished_is_created_again() -> None:
+    standin = AlertingStandIn()
+    sync(standin, rules(1))
+    client = client_of(standin, before=once("PUT", MONITORS, standin.jobs.clear))
+    sync(standin, [rendered(1, query="new")], client=client)
+    assert len(standin.jobs) == 1
+
+
+def test_an_update_that_may_be_half_done_is_written_again() -> None:
+    # The server stores the monitor, then fails to store its queries: the monitor looks right and never fires.
+    standin = AlertingStandIn()
+    sync(standin, rules(1))
+    failed: Answer = (500, {"error": {"type": "x", "reason": "could not index queries"}, "status": 500})
+    client = client_of(standin, after=once("PUT", MONITORS, lambda: failed))
+    result = sync(standin, [rendered(1, query="new")], client=client)
+    assert [method for method, _ in standin.writes] == ["POST", "PUT", "PUT"]
+    assert result.rounds == 3
+
+
+def test_a_monitor_that_was_edited_is_not_deleted_in_the_last_moment() -> None:
+    standin = AlertingStandIn()
+    sync(standin, rules(2))
+
+    def colleague() -> None:
+        for monitor_id in standin.jobs:
+            standin.edit(monitor_id, enabled=False)
+
+    client = client_of(standin, before=once("GET", MONITORS, colleague))
+    result = sync(standin, [], client=client, confirm_deletions=True)
+    assert len(standin.jobs) == 2
+    assert result.plan.counts["changed by hand"] == 2
+
+
+def test_a_refused_monitor_does_not_stop_the_others() -> None:
+    standin = AlertingStandIn()
+    bad = rendered(2, index="no-such-index")
+    with pytest.raises(SyncIncompleteError, match="no-such-index") as raised:
+        sync(standin, [rendered(1), bad, rendered(3)])
+    assert len(standin.jobs) == 2
+    assert raised.value.result.problems.keys() == {detection_id(2)}
+    assert raised.value.result.rounds == 2
+
+
+def test_a_script_that_does_not_compile_is_not_stored() -> None:
+    standin = AlertingStandIn()
+    body = threshold_body(1)
+    body["triggers"][0]["bucket_level_trigger"]["condition"]["script"]["source"] = "params.n >= (3"
+    with pytest.raises(SyncIncompleteError, match="compile error"):
+        sync(standin, [rendered(1, body=body)])
+    assert not standin.jobs
+
+
+def test_what_the_server_drops_is_an_error_in_every_run() -> None:
+    standin = AlertingStandIn()
+    body = threshold_body(1)
+    sources = body["inputs"][0]["search"]["query"]["aggs"]["slots"]["composite"]["sources"]
+    sources[1] = {"slot": {"date_histogram": {"field": "published", "fixed_interval": "10m", "offset": "5m"}}}
+    for writes in (2, 0):
+        with pytest.raises(SyncIncompleteError, match="offset") as raised:
+            sync(standin, [rendered(1, body=body), rendered(2)])
+        assert raised.value.result.writes == writes
+
+
+def test_a_monitor_that_a_workflow_uses_is_named() -> None:
+    standin = AlertingStandIn()
+    sync(standin, rules(1))
+    standin.add_workflow("combined", list(standin.jobs))
+    with pytest.raises(SyncIncompleteError, match="composite monitor"):
+        sync(standin, [], confirm_deletions=True)
+
+
+def test_too_many_deletions_stop_everything_else_too() -> None:
+    standin = AlertingStandIn()
+    sync(standin, rules(4))
+    log = len(standin.writes)
+    with pytest.raises(PlanRefusedError):
+        sync(standin, [rendered(9)])
+    assert len(standin.writes) == log
+
+
+def test_deals_only_with_the_rules_that_it_was_given() -> None:
+    standin = AlertingStandIn()
+    sync(standin, rules(4), only=frozenset({detection_id(2)}))
+    assert names(standin) == [rules(4)[1].name]
+
+
+def test_gives_up_when_somebody_writes_without_end() -> None:
+    standin = AlertingStandIn()
+    sync(standin, rules(1))
+
+    def always(method: str, path: str) -> None:
+        if method == "PUT":
+            for monitor_id in standin.jobs:
+                standin.edit(monitor_id, keep_metadata=True, enabled=False)
+
+    with pytest.raises(SyncIncompleteError, match="version conflict"):
+        sync(standin, [rendered(1, query="new")], client=client_of(standin, before=always), put_back=frozenset({"all"}))
+
+
+def test_a_server_that_stays_away_is_a_typed_error() -> None:
+    with pytest.raises(OpenSearchUnavailableError):
+        sync(AlertingStandIn(), rules(1), client=client_of(AlertingStandIn(), before=lambda *_: cut()))
+
+
+def test_two_syncs_at_once_leave_one_monitor() -> None:
+    standin = AlertingStandIn()
+    sync(
+        standin,
+        rules(3),
+        client=client_of(
+            standin, before=once("POST", MONITORS + "/_execute", lambda: sync(standin, rules(3)) and None)
+        ),
+    )
+    assert names(standin) == sorted(rule.name for rule in rules(3))
+
+
+def test_the_caller_hears_of_each_step() -> None:
+    heard: list[str] = []
+    standin = AlertingStandIn()
+    apply_sync(client_of(standin), rules(2), OWNER, on_step=lambda step: heard.append(step.detection_id))
+    assert heard == [detection_id(1), detection_id(2)]
+
+
+class TestClient:
+    def test_says_whether_the_plugin_is_there(self) -> None:
+        assert client_of(AlertingStandIn()).available()
+        without = client_of(AlertingStandIn(plugin=False))
+        assert not without.available()
+        with pytest.raises(AlertingMissingError):
+            without.monitors()
+
+    def test_a_reading_is_repeated_when_that_can_help(self) -> None:
+        standin = AlertingStandIn()
+        answers = iter([(500, {"error": {"type": "x", "reason": "y"}}), (503, {}), None, None])
+        assert client_of(standin, before=lambda *_: next(answers)).monitors() == []
+
+    def test_what_can_never_work_is_sent_once(self) -> None:
+        standin = AlertingStandIn()
+        with pytest.raises(MonitorRefusedError, match="unknown query"):
+            client_of(standin).create(
+                {
+                    **threshold_body(1),
+                    "inputs": [{"search": {"indices": ["okta-system-log"], "query": {"query": {"no_such_query": {}}}}}],
+                }
+            )
+        assert len(standin.writes) == 1
+
+    def test_a_stale_update_is_a_conflict(self) -> None:
+        client = client_of(AlertingStandIn())
+        stored = client.create(event_body(1))
+        client.update(stored, event_body(1))
+        with pytest.raises(MonitorConflictError):
+            client.update(stored, event_body(1))
+
+    def test_a_monitor_that_is_gone_can_be_deleted(self) -> None:
+        standin = AlertingStandIn()
+        client = client_of(standin)
+        stored = client.create(event_body(1))
+        client.delete(stored)
+        client.delete(stored)
+        assert client.get(stored.id) is None
+
+    def test_document_level_monitors_are_not_tried(self) -> None:
+        standin = AlertingStandIn()
+        assert client_of(standin).dry_run(event_body(1)) == ()
+        assert not standin.log
+
+    def test_permissions_are_explained(self) -> None:
+        said = {
+            "type": "security_exception",
+            "reason": "no permissions for [cluster:admin/opendistro/alerting/monitor/search] and User [name=airflow, "
+            "backend_roles=[], requestedTenant=null]",
+        }
+        client = client_of(AlertingStandIn(), before=lambda *_: (403, {"error": said, "status": 403}))
+        with pytest.raises(Exception, match="Map the user airflow to a role"):
+            client.available()
+
+
+class TestChannels:
+    STANDIN = AlertingStandIn(
+        channels=[
+            {"config_id": "c1", "name": "soc"},
+            {"config_id": "c2", "name": "off", "is_enabled": False},
+            {"config_id": "c3", "name": "twice"},
+            {"config_id": "c4", "name": "twice"},
+        ]
+    )
+
+    def test_are_found_by_name(self) -> None:
+        assert resolve_channels(client_of(self.STANDIN), ["soc", "soc"]) == {"soc": "c1"}
+
+    @pytest.mark.parametrize(
+        ("name", "why"), [("no", "does not exist"), ("off", "is disabled"), ("twice", "2 channels")]
+    )
+    def test_that_cannot_be_used_are_an_error_that_names_them(self, name: str, why: str) -> None:
+        with pytest.raises(ChannelError, match=f"'{name}'.*{why}"):
+            resolve_channels(client_of(self.STANDIN), ["soc", name])
+
+    def test_are_not_asked_for_when_no_rule_names_one(self) -> None:
+        standin = AlertingStandIn(plugin=False)
+        assert resolve_channels(client_of(standin), []) == {}
+        assert not standin.log
+
+    def test_need_the_plugin(self) -> None:
+        with pytest.raises(ChannelError, match="no Notifications plugin"):
+            resolve_channels(client_of(AlertingStandIn(plugin=False)), ["soc"])
+
+    def test_never_ask_for_addresses(self) -> None:
+        client = client_of(self.STANDIN)
+        resolve_channels(client, ["soc"])
+        assert self.STANDIN.log[-1] == ("GET", CHANNELS)
+        assert "url" not in json.dumps(self.STANDIN.channels)

@@ -1,0 +1,44 @@
+"""The pack that comes with the project: complete, and its bundle up to date."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+pytest.importorskip("sigma")
+
+from oktalogger.detections.bundle import COMPILER_VERSION, hash_sources, read_bundle
+from oktalogger.detections.compiler import compile_folder
+from oktalogger.resources import include_dir
+
+FOLDER = include_dir() / "detections"
+
+
+def test_every_rule_of_the_pack_says_all_that_an_alert_needs() -> None:
+    compiled = compile_folder(FOLDER)
+    assert compiled.problems == ()
+    assert len(compiled.detections) >= 32
+    for detection in compiled.detections:
+        assert detection.attack, detection.file
+        assert detection.tactics, detection.file
+        assert detection.description, detection.file
+        assert detection.false_positives, detection.file
+        assert re.match(r"1\. ", detection.runbook), detection.file
+        assert detection.channels is None, detection.file
+        cases = compiled.rules[detection.id].own.cases
+        assert {case.match for case in cases} == {True, False}, detection.file
+
+
+def test_titles_and_names_are_unique() -> None:
+    detections = compile_folder(FOLDER).detections
+    assert len({detection.title for detection in detections}) == len(detections)
+    assert len({detection.name for detection in detections}) == len(detections)
+
+
+def test_the_bundle_is_what_the_rules_compile_to() -> None:
+    bundle = read_bundle(FOLDER)
+    assert bundle is not None
+    assert bundle.compiler_version == COMPILER_VERSION
+    assert bundle.sources == hash_sources(FOLDER)
+    assert bundle.detections == compile_folder(FOLDER).detections

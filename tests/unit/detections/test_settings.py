@@ -1,0 +1,41 @@
+"""The settings of the detections."""
+
+from __future__ import annotations
+
+import pytest
+
+from oktalogger.detections.deployment import monitor_settings
+from oktalogger.settings import SettingsError, load_settings
+
+
+def test_reach_the_monitors() -> None:
+    settings = load_settings(
+        {
+            "OKTALOGGER_DETECTION_CHANNELS": "soc, on call,soc",
+            "OKTALOGGER_DETECTION_CHANNELS_FROM": "high",
+            "OKTALOGGER_DETECTION_DELETE_PERCENT": "50",
+            "OKTALOGGER_DETECTION_NOTIFIERS": '{"soc": {"class": "a.B", "to": "x"}}',
+        }
+    )
+    common = monitor_settings(settings, dashboards_url="https://dashboards.example.com")
+    assert common.default_channels == ("soc", "on call")
+    assert common.default_channels_from == "high"
+    assert common.dashboards_url == "https://dashboards.example.com"
+    assert settings.detection_delete_percent == 50
+    assert settings.detection_notifiers == {"soc": {"class": "a.B", "to": "x"}}
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("CHANNELS_FROM", "loud"),
+        ("DELETE_PERCENT", "101"),
+        ("NOTIFIERS", "soc"),
+        ("NOTIFIERS", '["soc"]'),
+        ("NOTIFIERS", '{"soc": "a.B"}'),
+        ("NOTIFIERS", '{"soc": {"class": "B"}}'),
+    ],
+)
+def test_that_cannot_be_used_are_named(name: str, value: str) -> None:
+    with pytest.raises(SettingsError, match=f"OKTALOGGER_DETECTION_{name}"):
+        load_settings({f"OKTALOGGER_DETECTION_{name}": value})

@@ -1,0 +1,316 @@
+"""Both logins against a real HTTP server; the token endpoint checks what Okta's checks."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from urllib.parse import parse_qs
+
+import jwt
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from requests import PreparedRequest
+from urllib3 import HTTPHeaderDict
+
+from oktalogger.okta import errors
+from oktalogger.okta.auth import PrivateKeyJwtAuth, SswsAuth
+from oktalogger.okta.client import SystemLogClient, SystemLogQuery
+from oktalogger.okta.transport import Reply
+from tests.unit.okta.server import TOKEN, Answer, Asked, ScriptedServer, error, events, page, too_many
+from tests.unit.okta.test_keys import pem
+
+Connect = Callable[..., SystemLogClient]
+KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+PAGE = events(("2026-11-23T10:00:00.000Z", "a"))
+
+
+class Clock:
+    now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class Org:
+    """Answers for the token endpoint and for the System Log, each with what was last set."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.issued = 0
+        self.claims: list[dict[str, Any]] = []
+        self.headers: list[dict[str, Any]] = []
+        self.forms: list[dict[str, list[str]]] = []
+        self.token_answers: list[Answer] = []
+        self.log_answers: list[Answer] = []
+        self.bearers: list[str] = []
+        self.lifetime: object = 3600
+        self.public_key: Any = KEY.public_key()
+
+    def __call__(self, asked: Asked) -> Answer:
+        return self.token(asked) if asked.target == "/oauth2/v1/token" else self.logs(asked)
+
+    def token(self, asked: Asked) -> Answer:
+        assert asked.method == "POST"
+        assert asked.headers["Authorization"] is None
+        form = parse_qs(asked.body.decode())
+        self.forms.append(form)
+        assertion = form["client_assertion"][0]
+        self.headers.append(jwt.get_unverified_header(assertion))
+        algorithms = ["RS256", "ES384"]
+        audience = f"{self.url}/oauth2/v1/token"
+        self.claims.append(jwt.decode(assertion, self.public_key, algorithms=algorithms, audience=audience))
+        if self.token_answers:
+            return self.token_answers.pop(0)
+        self.issued += 1
+        grant = {"token_type": "Bearer", "expires_in": self.lifetime, "access_token": f"access-{self.issued}"}
+        return Answer(body=json.dumps(grant).encode())
+
+    def logs(self, asked: Asked) -> Answer:
+        self.bearers.append(asked.headers["Authorization"])
+        return self.log_answers.pop(0) if self.log_answers else page(PAGE)
+
+
+@pytest.fixture
+def org(okta: ScriptedServer) -> Org:
+    found = Org(okta.url)
+    okta.answers(found)
+    return found
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def auth(okta: ScriptedServer, clock: Clock) -> PrivateKeyJwtAuth:
+    return PrivateKeyJwtAuth(okta.url, "0oaClient", pem(KEY), key_id="kid-1", clock=clock)
+
+
+def read(client: SystemLogClient, query: SystemLogQuery) -> int:
+    return sum(len(page_.events) for page_ in client.pages(query))
+
+
+def test_signs_what_okta_wants(org: Org, auth: PrivateKeyJwtAuth, connect: Connect, query: SystemLogQuery) -> None:
+    assert read(connect(auth=auth), query) == 1
+    assert org.bearers == ["Bearer access-1"]
+    (form,), (claims,), (header,) = org.forms, org.claims, org.headers
+    del form["client_assertion"]
+    assert form == {
+        "grant_type": ["client_credentials"],
+        "scope": ["okta.logs.read"],
+        "client_assertion_type": ["urn:ietf:params:oauth:client-assertion-type:jwt-bearer"],
+    }
+    assert claims["iss"] == claims["sub"] == "0oaClient"
+    assert 0 < claims["exp"] - claims["iat"] <= 3600
+    assert len(claims["jti"]) == 36
+    assert (header["alg"], header["kid"]) == ("RS256", "kid-1")
+
+
+def test_signs_with_an_ec_key_without_key_id(
+    okta: ScriptedServer, org: Org, connect: Connect, query: SystemLogQuery
+) -> None:
+    key = ec.generate_private_key(ec.SECP384R1())
+    org.public_key = key.public_key()
+    read(connect(auth=PrivateKeyJwtAuth(okta.url, "c", pem(key), scopes=("a", "b"))), query)
+    assert org.headers == [{"alg": "ES384", "typ": "JWT"}]
+    assert org.forms[0]["scope"] == ["a b"]
+
+
+def test_the_token_is_renewed_before_it_expires(
+    org: Org, auth: PrivateKeyJwtAuth, connect: Connect, query: SystemLogQuery, clock: Clock
+) -> None:
+    client = connect(auth=auth)
+    for seconds in (0, 3299, 3300, 3301, 3300 + 3299, 3300 + 3300):
+        clock.now = 1000.0 + seconds
+        read(client, query)
+    assert org.bearers == [f"Bearer access-{n}" for n in (1, 1, 2, 2, 2, 3)]
+    assert len({claims["jti"] for claims in org.claims}) == 3
+
+
+def test_a_short_lived_token_is_used_for_half_its_life(
+    org: Org, auth: PrivateKeyJwtAuth, connect: Connect, query: SystemLogQuery, clock: Clock
+) -> None:
+    org.lifetime = 60
+    client = connect(auth=auth)
+    for seconds in (0, 29, 31):
+        clock.now = 1000.0 + seconds
+        read(client, query)
+    assert org.bearers == [f"Bearer access-{n}" for n in (1, 1, 2)]
+
+
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        error(401, "E0000011", "Invalid token provided"),
+        Answer(401, b"", [("WWW-Authenticate", 'Bearer error="invalid_token", error_description="expired"')]),
+    ],
+)
+def test_an_invalid_token_is_renewed_once(
+    org: Org, auth: PrivateKeyJwtAuth, connect: Connect, query: SystemLogQuery, slept: list[float], refusal: Answer
+) -> None:
+    org.log_answers = [refusal]
+    (only,) = connect(auth=auth).pages(query)
+    assert (only.requests, len(only.events), slept) == (2, 1, [])
+    assert org.bearers == ["Bearer access-1", "Bearer access-2"]
+
+    org.log_answers = [refusal, refusal]
+    with pytest.raises(errors.OktaAuthenticationError, match="client id, private key and key id"):
+        read(connect(auth=auth), query)
+    assert org.bearers[2:] == ["Bearer access-2", "Bearer access-3"]
+
+
+def test_a_renewal_is_not_repeated_after_an_outage(
+    org: Org, auth: PrivateKeyJwtAuth, connect: Connect, query: SystemLogQuery
+) -> None:
+    refusal = error(401, "E0000011", "Invalid token provided")
+    org.log_answers = [refusal, Answer(503, b""), refusal]
+    with pytest.raises(errors.OktaAuthenticationError):
+        read(connect(auth=auth), query)
+    assert org.issued == 2
+
+
+def test_other_refusals_renew_nothing(
+    org: Org, auth: PrivateKeyJwtAuth, connect: Connect, query: SystemLogQuery
+) -> None:
+    org.log_answers = [error(403, "E0000006", "You do not have permission")]
+    with pytest.raises(errors.OktaPermissionError):
+        read(connect(auth=auth), query)
+    assert org.issued == len(org.bearers) == 1
+
+
+def test_an_api_token_is_not_tried_twice(okta: ScriptedServer, connect: Connect, query: SystemLogQuery) -> None:
+    okta.answers(error(401, "E0000011", "Invalid token provided"))
+    with pytest.raises(errors.OktaAuthenticationError):
+        read(connect(), query)
+    assert len(okta.asked) == 1
+
+
+def test_threads_share_one_token(org: Org, auth: PrivateKeyJwtAuth, connect: Connect, query: SystemLogQuery) -> None:
+    clients = [connect(auth=auth) for _ in range(8)]
+    threads = [threading.Thread(target=read, args=(client, query)) for client in clients]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert org.issued == 1
+    assert org.bearers == ["Bearer access-1"] * 8
+
+
+def test_a_late_refusal_does_not_throw_away_a_new_token(auth: PrivateKeyJwtAuth, org: Org) -> None:
+    refused = PreparedRequest()
+    refused.prepare("GET", org.url, auth=auth)
+    reply = Reply(refused, 401, HTTPHeaderDict(), b"")
+    for _ in range(2):
+        assert auth.can_renew_after(reply)
+        another = PreparedRequest()
+        another.prepare("GET", org.url, auth=auth)
+        assert another.headers["Authorization"] == "Bearer access-2"
+
+
+def oauth(status: int, code: str, description: str = "", **more: Any) -> Answer:
+    return Answer(status, json.dumps({"error": code, "error_description": description}).encode(), **more)
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind", "says"),
+    [
+        (
+            oauth(401, "invalid_client", "The client_assertion signature is invalid."),
+            errors.OktaAuthenticationError,
+            "401 invalid_client The client_assertion signature is invalid. This was POST .*key id in the connection",
+        ),
+        (oauth(400, "unauthorized_client"), errors.OktaAuthenticationError, "400 unauthorized_client"),
+        (oauth(400, "invalid_scope", "One or more scopes"), errors.OktaScopeError, "Okta API Scopes"),
+        (oauth(400, "invalid_dpop_proof", "The DPoP proof"), errors.OktaAuthenticationError, "Demonstrating Proof"),
+        (
+            oauth(400, "invalid_request", "The resource request requires a DPoP proof."),
+            errors.OktaAuthenticationError,
+            "DPoP",
+        ),
+        (oauth(403, "access_denied", "outside the permitted zones"), errors.OktaPermissionError, "network zones"),
+        (oauth(400, "invalid_request", "no"), errors.OktaRequestError, "400 invalid_request no"),
+        (error(404, "E0000007", "Not found"), errors.OktaRequestError, "org URL"),
+        (Answer(200, b"<html>", content_type="text/html"), errors.OktaProtocolError, "no access token"),
+        (Answer(200, b"{}"), errors.OktaProtocolError, "no access token"),
+        (Answer(302, b"", [("Location", "https://x.test")]), errors.OktaProtocolError, "redirect"),
+    ],
+)
+def test_no_token(
+    org: Org,
+    auth: PrivateKeyJwtAuth,
+    connect: Connect,
+    query: SystemLogQuery,
+    answer: Answer,
+    kind: type[errors.OktaError],
+    says: str,
+) -> None:
+    org.token_answers = [answer]
+    with pytest.raises(errors.OktaError, match=says) as caught:
+        read(connect(auth=auth), query)
+    assert type(caught.value) is kind
+    assert "access token for client 0oaClient" in str(caught.value)
+    assert org.bearers == []
+    assert len(org.forms) == 1
+
+
+@pytest.mark.parametrize(
+    "answer", [too_many(), error(503, "E0000010", "read only"), Answer(200, b"[]", announced_length=9)]
+)
+def test_outages_of_the_token_endpoint_are_waited_out(
+    org: Org, auth: PrivateKeyJwtAuth, connect: Connect, query: SystemLogQuery, slept: list[float], answer: Answer
+) -> None:
+    org.token_answers = [answer]
+    assert read(connect(auth=auth), query) == 1
+    assert len(slept) == 1
+    assert len({claims["jti"] for claims in org.claims}) == 2
+
+
+@pytest.mark.parametrize(("minutes", "says"), [(10, r"is (599|600) s behind"), (-10, r"is 60\d s ahead of")])
+def test_a_wrong_clock_is_named(
+    org: Org, auth: PrivateKeyJwtAuth, connect: Connect, query: SystemLogQuery, minutes: int, says: str
+) -> None:
+    date = (datetime.now(UTC) + timedelta(minutes=minutes)).timestamp()
+    org.token_answers = [oauth(401, "invalid_client", "The client_assertion token is expired.", date=date)]
+    with pytest.raises(errors.OktaAuthenticationError, match=f"This machine's clock {says} Okta's"):
+        read(connect(auth=auth), query)
+
+
+def test_works_with_plain_requests(org: Org, auth: PrivateKeyJwtAuth) -> None:
+    request = PreparedRequest()
+    request.prepare("GET", org.url, auth=auth)
+    assert request.headers["Authorization"] == "Bearer access-1"
+
+
+def test_belongs_to_one_org(auth: PrivateKeyJwtAuth, connect: Connect) -> None:
+    with pytest.raises(errors.OktaConfigurationError, match="use the same org URL"):
+        connect(auth=auth, org_url="https://company.okta.com")
+
+
+def test_what_cannot_be_a_client(okta: ScriptedServer) -> None:
+    with pytest.raises(errors.OktaConfigurationError, match="client id is empty"):
+        PrivateKeyJwtAuth(okta.url, " ", pem(KEY))
+    with pytest.raises(errors.OktaConfigurationError, match="not https"):
+        PrivateKeyJwtAuth("http://okta.test", "c", pem(KEY))
+
+
+@pytest.mark.parametrize("given", [TOKEN, f" {TOKEN}\n", f"SSWS {TOKEN}"])
+def test_api_tokens_as_people_paste_them(given: str) -> None:
+    request = PreparedRequest()
+    request.prepare("GET", "https://company.okta.com", auth=SswsAuth(given))
+    assert request.headers["Authorization"] == f"SSWS {TOKEN}"
+
+
+@pytest.mark.parametrize("given", ["", " ", "SSWS ", "secret token", "secret\r\nX: y", "secretł"])
+def test_what_is_no_api_token_is_not_shown(given: str) -> None:
+    with pytest.raises(errors.OktaConfigurationError) as caught:
+        SswsAuth(given)
+    assert "secret" not in str(caught.value)
+
+
+def test_secrets_are_in_no_repr(auth: PrivateKeyJwtAuth) -> None:
+    assert TOKEN not in repr(SswsAuth(TOKEN))
+    assert "PRIVATE" not in repr(auth)

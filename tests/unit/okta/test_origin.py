@@ -1,0 +1,107 @@
+from __future__ import annotations
+
+import pytest
+
+from oktalogger.okta.errors import OktaConfigurationError
+from oktalogger.okta.origin import is_loopback, org_origin, same_origin, without_user
+
+ORG = "https://company.okta.com"
+
+
+@pytest.mark.parametrize(
+    ("given", "origin"),
+    [
+        ("https://company.okta.com", ORG),
+        (" https://Company.okta.com/ ", ORG),
+        ("https://login.company.example:8443", "https://login.company.example:8443"),
+        ("http://127.0.0.1:8080", "http://127.0.0.1:8080"),
+        ("http://localhost", "http://localhost"),
+        ("http://[::1]:80", "http://[::1]:80"),
+    ],
+)
+def test_org_urls(given: str, origin: str) -> None:
+    assert org_origin(given) == origin
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ("", "not the address"),
+        ("company.okta.com", "not the address"),
+        ("https://", "not the address"),
+        ("ftp://company.okta.com", "not the address"),
+        ("https://{yourOktaDomain}", "not the address"),
+        ("https://company.okta.com:port", "not the address"),
+        ("https://company.okta.com:99999", "not the address"),
+        ("https://comp any.okta.com", "not the address"),
+        ("https://company.okta.com/admin", "has a path"),
+        ("https://company.okta.com?x", "has a path"),
+        ("https://company-admin.okta.com", "use 'https://company.okta.com'"),
+        ("http://company.okta.com", "not https"),
+        ("http://localhost.company.example", "not https"),
+    ],
+)
+def test_what_is_no_org_url(given: str, says: str) -> None:
+    with pytest.raises(OktaConfigurationError, match=says):
+        org_origin(given)
+
+
+def test_a_password_in_the_org_url_is_refused_and_not_repeated() -> None:
+    with pytest.raises(OktaConfigurationError) as caught:
+        org_origin("https://user:secret@company.okta.com")
+    assert "secret" not in str(caught.value)
+
+
+def test_http_by_request() -> None:
+    assert org_origin("http://okta.test", allow_http=True) == "http://okta.test"
+
+
+@pytest.mark.parametrize("url", [ORG, f"{ORG}/", f"{ORG}:443/api", "https://COMPANY.OKTA.COM/x?y=@z", f"{ORG}?x"])
+def test_same_origin(url: str) -> None:
+    assert same_origin(url, ORG)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://company.okta.com/",
+        "https://company.okta.com:8443/",
+        "https://company.okta.com.evil.example/",
+        "https://evil.example/company.okta.com",
+        "https://company.okta.com@evil.example/",
+        "https://evil.example@company.okta.com/",
+        "https://company.okta.com\\@evil.example/",
+        "https://evil.example\\.company.okta.com/",
+        "https:\\\\company.okta.com/",
+        "https://company.okta.com%2eevil.example/",
+        "https://company.okta.com\t.evil.example/",
+        "https://company。okta.com/",
+        "https://company.okta\t.com/",
+        "https://company.okta.com/a\tb",
+        "//company.okta.com/",
+        "/api/v1/logs",
+        "https:///api",
+        "https://[::1",
+        "",
+    ],
+)
+def test_other_origin(url: str) -> None:
+    assert not same_origin(url, ORG)
+
+
+def test_loopback() -> None:
+    assert all(map(is_loopback, ["localhost", "okta.localhost", "127.0.0.1", "127.9.9.9", "::1"]))
+    assert not any(map(is_loopback, ["localhost.example", "10.0.0.1", "0.0.0.0", "", "127.0.0.1.example"]))  # noqa: S104
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("https://a:b@host/x?y#z", "https://host/x?y"),
+        ("https://a:b@c@host", "https://host"),
+        ("https://host/x@y?z@w", "https://host/x@y?z@w"),
+        ("a:b@host", "host"),
+    ],
+)
+def test_without_user(url: str, shown: str) -> None:
+    assert without_user(url) == shown

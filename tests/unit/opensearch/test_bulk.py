@@ -1,0 +1,263 @@
+"""What the bulk load makes of a server's answers."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from oktalogger.opensearch.bulk import BulkResult, BulkRetry, BulkStore, Document
+from oktalogger.opensearch.errors import (
+    IndexBlockedError,
+    IndexMissingError,
+    OpenSearchAuthenticationError,
+    OpenSearchLoadError,
+    OpenSearchPermissionError,
+    OpenSearchRequestError,
+    OpenSearchResponseError,
+    OpenSearchUnavailableError,
+)
+from oktalogger.opensearch.names import IndexNames
+
+from .conftest import Answer, Received, Server, stored
+
+if TYPE_CHECKING:
+    from opensearchpy import OpenSearch
+
+INDEX = "okta-system-log-2026-11"
+
+
+class Clock:
+    """Time that passes only while somebody sleeps."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+        self.slept: list[float] = []
+
+    def __call__(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        self.now += seconds
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def store(client: OpenSearch, clock: Clock) -> BulkStore:
+    return BulkStore(client, IndexNames(), sleep=clock.sleep, clock=clock)
+
+
+def documents(*ids: str, size: int = 0) -> list[Document]:
+    return [Document(identity, INDEX, b'{"x":"%b"}' % (b"x" * size)) for identity in ids]
+
+
+def with_item(status: int, error_type: str, reason: str = "because") -> Answer:
+    item = {"status": status, "error": {"type": error_type, "reason": reason}}
+    return Answer(body={"items": [{"create": item}]})
+
+
+def test_the_request_creates_through_an_alias_that_must_exist(server: Server, store: BulkStore) -> None:
+    result = store.create([Document('a"b', INDEX, b'{"n":\n1}'), *documents("c")])
+    request = server.received[0]
+    path, _, query = request.path.partition("?")
+    assert (request.method, path) == ("POST", f"/{INDEX}-write/_bulk")
+    assert "require_alias=true" in query
+    assert request.headers["content-type"] == "application/x-ndjson"
+    assert request.body == b'{"create":{"_id":"a\\"b"}}\n{"n": 1}\n{"create":{"_id":"c"}}\n{"x":""}\n'
+    assert result == BulkResult(created=2, requests=1, bytes_sent=len(request.body))
+
+
+def test_nothing_to_do_sends_nothing(server: Server, store: BulkStore) -> None:
+    assert store.create([]) == BulkResult()
+    assert server.received == []
+
+
+def test_only_refused_items_are_sent_again(server: Server, store: BulkStore, clock: Clock) -> None:
+    server.script = [
+        lambda request: stored(request, b=429, c=503, d=409, e=400),
+        lambda request: stored(request, c=429),
+    ]
+    result = store.create(documents("a", "b", "c", "d", "e"))
+    assert [request.ids for request in server.received] == [["a", "b", "c", "d", "e"], ["b", "c"], ["c"]]
+    assert (result.created, result.existing, result.retried, result.requests) == (3, 1, 3, 3)
+    assert result.unclear == 0
+    assert [(r.id, r.reason_type, r.reason) for r in result.rejected] == [("e", "some_exception", "because of e")]
+    assert result.bytes_sent == sum(len(request.body) for request in server.received)
+    assert 0.25 <= clock.slept[0] <= 0.5
+    assert 0.5 <= clock.slept[1] <= 1.0
+
+
+@pytest.mark.parametrize("status", [429, 502, 503, 504, 500])
+def test_a_whole_request_is_tried_again(server: Server, store: BulkStore, status: int) -> None:
+    server.script = [Answer(status, b"<html>busy</html>", "text/html")] * 3
+    result = store.create(documents("a", "b"))
+    assert (result.created, result.retried, result.requests) == (2, 6, 4)
+
+
+def test_trying_ends_after_a_bounded_time(server: Server, store: BulkStore, clock: Clock) -> None:
+    server.script = [Answer(503, b"", "text/plain")] * 100
+    with pytest.raises(OpenSearchUnavailableError, match="HTTP 503") as caught:
+        store.create(documents("a"))
+    assert caught.value.retryable
+    assert 60 < sum(clock.slept) <= BulkRetry().total_seconds
+    assert max(clock.slept) <= BulkRetry().longest_wait_seconds
+
+
+@pytest.mark.parametrize("status", [403, 429])
+def test_blocked_writes_are_waited_for_less_long_and_reject_nothing(
+    server: Server, store: BulkStore, clock: Clock, status: int
+) -> None:
+    server.script = [with_item(status, "cluster_block_exception", "index [x] blocked by: [flood-stage]")] * 100
+    with pytest.raises(IndexBlockedError):
+        store.create(documents("a"))
+    assert 5 < sum(clock.slept) <= BulkRetry().blocked_seconds
+
+
+def test_a_lost_answer_makes_existing_documents_unclear(server: Server, store: BulkStore) -> None:
+    server.script = [Answer(0), lambda request: stored(request, a=409, b=409)]
+    result = store.create(documents("a", "b", "c"))
+    assert (result.created, result.existing, result.unclear, result.retried) == (1, 2, 2, 3)
+
+
+def test_a_refused_request_leaves_nothing_unclear(server: Server, store: BulkStore) -> None:
+    server.script = [Answer(429, {"error": {"type": "rejected_execution_exception"}}), lambda r: stored(r, a=409)]
+    assert store.create(documents("a")).unclear == 0
+
+
+def test_a_time_out_is_tried_again(server: Server, client: OpenSearch, clock: Clock) -> None:
+    def late(request: Received) -> Answer:
+        time.sleep(0.5)
+        return stored(request)
+
+    client.transport.get_connection().timeout = 0.2
+    client.transport.get_connection()._create_urllib3_pool()
+    server.script = [late]
+    store = BulkStore(client, IndexNames(), sleep=clock.sleep, clock=clock)
+    result = store.create(documents("a"))
+    assert (result.created, result.requests) == (1, 2)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        Answer(200, b"<html>Please log in</html>", "text/html"),
+        Answer(200, {"items": []}),
+        Answer(200, {"items": [{"create": {"status": 201}}]}),
+        Answer(200, {"items": [{"index": {"status": 201}}]}),
+        Answer(200, b'{"items":[{"create":{"sta', claimed_length=1000),
+        Answer(200, b'{"items":[{"create":{"sta'),
+    ],
+    ids=["a proxy's page", "no items", "too few items", "other items", "cut off", "cut off, without a trace"],
+)
+def test_an_answer_that_is_none_is_never_taken_for_one(server: Server, store: BulkStore, answer: Answer) -> None:
+    server.script = [answer, lambda request: stored(request, a=409)]
+    result = store.create(documents("a", "b"))
+    assert (result.created, result.existing, result.unclear, result.requests) == (1, 1, 1, 2)
+
+
+def test_a_proxys_page_for_ever_is_an_error(server: Server, store: BulkStore) -> None:
+    server.script = [Answer(200, b"<html>Please log in</html>", "text/html")] * 100
+    with pytest.raises(OpenSearchResponseError, match="Please log in"):
+        store.create(documents("a"))
+
+
+@pytest.mark.parametrize(
+    ("answer", "error"),
+    [
+        (Answer(401, b"Unauthorized", "text/plain"), OpenSearchAuthenticationError),
+        (Answer(403, {"Message": "User: anonymous is not authorized"}), OpenSearchPermissionError),
+        (Answer(404, b"not here", "text/plain"), OpenSearchRequestError),
+        (Answer(302, b"", "text/plain"), OpenSearchRequestError),
+        (with_item(403, "security_exception"), OpenSearchPermissionError),
+        (with_item(401, "security_exception"), OpenSearchAuthenticationError),
+        (with_item(404, "index_not_found_exception"), IndexMissingError),
+        (with_item(400, "index_closed_exception"), IndexBlockedError),
+    ],
+)
+def test_what_is_not_the_documents_fault_is_raised_at_once(
+    server: Server, store: BulkStore, answer: Answer, error: type[OpenSearchLoadError]
+) -> None:
+    server.script = [answer]
+    with pytest.raises(error):
+        store.create(documents("a"))
+    assert len(server.received) == 1
+
+
+@pytest.mark.parametrize("status", [413, 400])
+def test_a_document_that_the_server_takes_in_no_body_is_found_and_rejected(
+    server: Server, store: BulkStore, status: int
+) -> None:
+    def answer(request: Received) -> Answer:
+        if "large" in request.ids:
+            return Answer(status, b"Request Entity Too Large", "text/plain")
+        return stored(request)
+
+    server.script = [answer] * 20
+    result = store.create(documents("a", "b", "c", "large", "d", "e", "f"))
+    assert result.created == 6
+    assert [rejection.id for rejection in result.rejected] == ["large"]
+    assert result.rejected[0].reason_type == f"http_{status}"
+    assert "Too Large" in result.rejected[0].reason
+
+
+def test_a_server_error_of_one_document_rejects_it_where_others_are_taken(server: Server, store: BulkStore) -> None:
+    server.script = [lambda request: stored(request, b=500)] * 10
+    result = store.create(documents("a", "b"))
+    assert (result.created, [rejection.id for rejection in result.rejected]) == (1, ["b"])
+    assert len(server.received) == BulkRetry().server_error_tries
+
+
+def test_a_server_error_of_every_document_rejects_none(server: Server, store: BulkStore) -> None:
+    server.script = [lambda request: stored(request, a=500, b=500)] * 100
+    with pytest.raises(OpenSearchUnavailableError, match="HTTP 500"):
+        store.create(documents("a", "b"))
+
+
+def test_bodies_stay_below_the_bound(server: Server, client: OpenSearch) -> None:
+    store = BulkStore(client, IndexNames(), max_body_bytes=1000)
+    result = store.create([*documents(*map(str, range(30)), size=100), *documents("large", size=5000)])
+    assert result.created == 31
+    sizes = [len(request.body) for request in server.received]
+    assert sorted(sizes)[-2] <= 1000 < sorted(sizes)[-1]
+    assert min(sizes[:-2]) > 800
+    assert server.received[-1].ids == ["large"]
+
+
+def test_results_add_up() -> None:
+    one = BulkResult(created=1, existing=2, retried=3, bytes_sent=4, requests=5, unclear=6)
+    assert one + one == BulkResult(created=2, existing=4, retried=6, bytes_sent=8, requests=10, unclear=12)
+    assert sum([one, one], start=BulkResult()) == one + one
+    assert replace(one) == one
+
+
+def test_other_clients_retries_are_not_used(server: Server, clock: Clock) -> None:
+    from opensearchpy import OpenSearch
+
+    client = OpenSearch(hosts=[server.url], max_retries=5, retry_on_timeout=True)
+    server.script = [Answer(503, b"", "text/plain")]
+    result = BulkStore(client, IndexNames(), sleep=clock.sleep, clock=clock).create(documents("a"))
+    assert (result.requests, len(server.received)) == (2, 2)
+    client.close()
+
+
+def test_a_rejection_carries_the_whole_event_and_where_it_was_to_go(server: Server, store: BulkStore) -> None:
+    source = json.dumps({"uuid": "u", "published": "2026-11-23T10:00:00.000Z"}).encode()
+    error = {
+        "type": "mapper_parsing_exception",
+        "reason": "failed to parse",
+        "caused_by": {"type": "x", "reason": "the inner reason", "caused_by": {"type": "y", "reason": "inner"}},
+    }
+    server.script = [Answer(200, {"items": [{"create": {"status": 400, "error": error}}]})]
+    (rejection,) = store.create([Document("u", INDEX, source)]).rejected
+    assert rejection.event == source
+    assert rejection.published == "2026-11-23T10:00:00.000Z"
+    assert (rejection.id, rejection.index) == ("u", INDEX)
+    assert rejection.reason == "failed to parse: the inner reason"

@@ -1,0 +1,138 @@
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from oktalogger.opensearch.bulk import Rejection
+from oktalogger.opensearch.names import IndexNames
+from oktalogger.pipeline.document import Built, DocumentBuilder, LoadKind, Stamp
+from oktalogger.pipeline.window import Window
+
+TEN = datetime(2026, 11, 23, 10, tzinfo=UTC)
+NOW = TEN + timedelta(minutes=6)
+UUID = "7f7f2f2e-c8d1-11f0-9d2c-4b6a1e3f5a00"
+
+
+def stamp(kind: LoadKind = "scheduled") -> Stamp:
+    return Stamp(
+        org="example.okta.com", window=Window(TEN, TEN + timedelta(minutes=5)), run_id="scheduled__x", kind=kind
+    )
+
+
+def build(raw: bytes, *, kind: LoadKind = "scheduled", now: datetime = NOW) -> Built | Rejection:
+    return DocumentBuilder(stamp(kind), IndexNames()).build(raw, now)
+
+
+def event(**fields: Any) -> bytes:
+    return json.dumps({"uuid": UUID, "published": "2026-11-23T10:01:02.003Z", **fields}).encode()
+
+
+def built(raw: bytes, **options: Any) -> Built:
+    result = build(raw, **options)
+    assert isinstance(result, Built), result
+    return result
+
+
+def rejected(raw: bytes) -> Rejection:
+    result = build(raw)
+    assert isinstance(result, Rejection), result
+    return result
+
+
+def test_okta_s_bytes_stay_as_they_came() -> None:
+    raw = b'{"published":"2026-11-23T10:01:02Z", "uuid":"u","n":1.10,"big":12345678901234567890123,"s":"\\u00e9"}'
+    source = built(raw).document.source
+    assert source.startswith(raw[:-1] + b',"oktalogger":{')
+    assert json.loads(source)["oktalogger"]["org"] == "example.okta.com"
+
+
+def test_the_id_is_okta_s_and_the_index_that_of_the_month() -> None:
+    document = built(event()).document
+    assert document.id == UUID
+    assert document.index == "okta-system-log-2026-11"
+
+
+@pytest.mark.parametrize(
+    ("published", "index"),
+    [
+        ("2026-10-31T23:59:59.999Z", "okta-system-log-2026-10"),
+        ("2026-11-01T00:00:00Z", "okta-system-log-2026-11"),
+        ("2026-11-01T00:30:00.123456+01:00", "okta-system-log-2026-10"),
+    ],
+)
+def test_the_month_is_that_of_utc_with_any_number_of_digits(published: str, index: str) -> None:
+    assert built(event(published=published)).document.index == index
+
+
+def test_what_is_added_says_how_it_was_loaded() -> None:
+    added = json.loads(built(event()).document.source)["oktalogger"]
+    assert added == {
+        "org": "example.okta.com",
+        "window_start": "2026-11-23T10:00:00Z",
+        "window_end": "2026-11-23T10:05:00Z",
+        "run_id": "scheduled__x",
+        "load_kind": "scheduled",
+        "document_version": 1,
+        "ingested_at": "2026-11-23T10:06:00Z",
+        "lateness_ms": 297_997,
+        "historical": False,
+        "published_hour": 10,
+        "published_weekday": 1,
+    }
+
+
+@pytest.mark.parametrize(
+    ("kind", "age", "historical"),
+    [
+        ("backfill", timedelta(hours=25), True),
+        ("backfill", timedelta(hours=23), False),
+        ("manual", timedelta(days=30), True),
+        ("scheduled", timedelta(days=30), False),
+        ("reconcile", timedelta(days=30), False),
+    ],
+)
+def test_only_what_was_asked_for_as_history_is_historical(kind: LoadKind, age: timedelta, historical: bool) -> None:
+    document = built(event(), kind=kind, now=TEN + age).document
+    assert json.loads(document.source)["oktalogger"]["historical"] is historical
+
+
+def test_line_breaks_between_tokens_do_not_end_the_bulk_line() -> None:
+    source = built(b'{\n "uuid": "u",\r\n "published": "2026-11-23T10:01:02Z"\n}\n').document.source
+    assert b"\n" not in source
+    assert b"\r" not in source
+    assert json.loads(source)["uuid"] == "u"
+
+
+@pytest.mark.parametrize(
+    ("raw", "kind"),
+    [
+        (b"[1]", "unreadable_event"),
+        (b'"text"', "unreadable_event"),
+        (b'{"uuid": "u", "published": "2026-11-23T10:01:02Z", "x": "\xff"}', "unreadable_event"),
+        (b"[" * 100_000 + b"]" * 100_000, "unreadable_event"),
+        (b"{}", "no_uuid"),
+        (b'{"uuid": "", "published": "2026-11-23T10:01:02Z"}', "no_uuid"),
+        (b'{"uuid": 7, "published": "2026-11-23T10:01:02Z"}', "no_uuid"),
+        (json.dumps({"uuid": "u" * 513, "published": "2026-11-23T10:01:02Z"}).encode(), "no_uuid"),
+        (b'{"uuid": "u"}', "no_published"),
+        (b'{"uuid": "u", "published": null}', "no_published"),
+        (b'{"uuid": "u", "published": "soon"}', "no_published"),
+        (b'{"uuid": "u", "published": "2026-11-23T10:01:02"}', "no_published"),
+        (event(oktalogger={}), "reserved_field"),
+        (event(**{"@timestamp": "2026-11-23T10:01:02Z"}), "reserved_field"),
+    ],
+)
+def test_an_event_that_cannot_be_stored_is_kept_whole_with_the_reason(raw: bytes, kind: str) -> None:
+    rejection = rejected(raw)
+    assert rejection.reason_type == kind
+    assert rejection.reason
+    assert rejection.event == raw
+
+
+def test_a_rejection_says_what_is_known_of_the_event() -> None:
+    rejection = rejected(event(oktalogger=1))
+    assert rejection.id == UUID
+    assert rejection.published == "2026-11-23T10:01:02.003Z"

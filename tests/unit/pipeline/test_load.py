@@ -1,0 +1,339 @@
+from __future__ import annotations
+
+import json
+import threading
+import time
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from oktalogger.okta.client import Page, SystemLogQuery
+from oktalogger.okta.errors import OktaCursorError, OktaServerError
+from oktalogger.opensearch.bulk import BulkResult, Document, Rejection
+from oktalogger.opensearch.names import IndexNames
+from oktalogger.pipeline.document import Stamp
+from oktalogger.pipeline.load import LoadPlan, LoadStoppedError, Progress, StopSignal, load_window
+from oktalogger.pipeline.window import Window, WindowError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+TEN = datetime(2026, 11, 23, 10, tzinfo=UTC)
+WINDOW = Window(TEN, TEN + timedelta(minutes=5))
+NOW = TEN + timedelta(minutes=6)
+
+
+def event(number: int, published: datetime | None = None) -> msgspec.Raw:
+    at = published or TEN + timedelta(milliseconds=number)
+    return msgspec.Raw(json.dumps({"uuid": f"u-{number}", "published": at.isoformat()}).encode())
+
+
+def page(number: int, events: list[msgspec.Raw], *, last: bool, note: str | None = None) -> Page:
+    return Page(
+        number=number,
+        events=events,
+        url=f"https://example.okta.com/api/v1/logs?after={number}",
+        next_url=None if last else f"https://example.okta.com/api/v1/logs?after={number + 1}",
+        request_id=f"r{number}",
+        rate_limit=None,
+        size_bytes=100,
+        requests=1,
+        waited_seconds=0.5,
+        note=note,
+    )
+
+
+class ScriptedSource:
+    """Pages as given, from the one that a cursor names."""
+
+    def __init__(self, pages: list[list[msgspec.Raw]], *, fail_at: int | None = None, bad_cursor: bool = False) -> None:
+        self._pages = pages
+        self._fail_at = fail_at
+        self._bad_cursor = bad_cursor
+        self.queries: list[tuple[SystemLogQuery, str | None]] = []
+        self.fetched: list[int] = []
+
+    def pages(self, query: SystemLogQuery, *, resume_from: str | None = None) -> Iterator[Page]:
+        self.queries.append((query, resume_from))
+        if resume_from is not None and self._bad_cursor:
+            raise OktaCursorError(
+                "no such cursor",
+                status=400,
+                code="E0000001",
+                summary="bad cursor",
+                causes=(),
+                request_id="r",
+                url=resume_from,
+            )
+        first = int(resume_from.rpartition("=")[2]) if resume_from else 0
+        for number in range(first, len(self._pages)):
+            if number == self._fail_at:
+                raise OktaServerError("down", status=503, code=None, summary="down", causes=(), request_id="r", url="u")
+            self.fetched.append(number)
+            yield page(number, self._pages[number], last=number == len(self._pages) - 1)
+
+
+class MemoryStore:
+    """Documents by id, as OpenSearch would hold them; refuses the ids that it is told to."""
+
+    def __init__(self, *, refuse: frozenset[str] = frozenset(), delay: float = 0.0, fail_on: str | None = None) -> None:
+        self.names = IndexNames()
+        self.documents: dict[str, Document] = {}
+        self.rejected: list[Rejection] = []
+        self.contexts: list[Mapping[str, str]] = []
+        self.months: set[tuple[int, int]] = set()
+        self._refuse = refuse
+        self._delay = delay
+        self._fail_on = fail_on
+        self._lock = threading.Lock()
+        self.at_once = 0
+        self.most_at_once = 0
+
+    def ensure_month(self, published: datetime) -> None:
+        self.months.add((published.year, published.month))
+
+    def create(self, documents: Sequence[Document]) -> BulkResult:
+        with self._lock:
+            self.at_once += 1
+            self.most_at_once = max(self.most_at_once, self.at_once)
+        time.sleep(self._delay)
+        created = 0
+        existing: list[str] = []
+        rejections = []
+        with self._lock:
+            self.at_once -= 1
+            for document in documents:
+                if document.id == self._fail_on:
+                    raise RuntimeError("the store broke")
+                if document.id in self._refuse:
+                    reason = Rejection(document.id, "mapper_parsing_exception", "odd", document.source, None, None)
+                    rejections.append(reason)
+                elif document.id in self.documents:
+                    existing.append(document.id)
+                else:
+                    self.documents[document.id] = document
+                    created += 1
+        return BulkResult(
+            created=created,
+            existing=len(existing),
+            existing_ids=tuple(existing),
+            rejected=tuple(rejections),
+            bytes_sent=10,
+            requests=1,
+        )
+
+    def reject(self, rejections: Sequence[Rejection], *, context: Mapping[str, str]) -> int:
+        self.rejected.extend(rejections)
+        self.contexts.append(context)
+        return len(rejections)
+
+
+def plan(**options: object) -> LoadPlan:
+    stamp = Stamp(org="example.okta.com", window=WINDOW, run_id="run-1", kind="scheduled")
+    return LoadPlan(stamp, **options)  # type: ignore[arg-type]
+
+
+def pages_of(total: int, size: int = 10) -> list[list[msgspec.Raw]]:
+    return [[event(n) for n in range(first, min(first + size, total))] for first in range(0, total, size)] or [[]]
+
+
+def test_all_pages_of_a_window_are_stored_and_counted() -> None:
+    store = MemoryStore()
+    result = load_window(ScriptedSource(pages_of(95)), store, plan(), clock=lambda: NOW)
+    assert len(store.documents) == 95
+    assert (result.pages, result.read, result.created, result.existing) == (10, 95, 95, 0)
+    assert (result.requests, result.bytes_read, result.bytes_sent, result.waited_seconds) == (10, 1000, 100, 5.0)
+    assert result.first_published == TEN
+    assert result.last_published == TEN + timedelta(milliseconds=94)
+    assert result.lateness.max_seconds == 360.0
+    assert store.months == {(2026, 11)}
+
+
+def test_a_second_load_creates_nothing() -> None:
+    store = MemoryStore()
+    load_window(ScriptedSource(pages_of(25)), store, plan(), clock=lambda: NOW)
+    result = load_window(ScriptedSource(pages_of(25)), store, plan(), clock=lambda: NOW)
+    assert (result.created, result.existing) == (0, 25)
+
+
+def test_events_outside_the_range_are_counted_and_left_to_their_own_window() -> None:
+    instants = [TEN - timedelta(milliseconds=1), TEN, WINDOW.end - timedelta(milliseconds=1), WINDOW.end]
+    source = ScriptedSource([[event(n, at) for n, at in enumerate(instants)]])
+    store = MemoryStore()
+    result = load_window(source, store, plan(), clock=lambda: NOW)
+    assert set(store.documents) == {"u-1", "u-2"}
+    assert result.outside == 2
+
+
+def test_the_overlap_is_read_and_stored_again() -> None:
+    source = ScriptedSource([[event(0, TEN - timedelta(seconds=59)), event(1, TEN - timedelta(seconds=61))]])
+    store = MemoryStore()
+    load_window(source, store, plan(overlap=timedelta(seconds=60)), clock=lambda: NOW)
+    query, _ = source.queries[0]
+    assert (query.since, query.until) == (TEN - timedelta(seconds=60), WINDOW.end)
+    assert set(store.documents) == {"u-0"}
+
+
+def test_what_is_created_in_a_window_that_was_complete_is_late() -> None:
+    store = MemoryStore()
+    before = TEN - timedelta(seconds=30)
+    overlap = timedelta(seconds=60)
+    first = load_window(ScriptedSource([[event(0, before)]]), store, plan(overlap=overlap), clock=lambda: NOW)
+    assert (first.created, first.late) == (1, 0)
+    again = ScriptedSource([[event(0, before), event(1, before), event(1, before), event(2)]])
+    covered = (Window(TEN - timedelta(minutes=5), TEN),)
+    result = load_window(again, store, plan(overlap=overlap, covered=covered), clock=lambda: NOW)
+    assert (result.created, result.existing, result.late) == (2, 2, 1)
+    assert result.lateness.as_dict()["max"] == 390.0
+
+
+def test_filter_and_keywords_pass_through() -> None:
+    source = ScriptedSource([[]])
+    load_window(source, MemoryStore(), plan(filter='severity eq "WARN"', q="admin", page_limit=7), clock=lambda: NOW)
+    query, _ = source.queries[0]
+    assert (query.filter, query.q, query.limit) == ('severity eq "WARN"', "admin", 7)
+
+
+def test_one_bad_event_does_not_stop_the_others() -> None:
+    source = ScriptedSource([[event(0), msgspec.Raw(b'{"uuid": "broken"}'), event(1), event(2)]])
+    store = MemoryStore(refuse=frozenset({"u-1"}))
+    result = load_window(source, store, plan(), clock=lambda: NOW)
+    assert set(store.documents) == {"u-0", "u-2"}
+    assert [rejection.id for rejection in store.rejected] == ["broken", "u-1"]
+    assert (result.rejected, result.created, result.read) == (2, 2, 4)
+    assert store.contexts[0]["run_id"] == "run-1"
+    assert store.contexts[0]["window_start"] == "2026-11-23T10:00:00Z"
+
+
+def test_pages_over_a_month_border_make_both_months_ready() -> None:
+    border = datetime(2026, 11, 1, tzinfo=UTC)
+    window = Window(border - timedelta(minutes=1), border + timedelta(minutes=1))
+    stamp = Stamp(org="o", window=window, run_id="r", kind="scheduled")
+    store = MemoryStore()
+    source = ScriptedSource([[event(0, border - timedelta(seconds=1)), event(1, border)]])
+    load_window(source, store, LoadPlan(stamp), clock=lambda: NOW)
+    assert store.months == {(2026, 10), (2026, 11)}
+
+
+def test_pages_are_stored_side_by_side_and_reported_in_order() -> None:
+    store = MemoryStore(delay=0.02)
+    seen: list[tuple[int, str | None]] = []
+
+    def note(progress: Progress) -> None:
+        seen.append((progress.result.pages, progress.next_url))
+
+    load_window(ScriptedSource(pages_of(80)), store, plan(threads=4), on_stored=note, clock=lambda: NOW)
+    assert store.most_at_once > 1
+    assert store.most_at_once <= 4
+    assert [pages for pages, _ in seen] == list(range(1, 9))
+    assert [url.rpartition("=")[2] if url else None for _, url in seen] == ["1", "2", "3", "4", "5", "6", "7", None]
+
+
+def test_only_a_few_pages_are_held_at_once() -> None:
+    source = ScriptedSource(pages_of(1000))
+    store = MemoryStore(delay=0.002)
+    ahead: list[int] = []
+
+    def note(progress: Progress) -> None:
+        ahead.append(len(source.fetched) - progress.result.pages)
+
+    load_window(source, store, plan(threads=2), on_stored=note, clock=lambda: NOW)
+    assert max(ahead) <= 3
+
+
+def test_a_failure_in_the_middle_leaves_a_link_to_resume_from() -> None:
+    store = MemoryStore()
+    links: list[str | None] = []
+    with pytest.raises(OktaServerError):
+        load_window(
+            ScriptedSource(pages_of(50), fail_at=3),
+            store,
+            plan(),
+            on_stored=lambda progress: links.append(progress.next_url),
+            clock=lambda: NOW,
+        )
+    again = ScriptedSource(pages_of(50))
+    resume_from = links[-1] if links else None
+    load_window(again, store, plan(), resume_from=resume_from, clock=lambda: NOW)
+    assert len(store.documents) == 50
+    assert again.queries[0][1] == resume_from
+
+
+def test_a_page_that_could_not_be_stored_is_never_reported_as_done() -> None:
+    links: list[str | None] = []
+    with pytest.raises(RuntimeError, match="the store broke"):
+        load_window(
+            ScriptedSource(pages_of(50)),
+            MemoryStore(fail_on="u-15", delay=0.01),
+            plan(),
+            on_stored=lambda progress: links.append(progress.next_url),
+            clock=lambda: NOW,
+        )
+    assert len(links) <= 1
+
+
+def test_a_cursor_that_okta_no_longer_takes_falls_back_to_the_start_and_says_so() -> None:
+    source = ScriptedSource(pages_of(30), bad_cursor=True)
+    store = MemoryStore()
+    result = load_window(source, store, plan(), resume_from="https://example.okta.com/x?after=2", clock=lambda: NOW)
+    assert len(store.documents) == 30
+    assert source.queries[1][1] is None
+    assert "again from its start" in result.notes[0]
+    assert result.restarted
+
+
+def test_a_window_in_the_future_is_refused_before_anything_is_asked() -> None:
+    source = ScriptedSource([[]])
+    with pytest.raises(WindowError, match="ends in the future"):
+        load_window(source, MemoryStore(), plan(), clock=lambda: WINDOW.end - timedelta(minutes=2))
+    assert source.queries == []
+
+
+def test_a_stop_ends_a_load_also_while_it_waits() -> None:
+    stop = StopSignal()
+
+    class Waiting(ScriptedSource):
+        def pages(self, query: SystemLogQuery, *, resume_from: str | None = None) -> Iterator[Page]:
+            yield page(0, [event(0)], last=False)
+            stop.sleep(60)
+            yield page(1, [event(1)], last=True)
+
+    store = MemoryStore()
+    threading.Timer(0.1, stop.set).start()
+    began = time.monotonic()
+    with pytest.raises(LoadStoppedError):
+        load_window(Waiting([]), store, plan(), stop=stop, clock=lambda: NOW)
+    assert time.monotonic() - began < 10
+    assert set(store.documents) <= {"u-0"}
+
+
+@given(
+    total=st.integers(0, 60), size=st.integers(1, 20), crashes=st.lists(st.integers(0, 12), max_size=4), data=st.data()
+)
+def test_any_crashes_and_resumes_end_with_the_same_documents(
+    total: int, size: int, crashes: list[int], data: st.DataObject
+) -> None:
+    store = MemoryStore()
+    pages = pages_of(total, size)
+    saved: str | None = None
+    for crash in [*crashes, None]:
+        links: list[str | None] = []
+        resume_from = saved if data.draw(st.booleans(), label="resume") else None
+        try:
+            load_window(
+                ScriptedSource(pages, fail_at=crash),
+                store,
+                plan(threads=data.draw(st.integers(1, 4), label="threads")),
+                resume_from=resume_from,
+                on_stored=lambda progress, links=links: links.append(progress.next_url),  # type: ignore[misc]
+                clock=lambda: NOW,
+            )
+        except OktaServerError:
+            saved = links[-1] if links else resume_from
+        else:
+            saved = None
+    assert set(store.documents) == {f"u-{n}" for n in range(total)}

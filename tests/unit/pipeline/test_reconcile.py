@@ -1,0 +1,202 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from oktalogger.pipeline.ledger import LedgerEntry
+from oktalogger.pipeline.reconcile import (
+    MOST_GAPS,
+    RETENTION,
+    Findings,
+    Ledgered,
+    closed_hours,
+    covered_time,
+    plan_reconcile,
+)
+from oktalogger.pipeline.window import Window, gaps, merge
+
+NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+NOW = NOON + timedelta(minutes=7)
+HOLD_BACK = timedelta(seconds=30)
+
+
+def entry(
+    start: datetime, end: datetime, *, kind: str = "scheduled", complete: bool = True, **more: str
+) -> LedgerEntry:
+    return LedgerEntry(
+        id=f"{kind}/{start}/{more}",
+        org="o",
+        kind=kind,
+        window_start=start,
+        window_end=end,
+        state="complete" if complete else "failed",
+        completed_at=end if complete else None,
+        **more,  # type: ignore[arg-type]
+    )
+
+
+def live(start: datetime, end: datetime) -> list[LedgerEntry]:
+    return [entry(window.start, window.end) for window in Window(start, end).split(timedelta(minutes=5))]
+
+
+def covered(entries: list[LedgerEntry], start_date: datetime = NOON - timedelta(days=30)) -> Window | None:
+    return covered_time(Ledgered.of(entries), start_date=start_date, now=NOW, hold_back=HOLD_BACK)
+
+
+def test_the_hours_whose_turn_it_is() -> None:
+    assert closed_hours(NOW, [HOUR, timedelta(hours=24)]) == [
+        Window(NOON - 2 * HOUR, NOON - HOUR),
+        Window(NOON - 25 * HOUR, NOON - 24 * HOUR),
+    ]
+
+
+def test_over_time_each_hour_is_read_once_for_each_delay() -> None:
+    seen = [window for n in range(48) for window in closed_hours(NOW + n * HOUR, [HOUR, 24 * HOUR])]
+    hour = Window(NOON, NOON + HOUR)
+    assert seen.count(hour) == 2
+
+
+class TestCoveredTime:
+    def test_before_the_first_scheduled_load_there_is_none(self) -> None:
+        assert covered([entry(NOON - 9 * HOUR, NOON, kind="backfill")]) is None
+
+    def test_it_begins_with_the_first_scheduled_load_and_ends_before_those_under_way(self) -> None:
+        found = covered(live(NOON - 3 * HOUR, NOON))
+        assert found == Window(NOON - 3 * HOUR, NOW - timedelta(minutes=5, seconds=30))
+
+    def test_what_a_backfill_brought_from_before_is_not_part_of_it(self) -> None:
+        found = covered([entry(NOON - 90 * HOUR, NOON - 80 * HOUR, kind="backfill"), *live(NOON - 3 * HOUR, NOON)])
+        assert found is not None
+        assert found.start == NOON - 3 * HOUR
+
+    def test_a_start_date_that_was_moved_on_counts(self) -> None:
+        found = covered(live(NOON - 3 * HOUR, NOON), start_date=NOON - HOUR)
+        assert found is not None
+        assert found.start == NOON - HOUR
+
+    def test_what_okta_has_deleted_is_no_gap(self) -> None:
+        found = covered([entry(NOON - timedelta(days=200), NOON)], start_date=NOON - timedelta(days=300))
+        assert found is not None
+        assert found.start == NOW - RETENTION
+
+    def test_a_load_that_began_and_failed_counts_as_the_first(self) -> None:
+        found = covered([entry(NOON - HOUR, NOON, complete=False)])
+        assert found is not None
+        assert found.start == NOON - HOUR
+
+
+class TestGaps:
+    def plan(self, entries: list[LedgerEntry], closed: list[Window] | None = None) -> list[Window]:
+        ledgered = Ledgered.of(entries)
+        return list(plan_reconcile(closed or [], covered(entries), ledgered.complete).windows)
+
+    def test_none_where_all_is_complete(self) -> None:
+        assert self.plan(live(NOON - 3 * HOUR, NOON + timedelta(minutes=5))) == []
+
+    def test_a_window_that_failed_is_one(self) -> None:
+        entries = live(NOON - 3 * HOUR, NOON + timedelta(minutes=5))
+        hurt = entries[7]
+        entries[7] = entry(hurt.window_start, hurt.window_end, complete=False)
+        assert self.plan(entries) == [hurt.window]
+
+    def test_a_window_that_never_began_is_one(self) -> None:
+        entries = live(NOON - 3 * HOUR, NOON + timedelta(minutes=5))
+        missing = entries.pop(7)
+        assert self.plan(entries) == [missing.window]
+
+    def test_a_window_that_was_read_through_a_filter_is_one(self) -> None:
+        entries = live(NOON - 3 * HOUR, NOON + timedelta(minutes=5))
+        missing = entries[7]
+        entries[7] = entry(missing.window_start, missing.window_end, filter='severity eq "WARN"')
+        assert self.plan(entries) == [missing.window]
+        same = Ledgered.of(entries, 'severity eq "WARN"', None)
+        assert len(same.complete) == len(entries), "but not for a deployment that reads through the same one"
+
+    def test_any_kind_of_load_closes_one(self) -> None:
+        entries = live(NOON - 3 * HOUR, NOON + timedelta(minutes=5))
+        missing = entries.pop(7)
+        assert self.plan([*entries, entry(missing.window_start, missing.window_end, kind="manual")]) == []
+
+    def test_a_long_one_is_cut_at_full_hours_newest_first(self) -> None:
+        early = live(NOON - 6 * HOUR, NOON - 5 * HOUR - timedelta(minutes=30))
+        late = live(NOON - timedelta(minutes=30), NOON + timedelta(minutes=5))
+        windows = self.plan([*early, *late])
+        assert windows[0] == Window(NOON - HOUR, NOON - timedelta(minutes=30))
+        assert windows[-1] == Window(NOON - 5 * HOUR - timedelta(minutes=30), NOON - 5 * HOUR)
+        assert len(windows) == 6
+
+    def test_what_a_closed_hour_brings_is_not_read_twice(self) -> None:
+        entries = live(NOON - 6 * HOUR, NOON + timedelta(minutes=5))
+        missing = entries.pop(50)
+        hour = Window(NOON - 2 * HOUR, NOON - HOUR)
+        assert missing.window.start in hour
+        assert self.plan(entries, [hour]) == [hour]
+
+    def test_a_very_long_one_is_shared_out_over_runs(self) -> None:
+        entries = [*live(NOON - 500 * HOUR, NOON - 499 * HOUR), *live(NOON, NOON + timedelta(minutes=5))]
+        plan = plan_reconcile([], covered(entries), Ledgered.of(entries).complete)
+        assert len(plan.windows) == MOST_GAPS
+        assert plan.windows[0] == Window(NOON - HOUR, NOON), "the newest first"
+        assert plan.left == 499 - MOST_GAPS
+
+    def test_the_first_hour_is_read_from_the_first_load_on(self) -> None:
+        entries = live(NOON - HOUR - timedelta(minutes=20), NOON + timedelta(minutes=5))
+        hour = Window(NOON - 2 * HOUR, NOON - HOUR)
+        day = Window(NOON - 25 * HOUR, NOON - 24 * HOUR)
+        assert self.plan(entries, [hour, day]) == [Window(NOON - HOUR - timedelta(minutes=20), NOON - HOUR)]
+
+
+@given(complete=st.lists(st.tuples(st.integers(0, 600), st.integers(1, 90)), max_size=20))
+def test_whatever_is_complete_reading_the_plan_leaves_no_gap(complete: list[tuple[int, int]]) -> None:
+    minute = timedelta(minutes=1)
+    begin = NOON - 10 * HOUR
+    entries = [entry(begin + start * minute, begin + (start + length) * minute) for start, length in complete]
+    entries.append(entry(begin, begin + minute, complete=False))
+    whole = covered(entries)
+    assert whole is not None
+    ledgered = Ledgered.of(entries)
+    closed = closed_hours(NOW, [HOUR])
+    plan = plan_reconcile(closed, whole, ledgered.complete)
+    assert gaps(whole, [*ledgered.complete, *plan.windows]) == []
+    assert sum(len(merge([window])) for window in plan.windows) == len(set(plan.windows))
+    assert all(
+        one.end <= other.start or other.end <= one.start
+        for one in plan.windows
+        for other in plan.windows
+        if one != other
+    )
+
+
+class TestFindings:
+    def findings(self, **more: object) -> Findings:
+        values: dict[str, object] = {"windows": 2, "unread": (), "late": 0, "late_max_seconds": 0.0, "gaps": ()}
+        return Findings(**(values | more))  # type: ignore[arg-type]
+
+    def alarms(self, **more: object) -> list[str]:
+        return self.findings(**more).alarms(late_seconds=3600, gap_seconds=600)
+
+    def test_all_well(self) -> None:
+        assert self.alarms() == []
+        assert self.findings().sentence() == "Read 2 windows again: 0 late events."
+
+    def test_a_little_is_no_alarm(self) -> None:
+        assert self.alarms(late=3, late_max_seconds=3600.0, gaps=(Window(NOON, NOON + timedelta(minutes=10)),)) == []
+
+    def test_lateness_beyond_the_setting(self) -> None:
+        [alarm] = self.alarms(late=3, late_max_seconds=7300.0)
+        assert "3 events came late, the latest 2.0 h" in alarm
+
+    def test_gaps_count_together(self) -> None:
+        gap = Window(NOON, NOON + timedelta(minutes=6))
+        [alarm] = self.alarms(gaps=(gap, Window(NOON + HOUR, NOON + HOUR + timedelta(minutes=5))))
+        assert alarm.startswith("11 min of the covered time had no complete window")
+        assert str(gap) in alarm
+
+    @pytest.mark.parametrize("count", [10, 11])
+    def test_the_list_stays_short(self, count: int) -> None:
+        found = tuple(Window(NOON + n * HOUR, NOON + n * HOUR + timedelta(minutes=5)) for n in range(count))
+        assert ("and 1 more" in self.findings(gaps=found).sentence()) == (count == 11)

@@ -1,0 +1,249 @@
+"""The docs say what the code says: tables are made from the code and compared, commands parsed, links followed."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import shlex
+from dataclasses import fields
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from oktalogger.cli import build_parser, environment
+from oktalogger.hooks.forms import OKTA_EXTRAS, OPENSEARCH_EXTRAS
+from oktalogger.okta import errors as okta_errors
+from oktalogger.opensearch import errors as opensearch_errors
+from oktalogger.opensearch.names import IndexNames
+from oktalogger.pipeline.document import STAMP_FIELDS, Built, DocumentBuilder, Stamp
+from oktalogger.pipeline.ledger import LedgerEntry
+from oktalogger.pipeline.lift import DEBUG_KEYS, LIFTED_FIELDS, TARGET_KINDS, snake_case
+from oktalogger.pipeline.window import Window
+from oktalogger.resources import ENVIRONMENT_VARIABLE
+from oktalogger.settings import PREFIX, Settings, load_settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from oktalogger.hooks.extras import Extra
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+# Read by the local stack and by tests, which are no part of the package.
+LOCAL_VARIABLES = {"OKTALOGGER_LOCAL", "OKTALOGGER_MAVEN_REPOSITORY"}
+
+
+def page(name: str) -> str:
+    return (ROOT / "docs" / name).read_text()
+
+
+def rows(text: str, heading: str) -> list[list[str]]:
+    """Return the cells of the first table below a heading."""
+    _, found, rest = text.partition(f"\n{heading}\n")
+    assert found, f"there is no heading {heading!r}"
+    table = re.search(r"^\|.*\n\|[-| ]+\n((?:\|.*\n)+)", rest, re.MULTILINE)
+    assert table, f"there is no table below {heading!r}"
+    return [[cell.strip() for cell in line.strip("|").split(" | ")] for line in table[1].splitlines()]
+
+
+def shown(value: Any) -> str:
+    """Write a default as a person would set it."""
+    if value is None or value in ((), {}):
+        return ""
+    if isinstance(value, bool):
+        return "`true`" if value else "`false`"
+    if isinstance(value, tuple):
+        value = ",".join(value)
+    if hasattr(value, "isoformat"):
+        value = value.isoformat().replace("+00:00", "Z")
+    return f"`{value}`"
+
+
+def test_the_settings_table_is_that_of_the_settings() -> None:
+    found = {row[0].strip("`"): row[1] for row in rows(page("settings.md"), "## In Airflow")}
+    wanted = {PREFIX + field.name.upper(): shown(getattr(Settings(), field.name)) for field in fields(Settings)}
+    assert found == wanted | {ENVIRONMENT_VARIABLE: ""}
+
+
+def test_defaults_can_be_set_as_they_are_shown() -> None:
+    shown_defaults = {row[0].strip("`"): row[1].strip("`") for row in rows(page("settings.md"), "## In Airflow")}
+    assert load_settings(shown_defaults) == Settings()
+
+
+def test_the_table_of_the_command_lines_variables_is_complete() -> None:
+    found = [row[0].strip("`") for row in rows(page("settings.md"), "## On the command line")]
+    names = [value for name, value in vars(environment).items() if name.isupper() and isinstance(value, str)]
+    assert sorted(found) == sorted(name for name in names if name.startswith(PREFIX))
+
+
+def extra_rows(table: Sequence[Extra]) -> list[list[str]]:
+    kinds = {"verify": "boolean or path", "password": "secret", "list": "words", "object": "JSON object"}
+    return [
+        [f"`{extra.name}`", kinds.get(extra.kind, extra.kind), shown(extra.default), extra.help.replace("|", "\\|")]
+        for extra in table
+    ]
+
+
+@pytest.mark.parametrize(
+    ("heading", "table"), [("### Okta's extras", OKTA_EXTRAS), ("### OpenSearch's extras", OPENSEARCH_EXTRAS)]
+)
+def test_the_connection_tables_are_those_of_the_hooks(heading: str, table: Sequence[Extra]) -> None:
+    assert rows(page("connections.md"), heading) == extra_rows(table)
+
+
+def commands(
+    parser: argparse.ArgumentParser, path: tuple[str, ...] = ()
+) -> Iterator[tuple[str, argparse.ArgumentParser]]:
+    """Yield each command without subcommands by its whole name."""
+    nested = [action for action in parser._actions if isinstance(action, argparse._SubParsersAction)]
+    if not nested:
+        yield " ".join(path), parser
+    for action in nested:
+        for name, child in action.choices.items():
+            yield from commands(child, (*path, name))
+
+
+def option_rows(parser: argparse.ArgumentParser) -> list[list[str]]:
+    found = []
+    for action in parser._actions:
+        if isinstance(action, argparse._HelpAction):
+            continue
+        value = "" if action.nargs == 0 else action.metavar or action.dest.upper()
+        name = action.option_strings[-1] if action.option_strings else ""
+        found.append(
+            [f"`{' '.join(part for part in (name, str(value)) if part)}`", (action.help or "").replace("|", "\\|")]
+        )
+    return found
+
+
+def test_the_command_line_page_has_every_command_with_every_option() -> None:
+    text = page("command-line.md")
+    for name, parser in commands(build_parser()):
+        assert rows(text, f"## `{name}`") == option_rows(parser), name
+    assert re.findall(r"^## `(.*)`$", text, re.MULTILINE) == [name for name, _ in commands(build_parser())]
+
+
+def test_documented_commands_are_such_as_the_parser_takes() -> None:
+    parser = build_parser()
+    found = 0
+    for path in PAGES:
+        for block in re.findall(r"```sh\n(.*?)```", path.read_text(), re.DOTALL):
+            for line in block.replace("\\\n", " ").splitlines():
+                command = line.split("#")[0].strip()
+                if command.startswith("python -m oktalogger "):
+                    parser.parse_args(shlex.split(command)[3:])
+                    found += 1
+    assert found >= 4
+
+
+def test_make_targets_exist() -> None:
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    for path in PAGES:
+        text = path.read_text()
+        found = set(re.findall(r"`make ([a-z-]+)", text)) | set(re.findall(r"^make ([a-z-]+)", text, re.MULTILINE))
+        assert found <= targets, path.name
+
+
+def test_every_variable_of_ours_that_a_page_names_exists() -> None:
+    known = {PREFIX + field.name.upper() for field in fields(Settings)} | {ENVIRONMENT_VARIABLE} | LOCAL_VARIABLES
+    known |= {value for value in vars(environment).values() if isinstance(value, str) and value.startswith(PREFIX)}
+    for path in PAGES:
+        found = set(re.findall(r"\bOKTALOGGER_[A-Z_]*[A-Z]\b", path.read_text()))
+        assert found <= known, path.name
+
+
+def test_the_document_page_has_every_field() -> None:
+    text = page("document.md")
+    found = {row[0].strip("`"): row[1] for row in rows(text, "## Fields about the load")}
+    assert found == STAMP_FIELDS
+    found = {row[0].strip("`"): row[1] for row in rows(text, "## Fields lifted out of the event")}
+    plain = {name: kind for name, kind in LIFTED_FIELDS.items() if not name.startswith(("target.", "debug."))}
+    assert found == plain
+    kinds: dict[str, list[str]] = {}
+    for okta, kind in TARGET_KINDS.items():
+        kinds.setdefault(kind, []).append(okta)
+    found = {row[0].strip("`"): row[1] for row in rows(text, "### Targets")}
+    wanted = {kind: ", ".join(f"`{name}`" for name in names) for kind, names in kinds.items()}
+    assert {kind: found.pop(kind) for kind in wanted} == wanted
+    assert set(found) == {"any", "other"}
+    section = text.partition("\n### Debug data\n")[2].partition("\n## ")[0]
+    assert {name.strip("`") for name in re.findall(r"`[a-z0-9_]+`", section.partition("|")[0])} >= {
+        snake_case(key) for key in DEBUG_KEYS
+    }
+
+
+def examples(path: Path) -> list[dict[str, Any]]:
+    """Return the documents that a page shows; all that is marked as JSON has to be JSON."""
+    found = [json.loads(block) for block in re.findall(r"```json\n(.*?)```", path.read_text(), re.DOTALL)]
+    return [example for example in found if "oktalogger" in example]
+
+
+def test_the_example_is_what_the_load_makes_of_its_event() -> None:
+    (example,) = examples(ROOT / "docs" / "document.md")
+    ours = example["oktalogger"]
+    event = {name: value for name, value in example.items() if name != "oktalogger"}
+    window = Window(*(datetime.fromisoformat(ours[name]) for name in ("window_start", "window_end")))
+    builder = DocumentBuilder(Stamp(ours["org"], window, ours["run_id"], ours["load_kind"]), IndexNames())
+    built = builder.build(json.dumps(event).encode(), datetime.fromisoformat(ours["ingested_at"]))
+    assert isinstance(built, Built)
+    assert json.loads(built.document.source) == example
+
+
+def test_the_short_example_is_a_part_of_the_whole_one() -> None:
+    (whole,) = examples(ROOT / "docs" / "document.md")
+    (short,) = examples(ROOT / "README.md")
+    assert is_part(short, whole)
+
+
+def is_part(part: Any, whole: Any) -> bool:
+    if isinstance(part, dict):
+        return isinstance(whole, dict) and all(name in whole and is_part(part[name], whole[name]) for name in part)
+    if isinstance(part, list):
+        return isinstance(whole, list) and all(any(is_part(one, other) for other in whole) for one in part)
+    return bool(part == whole)
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
+def test_what_is_marked_as_json_is_json(path: Path) -> None:
+    examples(path)
+
+
+def test_the_ledgers_fields_are_named() -> None:
+    found = {name for row in rows(page("operations.md"), "### The ledger") for name in re.findall(r"`(\w+)`", row[0])}
+    assert found == set(LedgerEntry.__struct_fields__)
+
+
+def test_every_error_is_explained() -> None:
+    text = page("operations.md")
+    for module in (okta_errors, opensearch_errors):
+        for name, kind in vars(module).items():
+            if isinstance(kind, type) and issubclass(kind, Exception) and kind.__module__ == module.__name__:
+                row = re.search(rf"^\| `{name}` \| (\w+) \|", text, re.MULTILINE)
+                if name in ("OktaError", "OktaApiError", "OpenSearchLoadError", "OktaPagingError"):
+                    assert not row, f"{name} is a base, and never raised itself"
+                    continue
+                assert row, f"{name} is not explained"
+                assert row[1] == ("yes" if kind.retryable else "no"), name  # type: ignore[attr-defined]
+
+
+def anchor(heading: str) -> str:
+    """Return the fragment by which GitHub reaches a heading."""
+    return re.sub(r"[^\w\- ]", "", heading.replace("`", "").lower()).replace(" ", "-")
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
+def test_relative_links_lead_somewhere(path: Path) -> None:
+    text = re.sub(r"```.*?```", "", path.read_text(), flags=re.DOTALL)
+    for target in re.findall(r"!?\[[^\]]*\]\(([^)\s]+)\)", text):
+        if re.match(r"[a-z]+:", target):
+            continue
+        file, _, fragment = target.partition("#")
+        found = (path.parent / file).resolve() if file else path
+        assert found.exists() or found.name == "grid.png", f"{target} is not there"
+        assert ROOT in found.parents
+        if fragment:
+            headings = re.findall(r"^#+ (.*)$", found.read_text(), re.MULTILINE)
+            assert fragment in {anchor(heading) for heading in headings}, f"{target} is no heading"
