@@ -51,28 +51,38 @@ def batches() -> list[Batch]:
     return made
 
 
-def one_run(folder: str, values: dict[str, Any]) -> str:
-    """Return a test file with one run that plans a module with these values, JSON being HCL."""
-    settings = "\n".join(f"    {name} = {json.dumps(value)}" for name, value in values.items())
+def hcl_text(folder: str, *sets: dict[str, Any]) -> str:
+    """Return a test file with a run for each set of values, which plans a module with them; JSON is HCL."""
     module = "" if folder == "." else f'  module {{\n    source = "./{folder}"\n  }}\n'
-    return (
-        'mock_provider "aws" {\n  source = "./tests/mocks"\n}\n\n'
-        f'run "plan" {{\n  command = plan\n{module}  variables {{\n{settings}\n  }}\n}}\n'
-    )
+    text = 'mock_provider "aws" {\n  source = "./tests/mocks"\n}\n'
+    for number, values in enumerate(sets):
+        settings = "\n".join(f"    {name} = {json.dumps(value)}" for name, value in values.items())
+        text += f'run "plan_{number}" {{\n  command = plan\n{module}  variables {{\n{settings}\n  }}\n}}\n'
+    return text
 
 
 @pytest.fixture(scope="module")
-def answers(workspace: Workspace) -> dict[str, Run]:
-    """What terraform says to each batch and to each set of values that it must take, by the name of the file."""
+def answers(workspace: Workspace) -> dict[tuple[str, int], Run]:
+    """What terraform says to each batch and to the values that it must take, by the file's name and the run's number.
+
+    What is refused has a file for each run, because the runs that come after one that failed are skipped.
+    """
     home = workspace.root / DIRECTORY
     home.mkdir()
     for number, batch in enumerate(batches()):
-        (home / f"refused_{number}.tftest.hcl").write_text(one_run(batch.folder, GOOD[batch.folder] | batch.values))
+        (home / f"refused_{number}.tftest.hcl").write_text(hcl_text(batch.folder, GOOD[batch.folder] | batch.values))
     for folder, good in GOOD.items():
-        for number, more in enumerate([{}, *ACCEPTED.get(folder, [])]):
-            name = f"taken_{folder.split('/')[-1].replace('.', 'root')}_{number}.tftest.hcl"
-            (home / name).write_text(one_run(folder, good | more))
-    return {file.split("/")[-1].split(".")[0]: run for (file, _), run in workspace.test(DIRECTORY).items()}
+        sets = [good | more for more in ({}, *ACCEPTED.get(folder, ()))]
+        (home / f"taken_{slug(folder)}.tftest.hcl").write_text(hcl_text(folder, *sets))
+    return {
+        (file.split("/")[-1].split(".")[0], int(name.removeprefix("plan_"))): run
+        for (file, name), run in workspace.test(DIRECTORY).items()
+    }
+
+
+def slug(folder: str) -> str:
+    """Return a module's name as a part of a file's name."""
+    return folder.split("/")[-1].replace(".", "root")
 
 
 BATCHES = batches()
@@ -83,11 +93,11 @@ BATCHES = batches()
     [(number, refusal) for number, batch in enumerate(BATCHES) for refusal in batch.refusals],
     ids=lambda value: f"{value.folder}-{value.variable}-{value.nth}" if isinstance(value, Refusal) else "",
 )
-def test_refused(answers: dict[str, Run], number: int, refusal: Refusal) -> None:
+def test_refused(answers: dict[tuple[str, int], Run], number: int, refusal: Refusal) -> None:
     module = read_module(SOURCE / refusal.folder)
     (variable,) = (variable for variable in module.variables if variable.name == refusal.variable)
     expected = variable.refusals[refusal.nth]
-    said = answers[f"refused_{number}"].messages
+    said = answers[f"refused_{number}", 0].messages
     assert expected in " ".join(said.split()), said
     for others in variable.refusals:
         assert others == expected or others not in " ".join(said.split()), f"another validation refused it: {others}"
@@ -104,12 +114,8 @@ def test_that_every_validation_refuses_something() -> None:
 
 
 @pytest.mark.parametrize(
-    "name",
-    [
-        f"taken_{folder.split('/')[-1].replace('.', 'root')}_{number}"
-        for folder in GOOD
-        for number in range(1 + len(ACCEPTED.get(folder, [])))
-    ],
+    ("folder", "number"), [(folder, number) for folder in GOOD for number in range(1 + len(ACCEPTED.get(folder, ())))]
 )
-def test_taken(answers: dict[str, Run], name: str) -> None:
-    assert answers[name].status == "pass", answers[name].messages
+def test_taken(answers: dict[tuple[str, int], Run], folder: str, number: int) -> None:
+    run = answers[f"taken_{slug(folder)}", number]
+    assert run.status == "pass", run.messages or run.status
