@@ -42,3 +42,9 @@ def test_the_bundle_is_what_the_rules_compile_to() -> None:
     assert bundle.compiler_version == COMPILER_VERSION
     assert bundle.sources == hash_sources(FOLDER)
     assert bundle.detections == compile_folder(FOLDER).detections
+
+
+def test_the_documentation_lists_every_rule() -> None:
+    listed = (FOLDER.parent.parent / "docs" / "detections.md").read_text(encoding="utf-8")
+    for detection in compile_folder(FOLDER).detections:
+        assert f"| `{detection.name}` | {detection.title} | {detection.severity} |" in listed
