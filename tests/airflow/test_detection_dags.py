@@ -136,7 +136,7 @@ def test_airflow_runs_the_sync(airflow_db: Path, tmp_path: Path) -> None:
     with serve(standin) as url:
         where = urlsplit(url)
         connection = {"conn_type": "opensearch", "host": where.hostname, "port": where.port, "schema": "http"}
-        environment = {
+        environment: dict[str, Any] = {
             "AIRFLOW_CONN_OPENSEARCH_DEFAULT": json.dumps(connection),
             "OKTALOGGER_INCLUDE_DIR": str(include),
         }
