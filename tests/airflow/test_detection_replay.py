@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import uuid
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
@@ -27,6 +28,7 @@ from oktalogger.operators.detection_replay import (
 from oktalogger.pipeline.document import Built, DocumentBuilder, Stamp
 from oktalogger.pipeline.window import Window, format_instant
 from oktalogger.settings import SettingsError
+from tests.airflow.test_dags import load_dags
 from tests.airflow.test_detection_operators import execute, logged
 from tests.standin.alerting import AlertingStandIn
 from tests.standin.notifier import RecordingNotifier
@@ -295,3 +297,11 @@ def test_a_notifier_that_cannot_be_made_is_named(definition: dict[str, Any], why
     with pytest.raises(SettingsError, match=f"{definition['class']}.*'soc'.*{why}") as raised:
         make_notifier("soc", definition)
     assert "red" not in str(raised.value)
+
+
+def test_the_notifier_of_the_documentation_can_be_made() -> None:
+    documented = re.search(r"`(\{\"soc\".*?\}\})`", str(load_dags()["okta_detections_after_load"].doc_md), re.DOTALL)
+    assert documented is not None
+    notifier = make_notifier("soc", json.loads(documented[1])["soc"])
+    assert type(notifier).__name__ == "SnsNotifier"
+    assert "message" in notifier.template_fields
