@@ -220,6 +220,7 @@ def test_many_changes_are_few_parts_and_no_rule_is_in_two(tasks: Tasks) -> None:
     ids = [one for part in cut for one in part["detection_ids"]]
     assert len(ids) == len(set(ids)) == 250
     assert cut[0]["unit"].endswith("and 4 more")
+    assert (len(tasks.xcoms["plan"]["steps"]), tasks.xcoms["plan"]["more"]) == (200, 50)
 
 
 def test_a_rule_with_two_kinds_of_change_is_in_one_part(tasks: Tasks) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import uuid
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
@@ -27,6 +28,7 @@ from oktalogger.operators.detection_replay import (
 from oktalogger.pipeline.document import Built, DocumentBuilder, Stamp
 from oktalogger.pipeline.window import Window, format_instant
 from oktalogger.settings import SettingsError
+from tests.airflow.test_dags import load_dags
 from tests.airflow.test_detection_operators import execute, logged
 from tests.standin.alerting import AlertingStandIn
 from tests.standin.notifier import RecordingNotifier
@@ -87,7 +89,8 @@ class Cluster:
         ti = SimpleNamespace(xcom_push=lambda **_: None)
         events = [SimpleNamespace(timestamp=at, extra={"seconds": 3.0}) for at in loads]
         key = "triggering_asset_events" if AIRFLOW_3 else "triggering_dataset_events"
-        return {"run_id": "manual__1", "ti": ti, "params": params, key: {"asset": events} if events else {}}
+        started_by = {key: {"asset": events} if events else {}}
+        return {"run_id": "manual__1", "dag": None, "ti": ti, "params": params, **started_by}
 
     def run(self, operator: type[Any], context: Any = None, **arguments: Any) -> Any:
         task = logged(operator)(task_id="task", folder=str(self.folder), **arguments)
@@ -268,8 +271,8 @@ def test_what_was_loaded_is_what_the_loads_say_that_started_the_run() -> None:
     window = loaded_range(context)
     assert window.start == now - timedelta(minutes=43), "the earliest, less its length and a margin"
     assert now <= window.end <= datetime.now(UTC)
-    later: Any = dict(context, **{key: {"one": events[2:]}})
-    assert loaded_range(later).duration < timedelta(minutes=3)  # clocks differ
+    context[key] = {"one": events[2:]}
+    assert loaded_range(context).duration < timedelta(minutes=3), "clocks differ"
 
 
 def test_with_the_plugin_it_is_skipped(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -294,3 +297,11 @@ def test_a_notifier_that_cannot_be_made_is_named(definition: dict[str, Any], why
     with pytest.raises(SettingsError, match=f"{definition['class']}.*'soc'.*{why}") as raised:
         make_notifier("soc", definition)
     assert "red" not in str(raised.value)
+
+
+def test_the_notifier_of_the_documentation_can_be_made() -> None:
+    documented = re.search(r"`(\{\"soc\".*?\}\})`", str(load_dags()["okta_detections_after_load"].doc_md), re.DOTALL)
+    assert documented is not None
+    notifier = make_notifier("soc", json.loads(documented[1])["soc"])
+    assert type(notifier).__name__ == "SnsNotifier"
+    assert "message" in notifier.template_fields

@@ -33,7 +33,7 @@ def alert() -> Alert:
 @responses.activate
 def test_posts_the_alert_s_text() -> None:
     responses.post(f"https://hooks.example.com/{SECRET}")
-    context: Any = {}
+    context: Any = {"dag": None}
     notify(alert(), NOTIFIERS, context)
     [call] = responses.calls
     assert json.loads(call.request.body or "") == {"text": alert().text}
@@ -43,8 +43,9 @@ def test_posts_the_alert_s_text() -> None:
 @pytest.mark.parametrize("fault", [{"status": 500}, {"status": 302}, {"body": requests.Timeout()}], ids=str)
 def test_a_failure_is_an_error_without_the_address(fault: dict[str, Any]) -> None:
     responses.post(f"https://hooks.example.com/{SECRET}", **fault)
+    context: Any = {"dag": None}
     with pytest.raises(AirflowException) as raised:
-        notify(alert(), NOTIFIERS, {})
+        notify(alert(), NOTIFIERS, context)
     assert "soc_hook" in str(raised.value)
     assert "verysecret" not in repr(raised.value)
     assert raised.value.__suppress_context__ or raised.value.__context__ is None

@@ -8,7 +8,7 @@ touched.
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final
 
@@ -85,12 +85,14 @@ class Wanted:
     :param put_back_all: the same for every rule
     :param rewrite: ids of rules whose monitors are written again although they look right
     :param keep_orphans: whether monitors without a rule stay, because rules that cannot be used were left out
+    :param is_marker_hidden: whether our marker cannot be seen, so that renewing it would go on for ever
     """
 
     put_back: frozenset[str] = frozenset()
     put_back_all: bool = False
     rewrite: frozenset[str] = frozenset()
     keep_orphans: bool = False
+    is_marker_hidden: bool = False
 
     @classmethod
     def of(cls, put_back: Iterable[str], *, keep_orphans: bool = False) -> Wanted:
@@ -100,7 +102,7 @@ class Wanted:
         on the server can leave a monitor that looks right without the queries that it runs.
         """
         ids = frozenset(put_back)
-        return cls(ids, "all" in ids, ids - {"all"}, keep_orphans)
+        return cls(ids, "all" in ids, ids - {"all"}, keep_orphans=keep_orphans)
 
     def overrides(self, detection_id: str) -> bool:
         """Whether what was changed by hand may be overwritten."""
@@ -194,11 +196,13 @@ def make_plan(
             marker = None
         group = found.setdefault(detection_id, _Group())
         (group.named if by_name else group.renamed).append(_Seen(monitor, marker, desired.get(detection_id)))
+    named = sum(len(group.named) for group in found.values())
+    if hidden := named > 0 and bare == named:
+        wanted = replace(wanted, is_marker_hidden=True)
     steps: list[Step] = []
     for detection_id, group in found.items():
         steps.extend(_steps(detection_id, group, desired.get(detection_id), wanted))
-    named = sum(len(group.named) for group in found.values())
-    return Plan(tuple(steps), foreign, _warnings(bare, named))
+    return Plan(tuple(steps), foreign, (_HIDDEN,) if hidden else ())
 
 
 @dataclass(slots=True)
@@ -270,10 +274,12 @@ def _steps(detection_id: str, group: _Group, rendered: RenderedMonitor | None, w
     if rendered is None:
         orphans = (_orphan(detection_id, seen, override=override, keep=wanted.keep_orphans) for seen in group.named)
         return [*orphans, *copies]
-    return [_kept(keep, rendered, override=override, rewrite=detection_id in wanted.rewrite), *extra, *copies]
+    return [_kept(keep, rendered, wanted), *extra, *copies]
 
 
-def _kept(seen: _Seen, rendered: RenderedMonitor, *, override: bool, rewrite: bool) -> Step:
+def _kept(seen: _Seen, rendered: RenderedMonitor, wanted: Wanted) -> Step:
+    rewrite = rendered.detection_id in wanted.rewrite
+
     def step(kind: Kind, found: Sequence[Difference], note: str = "") -> Step:
         return Step(kind, rendered.detection_id, rendered.name, seen.monitor, rendered, tuple(found), note)
 
@@ -281,7 +287,9 @@ def _kept(seen: _Seen, rendered: RenderedMonitor, *, override: bool, rewrite: bo
         missing = dropped(rendered.body, seen.monitor.content)
         return step(Kind.UNCHANGED, missing, "The server did not keep all that was sent." if missing else "")
     found = seen.differences()
-    if seen.edited and not override:
+    if wanted.is_marker_hidden and not found and not rewrite:
+        return step(Kind.UNCHANGED, found)
+    if seen.edited and not wanted.overrides(rendered.detection_id):
         note = "Somebody changed it on the server"
         if seen.marker is not None and seen.hash != rendered.source_hash:
             note += ", and its rule has changed since"
@@ -331,11 +339,8 @@ def _copy(detection_id: str, seen: _Seen) -> Step:
     return Step(Kind.COPY, detection_id, seen.monitor.name, seen.monitor, note=note)
 
 
-def _warnings(bare: int, named: int) -> tuple[str, ...]:
-    if not named or bare < named:
-        return ()
-    return (
-        f"All {named} monitors of ours came back without `ui_metadata`. OpenSearch shows it only to a client that "
-        "calls itself OpenSearch-Dashboards, as we do: a proxy on the way probably changes the header User-Agent. "
-        "Until that is mended every monitor looks as if it had been changed by hand.",
-    )
+_HIDDEN: Final = (
+    "No monitor of ours came back with `ui_metadata`. OpenSearch shows it only to a client that calls itself "
+    "OpenSearch-Dashboards, as we do: a proxy on the way probably changes the header User-Agent. Until that is mended "
+    "a monitor whose rule changes looks as if it had been changed by hand."
+)

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 # With more changes than that, a mapped task stands for several: people read names, not hundreds of them.
 MOST_UNITS = 50
+# The log has them all; an XCom is a row in Airflow's database.
+MOST_SHOWN = 200
 
 
 class DetectionOperator(BaseOperator):
@@ -145,7 +147,7 @@ class DetectionPlanOperator(DetectionOperator):
             if not sync.dry_run:
                 share = sync.settings.detection_delete_percent / 100
                 check_deletions(plan, share=share, confirmed=sync.confirmed)
-        context["ti"].xcom_push(key=self.plan_key, value=plan.as_dict())
+        context["ti"].xcom_push(key=self.plan_key, value=_readable(plan))
         return [] if sync.dry_run else parts(plan)
 
 
@@ -219,6 +221,12 @@ class DetectionVerifyOperator(DetectionOperator):
             names = ", ".join(step.name for step in wrong[:5]) + (", ..." if len(wrong) > 5 else "")
             raise AirflowFailException(f"{len(wrong)} monitors are not as their rules say: {names}. See the log.")
         return plan.counts
+
+
+def _readable(plan: Plan) -> dict[str, Any]:
+    """Return a plan of a size that a database takes as an XCom."""
+    values = plan.as_dict()
+    return {**values, "steps": values["steps"][:MOST_SHOWN], "more": max(0, len(values["steps"]) - MOST_SHOWN)}
 
 
 def parts(plan: Plan) -> list[dict[str, Any]]:

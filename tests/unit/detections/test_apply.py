@@ -161,6 +161,19 @@ def test_asks_as_dashboards_so_that_its_own_marker_comes_back() -> None:
     assert OWNER.marker(again) is not None
 
 
+def test_a_proxy_that_hides_the_marker_costs_no_writes_without_end() -> None:
+    standin = AlertingStandIn()
+
+    def proxy(method: str, target: str, body: Any, headers: dict[str, str]) -> Answer:
+        return standin.handle(method, target, body, headers | {"user-agent": "proxy"})
+
+    client = AlertingClient(in_process_client(proxy), sleep=lambda _: None)
+    assert sync(standin, rules(3), client=client).writes == 3
+    again = sync(standin, rules(3), client=client)
+    assert again.writes == 0
+    assert again.plan.warnings
+
+
 def test_a_create_whose_connection_was_cut_is_not_sent_twice() -> None:
     standin = AlertingStandIn()
     result = sync(standin, rules(1), client=client_of(standin, after=once("POST", MONITORS, cut)))

@@ -221,13 +221,15 @@ def test_what_the_server_dropped_is_shown_although_nothing_is_to_be_done() -> No
     assert plan.as_dict()["steps"]
 
 
-def test_warns_when_a_proxy_hides_the_metadata() -> None:
+def test_warns_when_a_proxy_hides_the_metadata_and_does_not_write_for_ever() -> None:
     server = [stored(rendered(number), id=str(number)) for number in (1, 2)]
     for monitor in server:
         del monitor.content["ui_metadata"]
-    plan = make_plan([rendered(1), rendered(2)], server, OWNER)
+    plan = make_plan([rendered(1), rendered(2, query="new")], server, OWNER)
     assert "User-Agent" in plan.warnings[0]
+    assert [step.kind for step in plan.steps] == [Kind.UNCHANGED, Kind.EDITED]
     assert make_plan([rendered(1)], [stored(rendered(1))], OWNER).warnings == ()
+    assert kinds([rendered(1), rendered(2)], [server[0], stored(rendered(2), id="2")]) == [Kind.UPDATE, Kind.UNCHANGED]
 
 
 def test_two_rules_of_one_id_are_an_error() -> None:
