@@ -6,7 +6,7 @@ LOCAL := .venvs/local/bin/python
 
 export AIRFLOW_LINE
 .DEFAULT_GOAL := help
-.PHONY: help env demo demo-check down clean compose-env test check terraform-check bench lock
+.PHONY: help env demo demo-check down clean compose-env test test-live check terraform-check bench lock
 
 help: ## Show what there is
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-20s %s\n", $$1, $$2 }'
@@ -35,6 +35,10 @@ test: ## Run every test, on every supported version
 check: ## Check style and types
 	@$(call environments,airflow-3.3)
 	@$(PYTHON) -m local.testing check
+
+test-live: ## Run sync, alerts and detections on a cluster of yours: OPENSEARCH_URL=..., OPENSEARCH_AUTH=user:password
+	@$(call environments,airflow-3.3 local)
+	@PYTHONPATH=plugins .venvs/airflow-3.3/bin/python -m tests.live
 
 terraform-check: ## Check terraform/: validation, tests with mocks, policies, checkov, an apply against a stand-in
 	@$(PYTHON) -m local.terraform_check

@@ -115,7 +115,7 @@ for conn_id in settings.okta_conn_ids:
         summary = BackfillSummaryOperator(
             task_id="summary",
             windows=plan.output,
-            whole=plan.output["range"],
+            whole=plan.output["range"],  # type: ignore[index]
             trigger_rule="all_done",
             doc_md="Says what was loaded, what it took, and what is left.",
         )

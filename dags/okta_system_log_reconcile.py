@@ -76,8 +76,8 @@ for conn_id in settings.okta_conn_ids:
         verdict = ReconcileVerdictOperator(
             task_id="verdict",
             windows=plan.output,
-            gaps=plan.output["gaps"],
-            left=plan.output["left"],
+            gaps=plan.output["gaps"],  # type: ignore[index]
+            left=plan.output["left"],  # type: ignore[index]
             trigger_rule="all_done",
             doc_md="Says what was late or missing, and raises the alarm where that is too much.",
         )

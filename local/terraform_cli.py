@@ -73,7 +73,7 @@ def terraform_environment(scratch: Path, environ: Mapping[str, str] = os.environ
         "TF_IN_AUTOMATION": "1",
         "TF_INPUT": "0",
         "AWS_EC2_METADATA_DISABLED": "true",
-        # Terraform reads 13 MB of schema again and again: collecting less saves a fifth of the time, for 80 MB of memory.
+        # Terraform reads 13 MB of schema again and again: collecting less saves a fifth of the time, for 80 MB.
         "GOGC": "400",
         # The lock file would hold one platform's hash only, so there is none; see terraform/README.md.
         "TF_PLUGIN_CACHE_MAY_BREAK_DEPENDENCY_LOCK_FILE": "1",

@@ -165,10 +165,10 @@ def test_a_query_that_opensearch_would_quietly_never_match_is_found(loaded: Load
 
 
 def test_public_rules_work_as_they_are(client: OpenSearch, tmp_path: Path) -> None:
-    """Every public rule that names Okta in its log source, where OKTALOGGER_SIGMA_RULES names a folder with them."""
-    folder = os.environ.get("OKTALOGGER_SIGMA_RULES")
+    """Every public rule that names Okta in its log source, where SIGMA_RULES names a folder with them."""
+    folder = os.environ.get("SIGMA_RULES")
     if not folder:
-        pytest.skip("OKTALOGGER_SIGMA_RULES names no checkout of the public Sigma rules")
+        pytest.skip("SIGMA_RULES names no checkout of the public Sigma rules")
     count = 0
     for path in Path(folder).rglob("*okta*.yml"):
         (tmp_path / path.name).write_bytes(path.read_bytes())

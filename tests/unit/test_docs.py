@@ -56,7 +56,7 @@ def shown(value: Any) -> str:
     if isinstance(value, bool):
         return "`true`" if value else "`false`"
     if isinstance(value, tuple):
-        value = ",".join(value)
+        value = ",".join(map(str, value))
     if hasattr(value, "isoformat"):
         value = value.isoformat().replace("+00:00", "Z")
     return f"`{value}`"

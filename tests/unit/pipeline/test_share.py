@@ -12,7 +12,7 @@ def test_backfill_and_reconcile_always_leave_room_for_live_work(limit: int) -> N
     settings = Settings()
     live = share_of("scheduled", settings)
     for kind in ("backfill", "reconcile"):
-        patient = share_of(kind, settings)  # type: ignore[arg-type]
+        patient = share_of(kind, settings)
         assert patient.floor(limit) >= limit // 4
         assert patient.allowance(limit) <= limit * 0.25
         assert patient.paced
