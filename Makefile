@@ -28,9 +28,9 @@ clean: down ## Remove everything that was made: environments, OpenSearch, the de
 compose-env: ## Write .env with made-up passwords, for docker compose up --build --detach
 	@$(PYTHON) local/compose/env.py
 
-test: ## Run every test, on every supported version
+test: ## Run every test, on every supported version; STAGES="unit airflow-3.3" runs some
 	@$(call environments,$(addprefix airflow-,$(LINES)) local detections terraform)
-	@$(PYTHON) -m local.testing
+	@$(PYTHON) -m local.testing $(STAGES)
 
 check: ## Check style and types
 	@$(call environments,airflow-3.3)
