@@ -35,7 +35,9 @@ class OpenSearchCensus:
 
         :raises OpenSearchLoadError: where that is refused
         """
-        self._ask(f"/{self._names.alias},{self._names.rejected},{self._names.ledger}/_refresh", "to refresh its indices", None)
+        self._ask(
+            f"/{self._names.alias},{self._names.rejected},{self._names.ledger}/_refresh", "to refresh its indices", None
+        )
 
     def events_by_hour(self, org: str, within: Window) -> dict[datetime, int]:
         """Return the number of documents of each hour that has some."""
