@@ -29,7 +29,7 @@ def client(service: str, region: str | None = None) -> Any:
 
     with aws_errors(f"reach {service}"):
         # Standard mode repeats what AWS says may be repeated: throttling, and what never arrived.
-        return boto3.client(service, region_name=region, config=Config(retries={"mode": "standard"}))
+        return boto3.Session().client(service, region_name=region, config=Config(retries={"mode": "standard"}))
 
 
 @contextmanager

@@ -1,7 +1,7 @@
 """Starts a backfill in an environment, by Airflow's REST API.
 
 Airflow's own backfill commands are no way there: Amazon MWAA's endpoint for the command line is synchronous, and the
-command of Airflow 2 runs as long as the backfill. A run of ``okta_system_log_backfill`` is one short request on either line.
+command of Airflow 2 runs as long as the backfill. A run of ``okta_system_log_backfill`` is one short request.
 """
 
 from __future__ import annotations

@@ -209,6 +209,6 @@ def _refusal(foreign: list[str], environment: Environment) -> str:
     return (
         f"In the bucket {environment.bucket} somebody else has put {', '.join(foreign)}, with other content than the "
         "package's. Nothing was changed. If other DAGs need what is in plugins.zip, requirements.txt or startup.sh, "
-        "put ours into theirs, deploy these their way, and run this with --dags-only. If Terraform made the environment "
-        "with package_folder, terraform apply brings the package. If they can go, run this with --replace."
+        "put ours into theirs, deploy these their way, and run this with --dags-only. If Terraform made the "
+        "environment with package_folder, terraform apply brings the package. If they can go, run this with --replace."
     )
