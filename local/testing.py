@@ -95,6 +95,7 @@ STAGES = (
     opensearch("3.4.0"),
     airflow("3.3", "tests/airflow"),
     airflow("2.11", "tests/airflow"),
+    Stage("mwaa", "airflow-3.3", (pytest("tests/mwaa"),)),
     # Amazon MWAA offers these lines too: the DAGs load on them, and what needs no server works.
     airflow("3.2", "-m", HERE_ONLY, "tests/unit", "tests/airflow"),
     airflow("3.0", "-m", HERE_ONLY, "tests/unit", "tests/airflow"),
