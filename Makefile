@@ -6,7 +6,7 @@ LOCAL := .venvs/local/bin/python
 
 export AIRFLOW_LINE
 .DEFAULT_GOAL := help
-.PHONY: help env demo demo-check down clean compose-env test test-live check terraform-check bench lock
+.PHONY: help env demo demo-check down clean compose-env test test-live check terraform-check mwaa-package bench lock
 
 help: ## Show what there is
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-20s %s\n", $$1, $$2 }'
@@ -29,7 +29,7 @@ compose-env: ## Write .env with made-up passwords, for docker compose up --build
 	@$(PYTHON) local/compose/env.py
 
 test: ## Run every test, on every supported version; STAGES="unit airflow-3.3" runs some
-	@$(call environments,$(addprefix airflow-,$(LINES)) local detections terraform)
+	@$(call environments,$(addprefix airflow-,$(LINES)) $(addprefix mwaa-,$(LINES)) local detections terraform)
 	@$(PYTHON) -m local.testing $(STAGES)
 
 check: ## Check style and types
@@ -42,6 +42,10 @@ test-live: ## Run sync, alerts and detections on a cluster of yours: OPENSEARCH_
 
 terraform-check: ## Check terraform/: validation, tests with mocks, policies, checkov, an apply against a stand-in
 	@$(PYTHON) -m local.terraform_check
+
+mwaa-package: ## Make build/mwaa, which Amazon MWAA takes: dags/, plugins.zip, requirements.txt; STARTUP=file takes a startup script along
+	@$(call environments,airflow-3.3)
+	@.venvs/airflow-3.3/bin/python -m local.mwaa.package $(if $(STARTUP),--startup "$(STARTUP)")
 
 bench: ## Measure the load against the server's own limit
 	@$(call environments,airflow-3.3 local)

@@ -13,6 +13,11 @@ lock airflow-3.3 "" 3.11
 lock airflow-3.2 2026-05-15 3.11
 lock airflow-3.0 2025-09-15 3.11
 lock airflow-2.11 2026-04-15 3.11
+# The images of Amazon MWAA, which pin what they bring.
+lock mwaa-3.3 2026-08-20 3.12
+lock mwaa-3.2 2026-05-15 3.12
+lock mwaa-3.0 2025-09-15 3.12
+lock mwaa-2.11 2026-04-15 3.12
 lock local "" 3.11
 lock terraform "" 3.11
 lock detections "" 3.11
