@@ -3,10 +3,12 @@ PYTHON ?= python3
 AIRFLOW_LINE ?= 3.3
 LINES := 3.3 3.2 3.0 2.11
 LOCAL := .venvs/local/bin/python
+MWAA := PYTHONPATH=plugins .venvs/airflow-3.3/bin/python -m local.mwaa
+needed = $(or $($(1)),$(error Give $(1): make $(MAKECMDGOALS) $(1)=... (make help shows the rest)))
 
 export AIRFLOW_LINE
 .DEFAULT_GOAL := help
-.PHONY: help env demo demo-check down clean compose-env test test-live check terraform-check mwaa-package bench lock
+.PHONY: help env demo demo-check down clean compose-env test test-live check terraform-check mwaa-package mwaa-deploy mwaa-ready mwaa-backfill bench lock
 
 help: ## Show what there is
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-20s %s\n", $$1, $$2 }'
@@ -46,6 +48,18 @@ terraform-check: ## Check terraform/: validation, tests with mocks, policies, ch
 mwaa-package: ## Make build/mwaa, which Amazon MWAA takes: dags/, plugins.zip, requirements.txt; STARTUP=file takes a startup script along
 	@$(call environments,airflow-3.3)
 	@.venvs/airflow-3.3/bin/python -m local.mwaa.package $(if $(STARTUP),--startup "$(STARTUP)")
+
+mwaa-deploy: ## Bring build/mwaa to an environment: BUCKET=..., ENVIRONMENT=..., OPTIONS=--dry-run
+	@$(call environments,airflow-3.3)
+	@$(MWAA) deploy --bucket "$(call needed,BUCKET)" --environment "$(call needed,ENVIRONMENT)" $(OPTIONS)
+
+mwaa-ready: ## Make the pool there, and see whether Airflow has read every DAG: ENVIRONMENT=...
+	@$(call environments,airflow-3.3)
+	@$(MWAA) ready --environment "$(call needed,ENVIRONMENT)" $(OPTIONS)
+
+mwaa-backfill: ## Load history there: ENVIRONMENT=..., FROM=2026-11-01T00:00:00Z, TO=..., OPTIONS="--share 0.1"
+	@$(call environments,airflow-3.3)
+	@$(MWAA) backfill --environment "$(call needed,ENVIRONMENT)" --from "$(call needed,FROM)" $(if $(TO),--to "$(TO)") $(OPTIONS)
 
 bench: ## Measure the load against the server's own limit
 	@$(call environments,airflow-3.3 local)
