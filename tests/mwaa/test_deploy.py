@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -10,6 +12,7 @@ from local.mwaa import __main__ as command
 from local.mwaa.aws import MwaaError, client
 from local.mwaa.deploy import deploy
 from local.mwaa.environment import Environment, read_environment, wait_for_update
+from local.paths import ROOT
 from tests.mwaa.cloud import BEGAN, BUCKET, NAME, REGION, Cloud, described, make_cloud, write_package
 
 if TYPE_CHECKING:
@@ -318,3 +321,14 @@ def test_the_command_deploys_and_makes_the_pool(
     arguments = ["deploy", "--bucket", BUCKET, "--environment", NAME, "--package", str(package)]
     assert command.main(arguments) == 0
     assert "made the pool okta_api" in capsys.readouterr().err
+
+
+def test_the_commands_in_the_docs_are_such_as_the_parser_takes() -> None:
+    text = (ROOT / "docs" / "mwaa.md").read_text()
+    lines = re.findall(r"^python -m local\.mwaa (.*)$", text, re.MULTILINE)
+    for target, options in re.findall(r"^make mwaa-(deploy|backfill) .*OPTIONS=(\"--.*?\"|--\S+)$", text, re.MULTILINE):
+        needed = {"deploy": "--bucket B", "backfill": "--from T"}[target]
+        lines.append(f"{target} --environment E {needed} {options.strip(chr(34))}")
+    assert len(lines) >= 3
+    for line in lines:
+        command.build_parser().parse_args(shlex.split(line))
