@@ -12,6 +12,7 @@ from local.mwaa import __main__ as command
 from local.mwaa.aws import MwaaError, client
 from local.mwaa.deploy import deploy
 from local.mwaa.environment import Environment, read_environment, wait_for_update
+from local.mwaa.package import make_package
 from local.paths import ROOT
 from tests.mwaa.cloud import BEGAN, BUCKET, NAME, REGION, Cloud, described, make_cloud, write_package
 
@@ -321,6 +322,17 @@ def test_the_command_deploys_and_makes_the_pool(
     arguments = ["deploy", "--bucket", BUCKET, "--environment", NAME, "--package", str(package)]
     assert command.main(arguments) == 0
     assert "made the pool okta_api" in capsys.readouterr().err
+
+
+def test_what_make_mwaa_package_makes_is_deployed_whole(cloud: Cloud, tmp_path: Path) -> None:
+    startup = tmp_path / "startup.sh"
+    startup.write_text("export OKTALOGGER_SHARDS=2\n")
+    files = make_package(ROOT, tmp_path / "made", startup=startup)
+    cloud.is_()
+    cloud.gets_update(*PLUGINS, *REQUIREMENTS, *STARTUP)
+    assert run(cloud, tmp_path / "made")
+    made = {str(path.relative_to(tmp_path / "made")): path.read_bytes() for path in files}
+    assert {key: content for key, (content, _) in cloud.objects().items()} == made
 
 
 def test_the_commands_in_the_docs_are_such_as_the_parser_takes() -> None:
