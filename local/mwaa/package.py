@@ -1,8 +1,8 @@
 """``make mwaa-package``: what Amazon MWAA takes, in ``build/mwaa``, the same to the byte wherever it is made.
 
-``plugins.zip`` holds what the wheel holds: the package with ``include/`` inside it, and its ``dist-info``. The plugins
-folder is on ``sys.path``, so Airflow finds there what it finds in an installed wheel, the connection form included, and
-nothing has to be installed from a path that only MWAA has.
+``plugins.zip`` holds the wheel, with ``include/`` in it, and ``requirements.txt`` installs it from where MWAA unpacks
+that zip. Only an installed distribution gives Airflow a connection form, and a package that lies in the plugins folder
+unpacked is found too late by the newer lines, which read entry points once, before that folder is on ``sys.path``.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ from local.console import progress
 from local.paths import ROOT
 
 OUT = ROOT / "build" / "mwaa"
+# Where MWAA unpacks plugins.zip, before it installs the requirements.
+PLUGINS_FOLDER = "/usr/local/airflow/plugins"
 # No member of a zip can be older.
 _LONG_AGO = (1980, 1, 1, 0, 0, 0)
 # MWAA forces Airflow's constraints on a requirements file unless its text, comments included, matches this
@@ -48,19 +50,21 @@ def make_package(source: Path, target: Path, *, startup: Path | None = None) -> 
     (target / "dags").mkdir()
     for path in sorted((source / "dags").glob("*.py")):
         _copy(path, target / "dags" / path.name)
-    _copy(_requirements(source), target / "requirements.txt")
+    with tempfile.TemporaryDirectory() as folder:
+        wheel = _wheel(source, Path(folder))
+        _write(target / "requirements.txt", _requirements(source, wheel).encode())
+        _zip({wheel.name: wheel.read_bytes()}, target / "plugins.zip")
     if startup is not None:
         _copy(_startup(startup), target / "startup.sh")
-    with tempfile.TemporaryDirectory() as folder:
-        _plugins(_wheel(source, Path(folder)), target / "plugins.zip")
     return sorted(path for path in target.rglob("*") if path.is_file())
 
 
-def _requirements(source: Path) -> Path:
+def _requirements(source: Path, wheel: Path) -> str:
     path = source / "requirements.txt"
-    if CONSTRAINT.search(path.read_text()):
+    text = path.read_text()
+    if CONSTRAINT.search(text):
         raise PackageError(f"{path} names constraints, which switches off MWAA's own. A comment is enough for that.")
-    return path
+    return f"{text}{PLUGINS_FOLDER}/{wheel.name}\n"
 
 
 def _startup(path: Path) -> Path:
@@ -78,22 +82,29 @@ def _wheel(source: Path, folder: Path) -> Path:
     if done.returncode:
         raise PackageError(f"The wheel could not be built:\n{done.stdout}{done.stderr}")
     [wheel] = folder.glob("*.whl")
+    with zipfile.ZipFile(wheel) as built:
+        members = {name: built.read(name) for name in built.namelist()}
+    _zip(members, wheel)
     return wheel
 
 
-def _plugins(wheel: Path, target: Path) -> None:
+def _zip(members: dict[str, bytes], target: Path) -> None:
     # Stored, not compressed: what zlib makes of the same bytes differs between its versions.
-    with zipfile.ZipFile(wheel) as built, zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as archive:
-        for name in sorted(built.namelist()):
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as archive:
+        for name in sorted(members):
             member = zipfile.ZipInfo(name, _LONG_AGO)
             member.create_system = 3  # Unix, wherever it is made
             member.external_attr = (stat.S_IFREG | 0o644) << 16
-            archive.writestr(member, built.read(name))
+            archive.writestr(member, members[name])
     target.chmod(0o644)
 
 
 def _copy(source: Path, target: Path) -> None:
-    target.write_bytes(source.read_bytes())
+    _write(target, source.read_bytes())
+
+
+def _write(target: Path, content: bytes) -> None:
+    target.write_bytes(content)
     target.chmod(0o644)
 
 

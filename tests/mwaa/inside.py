@@ -10,7 +10,7 @@ import sys
 from importlib.metadata import distributions
 from typing import Any
 
-from airflow.settings import DAGS_FOLDER, PLUGINS_FOLDER
+from airflow.settings import DAGS_FOLDER
 
 # Needs pySigma, which workers do not have: they read the bundle.
 COMPILES_RULES = "oktalogger.detections.sigma_reader"
@@ -72,7 +72,6 @@ print(
         {
             "python": list(sys.version_info[:2]),
             "versions": {one.metadata["Name"].lower(): one.version for one in distributions() if one.metadata["Name"]},
-            "plugins_on_path": PLUGINS_FOLDER in sys.path,
             "dags": dags(),
             "modules": modules(),
             "plugins": plugins(),
