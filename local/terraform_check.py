@@ -16,8 +16,15 @@ from local.env import ROOT, VENVS, EnvError, make
 from local.terraform_cli import find_terraform
 
 REPORT = ROOT / "build" / "terraform" / "junit.xml"
-# Two: one waits for moto most of the time. The fixtures of tests/conftest.py need other environments.
-ARGUMENTS = ("tests/terraform", "--numprocesses=2", "--dist=loadgroup", "--confcutdir=tests/terraform")
+ARGUMENTS = (
+    "tests/terraform",
+    # Two: one waits for moto most of the time.
+    *("--numprocesses=2", "--dist=loadgroup"),
+    # The fixtures of tests/conftest.py need other environments.
+    "--confcutdir=tests/terraform",
+    # A fixture runs all of a folder's test files. That is a minute alone, and took four on a machine with other work.
+    "--timeout=900",
+)
 
 
 def main() -> int:

@@ -102,7 +102,7 @@ def terraform_environment(scratch: Path, environ: Mapping[str, str] = os.environ
 
 
 def run_terraform(
-    *arguments: str, folder: Path, environ: Mapping[str, str], timeout: float = 240, check: bool = True
+    *arguments: str, folder: Path, environ: Mapping[str, str], timeout: float = 600, check: bool = True
 ) -> subprocess.CompletedProcess[str]:
     """Run one terraform command.
 
