@@ -19,6 +19,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
+from local.terraform_check import ARGUMENTS as TERRAFORM
+
 ROOT = Path(__file__).resolve().parent.parent
 HERE_ONLY = "not opensearch and not airflow"
 SIDE_BY_SIDE = min(2, os.cpu_count() or 1)
@@ -88,7 +90,7 @@ STAGES = (
     Stage("simulator", "local", (pytest("tests/simulator"),)),
     Stage("local", "local", (pytest("-m", HERE_ONLY, "tests/local"),)),
     Stage("compose", "airflow-3.3", (pytest("tests/compose"),)),
-    Stage("terraform", "terraform", (("python", "-m", "local.terraform_check"),)),
+    Stage("terraform", "terraform", (pytest(*TERRAFORM),)),
     detections("2.19.4"),
     detections("3.4.0"),
     opensearch("2.19.4"),
