@@ -173,6 +173,9 @@ class Run:
             self.whole = Window(self.whole.start, window.end)
             start = window.end
 
+    def _jitter(self, whose: str) -> random.Random:
+        return random.Random(f"{self.scenario.seed} {whose}")  # noqa: S311 - it has to be the same each time
+
     def _load(self, window: Window, kind: LoadKind, jitter: random.Random, *, overlap: timedelta = timedelta(0)) -> int:
         """Do what a task does, and return the requests that it made."""
         settings = self.scenario.settings
