@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections import Counter
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -24,8 +25,6 @@ from oktalogger.pipeline.window import Window
 from oktalogger.settings import Settings
 
 if TYPE_CHECKING:
-    import random
-
     from oktalogger.okta.rate import RateLimit
 
 BEGINS: Final = datetime(2026, 11, 16, tzinfo=UTC)
