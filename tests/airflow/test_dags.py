@@ -62,6 +62,19 @@ def test_policy_of_loading(dags: dict[str, Any]) -> None:
                 assert task.pool == "okta_api", "all that ask Okta"
 
 
+def test_where_the_pool_is_full_live_loads_go_first(dags: dict[str, Any]) -> None:
+    weights = {
+        dag_id: max(task.priority_weight_total for task in dag.tasks if task.pool == "okta_api")
+        for dag_id, dag in loading(dags).items()
+    }
+    assert sorted(weights, key=weights.__getitem__, reverse=True) == [
+        "okta_system_log",
+        "okta_system_log_reconcile",
+        "okta_system_log_backfill",
+    ]
+    assert len(set(weights.values())) == 3
+
+
 def test_policy(dags: dict[str, Any]) -> None:
     assert dags
     for dag in dags.values():

@@ -8,7 +8,7 @@ from datetime import timedelta
 
 import pytest
 
-from local.bench.backfill.__main__ import figures, problems
+from local.bench.backfill.figures import figures, problems
 from local.bench.backfill.scenario import BEGINS, Scenario, run
 from local.bench.backfill.virtual import VirtualTime
 from oktalogger.settings import Settings
