@@ -2,7 +2,7 @@
 
 What runs is the code that Airflow's tasks run (budget, client, paging, load, ledger entries), against the simulated
 org over HTTP. The clock is a virtual one, and OpenSearch is replaced by memory, in which each uuid is counted. A page
-has 10 events instead of Okta's thousand, because the limit counts requests.
+has 5 events instead of Okta's thousand, because the limit counts requests.
 
 Writes ``build/backfill.json``, one object per limit, and ``build/backfill-five-minutes.json``, the same history in
 windows of five minutes. Ends with 1 where a figure is not what it has to be.

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 LEAST_SHARE: Final = 0.97
 MOST_SHARE: Final = 1.0
 MOST_OVER: Final = 0.02
-# Where pages of ten events are made, most of the time goes by in handing over between threads.
+# Where pages of a few events are made, most of the time goes by in handing over between threads.
 _SWITCH_SECONDS: Final = 0.0002
 
 

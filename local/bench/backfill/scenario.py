@@ -51,8 +51,8 @@ class Scenario:
     limit: int
     days: float = 90.0
     chunk: timedelta = timedelta(hours=6)
-    page: int = 10
-    rate: float = 2.8
+    page: int = 5
+    rate: float = 1.4
     others: float = 0.1
     latency: float = 0.5
     settings: Settings = field(default_factory=Settings)
@@ -186,7 +186,10 @@ class Run:
             self.okta.url, SswsAuth(TOKEN), gate=gate, sleep=self.time.sleep, clock=self.time.seconds
         )
         plan = LoadPlan(
-            Stamp("127.0.0.1", window, kind, kind, settings.horizon), overlap=overlap, page_limit=self.scenario.page
+            Stamp("127.0.0.1", window, kind, kind, settings.horizon),
+            overlap=overlap,
+            page_limit=self.scenario.page,
+            threads=1,
         )
         with client:
             load_and_record(client, self.memory, self.memory, plan, clock=self.time.now)
