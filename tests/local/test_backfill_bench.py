@@ -13,7 +13,7 @@ from local.bench.backfill.scenario import BEGINS, Scenario, run
 from local.bench.backfill.virtual import VirtualTime
 from oktalogger.settings import Settings
 
-A_DAY = Scenario(limit=20, days=1)
+A_DAY = Scenario(limit=20, days=1, rate=1.4)
 
 
 @pytest.mark.parametrize("limit", [20, 50])

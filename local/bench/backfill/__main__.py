@@ -39,10 +39,13 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--limits", type=int, nargs="+", default=[120, 60, 20], help="requests a minute")
     parser.add_argument("--days", type=float, default=90.0)
+    parser.add_argument(
+        "--rate", type=float, default=Scenario(limit=0).rate, help="events a minute; 200 stand for each"
+    )
     parser.add_argument("--seed", default="backfill")
     parser.add_argument("--five-minutes", type=int, default=60, metavar="LIMIT", help="0 leaves this part out")
     arguments = parser.parse_args()
-    scenario = Scenario(limit=0, days=arguments.days, seed=arguments.seed)
+    scenario = Scenario(limit=0, days=arguments.days, rate=arguments.rate, seed=arguments.seed)
     scenarios = [replace(scenario, limit=limit) for limit in arguments.limits]
     if arguments.five_minutes:
         scenarios.append(replace(scenario, limit=arguments.five_minutes, chunk=timedelta(minutes=5)))

@@ -52,7 +52,7 @@ class Scenario:
     days: float = 90.0
     chunk: timedelta = timedelta(hours=6)
     page: int = 5
-    rate: float = 1.4
+    rate: float = 0.7
     others: float = 0.1
     latency: float = 0.5
     settings: Settings = field(default_factory=Settings)
