@@ -6,7 +6,7 @@ LOCAL := .venvs/local/bin/python
 
 export AIRFLOW_LINE
 .DEFAULT_GOAL := help
-.PHONY: help env demo demo-check down clean compose-env test test-live check terraform-check mwaa-package bench lock
+.PHONY: help env demo demo-check down clean compose-env test test-live check terraform-check mwaa-package bench backfill-bench lock
 
 help: ## Show what there is
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-20s %s\n", $$1, $$2 }'
@@ -50,6 +50,10 @@ mwaa-package: ## Make build/mwaa, which Amazon MWAA takes: dags/, plugins.zip, r
 bench: ## Measure the load against the server's own limit
 	@$(call environments,airflow-3.3 local)
 	@PYTHONPATH=plugins $(LOCAL) -m local.bench
+
+backfill-bench: ## Backfill 90 days beside live loads at 120, 60 and 20 requests a minute, on a virtual clock
+	@$(call environments,local)
+	@PYTHONPATH=plugins $(LOCAL) -m local.bench.backfill
 
 env: ## Make the environments of every Airflow line
 	@$(call environments,$(addprefix airflow-,$(LINES)) local)

@@ -108,6 +108,17 @@ def get_setting_int(section: str, name: str, fallback: int) -> int:
     return int(conf.getint(section, name, fallback=fallback))
 
 
+def flush_stats() -> None:
+    """Send the metrics that OpenTelemetry has gathered: Airflow 2 ends a task's process without that."""
+    if conf.getboolean("metrics", "otel_on", fallback=False):
+        from opentelemetry.metrics import get_meter_provider
+
+        # The one of the API, which is there while none is set up, gathers nothing and has no such method.
+        flush = getattr(get_meter_provider(), "force_flush", None)
+        if flush is not None:
+            flush(timeout_millis=5000)
+
+
 def outlet_extra(context: Context, asset: Asset, extra: Mapping[str, Any]) -> None:
     """Attach metadata to the event that a successful task writes for an asset (2.11: a dataset).
 
@@ -137,6 +148,7 @@ __all__ = [
     "Param",
     "Stats",
     "XCom",
+    "flush_stats",
     "get_setting_int",
     "mask_secret",
     "outlet_extra",
