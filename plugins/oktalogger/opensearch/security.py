@@ -112,8 +112,8 @@ def _other_release(document: _Document, names: IndexNames, source: str) -> tuple
     if not odd:
         return ()
     return (
-        f"In {source} {', '.join(odd)} is not what this release of oktalogger has: apply Terraform of the same release, "
-        "then set up again.",
+        f"In {source} {', '.join(odd)} is not what this release of oktalogger has: apply Terraform of the same "
+        "release, then set up again.",
     )
 
 

@@ -91,8 +91,8 @@ def _administrator() -> Iterator[None]:
         who = error.user or "this identity"
         raise OpenSearchPermissionError(
             f"The setup needs the rights of an administrator of OpenSearch, and {who} has not got them "
-            f"({error.reason}). On AWS let Airflow assume the domain's master role for the time of the setup (Terraform: "
-            "setup_from_airflow = true); elsewhere take the login of an administrator.",
+            f"({error.reason}). On AWS let Airflow assume the domain's master role for the time of the setup "
+            "(Terraform: setup_from_airflow = true); elsewhere take the login of an administrator.",
             user=error.user,
             backend_roles=error.backend_roles,
             permissions=error.permissions,
