@@ -1,8 +1,8 @@
 """Index State Management in memory, behind the plugin's paths, with the plugin's answers.
 
 Source: opensearch-project/index-management, branch main, package ``indexstatemanagement``: what
-``RestIndexPolicyAction``, ``TransportGetPolicyAction``, ``RestExplainAction``, ``TransportChangePolicyAction`` and their
-integration tests show. The plugin is not among the published artifacts; the official Docker image has it.
+``RestIndexPolicyAction``, ``TransportGetPolicyAction``, ``RestExplainAction``, ``TransportChangePolicyAction`` and
+their integration tests show. The plugin is not among the published artifacts; the official Docker image has it.
 """
 
 from __future__ import annotations
