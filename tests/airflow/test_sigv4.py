@@ -6,18 +6,22 @@ import json
 import re
 import uuid
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from oktalogger.compat import AirflowFailException
 from oktalogger.hooks.opensearch import OpenSearchHook
 from oktalogger.opensearch.census import OpenSearchCensus
 from oktalogger.opensearch.documents import Document, Rejection
 from oktalogger.opensearch.errors import CollectionTypeError, OpenSearchAuthenticationError
 from oktalogger.opensearch.names import IndexNames
+from oktalogger.opensearch.roles import shipped_roles
 from oktalogger.opensearch.security import shipped_documents
 from oktalogger.opensearch.setup import apply_setup, plan_setup
 from oktalogger.opensearch.transport import call
+from oktalogger.operators.setup import OpenSearchSetupOperator
 from oktalogger.pipeline.ledger import LedgerKey
 from oktalogger.pipeline.load import LoadResult
 from oktalogger.pipeline.window import Window
@@ -169,6 +173,27 @@ def test_the_server_refuses_credentials_that_ended(
     aws.offset = timedelta(hours=2)
     with pytest.raises(OpenSearchAuthenticationError, match="expired"):
         made.store(names).prepare()
+
+
+def test_the_setup_runs_as_the_domains_master_role(
+    aws: Aws, monkeypatch: pytest.MonkeyPatch, names: IndexNames
+) -> None:
+    document = {"version": 1, "roles": shipped_roles(names.prefix), "role_mappings": {}, "master_role_arn": ROLE}
+    monkeypatch.setenv("AIRFLOW_VAR_OKTALOGGER_SECURITY", json.dumps(document))
+    monkeypatch.setenv("OKTALOGGER_INDEX_PREFIX", names.prefix)
+    hook(aws, monkeypatch)
+    pushed: dict[str, Any] = {}
+    task = SimpleNamespace(xcom_push=lambda key, value: pushed.__setitem__(key, value))
+    operator = OpenSearchSetupOperator(task_id="set_up")
+    execute = type(operator).execute
+    context: Any = {"ti": task, "params": {"dry_run": False}}
+    done = getattr(execute, "__wrapped__", execute)(operator, context)
+    assert [step["kind"] for step in done["changed"]] == ["index template"] * 3
+    assert done["changed"] == pushed["plan"]["changes"]
+    assert {asked.key.role for asked in aws.asked} == {ROLE}
+    aws.roles.clear()
+    with pytest.raises(AirflowFailException, match="credentials"):
+        getattr(execute, "__wrapped__", execute)(operator, context)
 
 
 def test_a_role_that_may_not_be_assumed_is_named(aws: Aws, monkeypatch: pytest.MonkeyPatch, names: IndexNames) -> None:

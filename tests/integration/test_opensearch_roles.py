@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import msgspec
 import pytest
@@ -87,14 +88,19 @@ def org() -> Iterator[Simulator]:
         yield simulator
 
 
+def host(org: Simulator) -> str:
+    """Return what documents of the org are stamped with."""
+    return urlsplit(org.url).hostname or ""
+
+
 def load(
     client: OpenSearch, team: People, org: Simulator, kind: LoadKind, *, stop_after: int | None = None
 ) -> dict[str, Any]:
-    """Load the hour as the load does, a hundred events a page."""
+    """Load the hour as the load does, twenty events a page."""
     stop = StopSignal()
     store = OpenSearchStore(client, team.names)
     store.prepare()
-    stamp = Stamp("okta.test", HOUR, f"{kind}-run", kind, timedelta(hours=24))
+    stamp = Stamp(host(org), HOUR, f"{kind}-run", kind, timedelta(hours=24))
 
     def count(progress: Any) -> None:
         if stop_after is not None and progress.result.pages >= stop_after:
@@ -105,7 +111,7 @@ def load(
             okta,
             store,
             Ledger(client, team.names),
-            LoadPlan(stamp, page_limit=100, threads=1),
+            LoadPlan(stamp, page_limit=20, threads=1),
             on_stored=count,
             stop=stop,
         ).as_dict()
@@ -116,13 +122,12 @@ def loaded(team: People, clients: dict[str, OpenSearch], org: Simulator) -> dict
     """The hour, loaded as the loader's user: stopped half-way and taken up again."""
     with pytest.raises(LoadStoppedError):
         load(clients[LOADER], team, org, "scheduled", stop_after=2)
-    counts = load(clients[LOADER], team, org, "scheduled")
-    team.admin.indices.refresh(index=f"{team.names.prefix}*")
-    return counts
+    return load(clients[LOADER], team, org, "scheduled")
 
 
 def documents(team: People) -> dict[str, Any]:
     """Return every document of ours, whole, with its version."""
+    team.admin.indices.refresh(index=f"{team.names.prefix}*")
     body = {"size": 5000, "version": True, "sort": ["_doc"]}
     found: dict[str, Any] = {}
     for index in (team.names.alias, team.names.rejected):
@@ -136,16 +141,17 @@ class TestTheLoadersRoleIsEnough:
 
     def test_load_resume_and_ledger(self, team: People, org: Simulator, loaded: dict[str, Any]) -> None:
         expected = {event["uuid"] for event in org.control.events("2026-11-16T10:00:00Z", "2026-11-16T11:00:00Z")}
-        assert len(expected) > 300
+        assert len(expected) > 100
         assert set(documents(team)) == expected
         assert loaded["read"] < len(expected), "it went on where it had stopped"
-        key = LedgerKey("okta.test", "scheduled", HOUR, None, None)
+        key = LedgerKey(host(org), "scheduled", HOUR, None, None)
         entry, _ = Ledger(team.admin, team.names).read(key.id)
         assert entry is not None
         assert (entry.state, entry.tries) == ("complete", 2)
 
     def test_a_rejected_event_is_kept(self, team: People, loaded: dict[str, Any]) -> None:
-        assert loaded["rejected"] == 1 or team.admin.count(index=team.names.rejected)["count"] == 1
+        kept = team.admin.search(index=team.names.rejected)["hits"]["hits"]
+        assert [json.loads(one["_source"]["event"])["securityContext"] for one in kept] == ["no object"]
 
     def test_reconcile(
         self, team: People, clients: dict[str, OpenSearch], org: Simulator, loaded: dict[str, Any]
@@ -161,8 +167,8 @@ class TestTheLoadersRoleIsEnough:
     ) -> None:
         census = OpenSearchCensus(clients[LOADER], team.names)
         census.refresh()
-        assert sum(census.events_by_hour("okta.test", HOUR).values()) + 1 == len(documents(team))
-        assert len(census.ids("okta.test", HOUR)) + 1 == len(documents(team))
+        assert sum(census.events_by_hour(host(org), HOUR).values()) + 1 == len(documents(team))
+        assert len(census.ids(host(org), HOUR)) + 1 == len(documents(team))
 
     def test_the_command_line(self, team: People, org: Simulator, loaded: dict[str, Any]) -> None:
         environ = {
@@ -226,7 +232,8 @@ REFUSED: list[Case] = [
     for role in NOBODY
     for case in (
         Case(role, "delete an event", "no", "DELETE", "/MONTH/_doc/ID"),
-        Case(role, "delete an event", "no", "POST", "/_bulk", ndjson=bulk("delete", "MONTH")),
+        # Before it asks the role, a bulk request is held against the index's own setting.
+        Case(role, "delete events in bulk", "never", "POST", "/_bulk", ndjson=bulk("delete", "MONTH")),
         Case(role, "delete events", "no", "POST", "/MONTH/_delete_by_query", {"query": {"match_all": {}}}),
         Case(role, "change an event", "no", "POST", "/MONTH/_update/ID", {"doc": {"x": 1}}),
         Case(role, "change an event", "no", "POST", "/MONTH/_update_by_query", {"query": {"match_all": {}}}),
@@ -271,6 +278,7 @@ WRITES: list[Case] = [
     Case(LOADER, "keep the ledger", "yes", "PUT", "/LEDGER/_doc/x", {"id": "x"}),
     Case(LOADER, "keep the ledger", "yes", "PUT", "/LEDGER/_doc/x", {"id": "x", "tries": 2}),
     Case(LOADER, "delete from the ledger", "no", "DELETE", "/LEDGER/_doc/x"),
+    Case(LOADER, "delete from the ledger", "no", "POST", "/_bulk", ndjson=bulk("delete", "LEDGER")),
     Case(SYNC, "keep the ledger", "no", "PUT", "/LEDGER/_doc/x", {"id": "x"}),
     Case(ANALYST, "keep the ledger", "no", "PUT", "/LEDGER/_doc/x", {"id": "x"}),
     Case(LOADER, "make an index of ours", "yes", "PUT", "/PREFIX-2026-10"),
@@ -337,7 +345,6 @@ def test_each_thing_is_allowed_or_refused(
     before = documents(team)
     assert outcome(team.admin if case.role == "admin" else clients[case.role], case, held) == case.answer
     if case.answer != "yes":
-        team.admin.indices.refresh(index=f"{team.names.prefix}*")
         assert documents(team) == before
 
 
