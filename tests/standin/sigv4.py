@@ -114,8 +114,10 @@ class Aws:
         at = datetime.strptime(by_name["x-amz-date"], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
         if abs(at - datetime.now(UTC)) > _MOST_SKEW or f"{at:%Y%m%d}" != found["date"]:
             return "Signature expired"
-        if (found["region"], found["service"]) != (self.region, service):
-            return f"Credential should be scoped to {self.region}/{service}"
+        if found["region"] != self.region:
+            return "Credential should be scoped to a valid region."
+        if found["service"] != service:
+            return f"Credential should be scoped to correct service: '{service}'."
         digest = hashlib.sha256(body).hexdigest()
         if by_name.get("x-amz-content-sha256", digest) != digest:
             return "The provided x-amz-content-sha256 header does not match what was computed"

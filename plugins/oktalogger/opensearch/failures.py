@@ -42,7 +42,8 @@ _NO_IDS = "Document ID is not supported in create/index operation request"
 _PLUGIN_MISSING = "no handler found for uri"
 # AWS answers these with 403, before OpenSearch has seen the request.
 _AWS_UNKNOWN = re.compile(
-    r"security token|signature|UnrecognizedClient|InvalidClientTokenId|Missing Authentication|ExpiredToken",
+    r"security token|signature|UnrecognizedClient|InvalidClientTokenId|Missing Authentication|ExpiredToken"
+    r"|Credential should be scoped|x-amz-content-sha256",
     re.IGNORECASE,
 )
 _TLS_FOR_GOOD = re.compile(

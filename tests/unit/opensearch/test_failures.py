@@ -123,6 +123,7 @@ def test_a_collection_that_chooses_ids_itself(client: OpenSearch, server: Server
          "clock of this machine"),
         (403, {"message": "The request signature we calculated does not match the signature you provided."},
          OpenSearchAuthenticationError, "signature"),
+        (403, {"message": "Credential should be scoped to a valid region."}, OpenSearchAuthenticationError, "its region"),
         (404, error(404, "index_not_found_exception", "no such index [x]"), IndexMissingError, "no such index"),
         (404, b"<html>nginx</html>", OpenSearchRequestError, "check that the URL"),
         (405, b"", OpenSearchRequestError, "check that the URL"),
