@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from airflow.providers.standard.triggers.temporal import DateTimeTrigger
-    from airflow.sdk import DAG, Asset, BaseHook, BaseNotifier, BaseOperator, BaseOperatorLink, Context, Param
+    from airflow.sdk import DAG, Asset, BaseHook, BaseNotifier, BaseOperator, BaseOperatorLink, Context, Param, Variable
     from airflow.sdk.exceptions import (
         AirflowException,
         AirflowFailException,
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from airflow.sdk.observability.stats import Stats
 else:
     try:  # Airflow 3: what DAG authors use moved to the Task SDK
-        from airflow.sdk import DAG, Asset, BaseNotifier, BaseOperator, BaseOperatorLink, Context, Param
+        from airflow.sdk import DAG, Asset, BaseNotifier, BaseOperator, BaseOperatorLink, Context, Param, Variable
         from airflow.sdk.execution_time.xcom import XCom
     except ImportError:  # 2.11 has no Task SDK, and calls an asset a dataset
         from airflow.datasets import Dataset as Asset
@@ -45,6 +45,7 @@ else:
         from airflow.models.baseoperatorlink import BaseOperatorLink
         from airflow.models.dag import DAG
         from airflow.models.param import Param
+        from airflow.models.variable import Variable
         from airflow.models.xcom import XCom
         from airflow.notifications.basenotifier import BaseNotifier
         from airflow.utils.context import Context
@@ -119,6 +120,16 @@ def flush_stats() -> None:
             flush(timeout_millis=5000)
 
 
+def get_variable(name: str) -> str | None:
+    """Return an Airflow Variable, wherever Airflow keeps it; None where there is none.
+
+    :param name: its key
+    """
+    # The Task SDK calls the fallback `default`, 2.11 `default_var`; both take it by position.
+    value: str | None = Variable.get(name, None)
+    return value
+
+
 def outlet_extra(context: Context, asset: Asset, extra: Mapping[str, Any]) -> None:
     """Attach metadata to the event that a successful task writes for an asset (2.11: a dataset).
 
@@ -150,6 +161,7 @@ __all__ = [
     "XCom",
     "flush_stats",
     "get_setting_int",
+    "get_variable",
     "mask_secret",
     "outlet_extra",
     "triggering_events",

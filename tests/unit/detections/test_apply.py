@@ -382,7 +382,7 @@ class TestClient:
             "backend_roles=[], requestedTenant=null]",
         }
         client = client_of(AlertingStandIn(), before=lambda *_: (403, {"error": said, "status": 403}))
-        with pytest.raises(Exception, match="Map the user airflow to a role"):
+        with pytest.raises(Exception, match="Map the user airflow to the role oktalogger_sync"):
             client.available()
 
 
