@@ -14,8 +14,8 @@ import jwt
 import pytest
 from jwt import PyJWK
 
-from local.simulator.oauth.clients import make_key, public
 from local.simulator.oauth.dpop import thumbprint
+from local.simulator.oauth.keys import make_key, public
 from local.simulator.process import running
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from local.simulator.oauth.clients import make_key, public
+from local.simulator.oauth.keys import make_key, public
 from oktalogger.okta.auth import PrivateKeyJwtAuth
 from oktalogger.okta.client import Page, SystemLogClient, SystemLogQuery
 from oktalogger.okta.errors import OktaAuthenticationError
@@ -37,8 +37,8 @@ class Loader:
             "/oauth-clients", jwks={"keys": [public(key) for key in registered or KEYS[:1]]}, dpop=demands
         )
         self.slept: list[float] = []
-        settings = {"private_key": KEYS[0], "clock": self.now, "wall_clock": self.now} | settings
-        self.auth = PrivateKeyJwtAuth(okta.url, self.app["client_id"], **settings)
+        settings = {"private_key": KEYS[0], **settings}
+        self.auth = PrivateKeyJwtAuth(okta.url, self.app["client_id"], clock=self.now, wall_clock=self.now, **settings)
         self.client = SystemLogClient(okta.url, self.auth, sleep=self.slept.append)
 
     def now(self) -> float:

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 import jwt
 import msgspec
 
-from local.simulator.oauth.clients import ALGORITHMS, SIGNATURE_ONLY, public
+from local.simulator.oauth.clients import ALGORITHMS, SIGNATURE_ONLY
 from local.simulator.oauth.errors import OAuthError, invalid_proof
+from local.simulator.oauth.keys import public
 from local.simulator.world.event import DAY, SECOND
 
 if TYPE_CHECKING:
