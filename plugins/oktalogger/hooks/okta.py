@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
 from oktalogger.compat import BaseHook, mask_secret
 from oktalogger.hooks.extras import ConnectionSettingsError, form_widgets, names, read_extras
@@ -188,6 +188,8 @@ def read_okta_connection(conn: Any) -> OktaConnection:
             f"The connection `{conn_id}` has extras that mean nothing here: {', '.join(unknown)}. "
             f"There are: {names(OKTA_EXTRAS)}."
         )
+    if "proxy" in values:
+        _check_proxy(conn_id, values["proxy"])
     auth = values.pop("auth", None) or ("private_key_jwt" if key else "ssws")
     if auth == "ssws" and token is None:
         raise ConnectionSettingsError(
@@ -203,13 +205,32 @@ def read_okta_connection(conn: Any) -> OktaConnection:
 def proxy_secrets(proxy: str | None) -> list[str]:
     """Return the password in a proxy's address, as it is written there and as it is meant.
 
-    :param proxy: the address; one that cannot be read counts as secret as a whole
+    :param proxy: the address, with or without scheme; one that cannot be read counts as secret as a whole
     """
+    if not proxy:
+        return []
     try:
-        password = urlsplit(proxy or "").password
+        password = _split_proxy(proxy).password
     except ValueError:
-        return [proxy or ""]
+        return [proxy]
     return sorted({password, unquote(password)}) if password else []
+
+
+def _check_proxy(conn_id: str, proxy: str) -> None:
+    try:
+        usable = bool(_split_proxy(proxy).hostname) and _split_proxy(proxy).port != 0
+    except ValueError:
+        usable = False
+    if not usable:
+        # Without the address: its password may be anywhere in what cannot be read.
+        raise ConnectionSettingsError(
+            f"The extra `proxy` of the connection `{conn_id}` is no address: it reads like "
+            "http://user:password@proxy.example.com:3128, with %-codes for what is special in user and password."
+        )
+
+
+def _split_proxy(proxy: str) -> SplitResult:
+    return urlsplit(proxy if "://" in proxy else f"http://{proxy}")
 
 
 def _org_url(conn: Any) -> str:
