@@ -282,7 +282,7 @@ def bad_connections(world: World) -> Iterator[tuple[dict[str, Any], dict[str, An
     for address in (f"me:{proxy}@127.0.0.1:1", f"me:{proxy}@proxy.invalid:3128", f"me:{proxy}@[oops", f"me:{proxy}@"):
         yield world.ssws(extra={"proxy": f"http://{address}"}), world.search()
     yield world.ssws(extra={"proxy": f"me:{proxy}@127.0.0.1:1"}), world.search()
-    for name in ("fliter", "page_limit", "timeout", "auth", "allow_http", "scopes"):
+    for name in ("fliter", "page_limit", "timeout", "auth", "allow_http"):
         yield world.ssws(extra={name: token}), world.search()
     damaged = world.old_pem.replace("A", "B", 30)
     world.planted.add("damaged key", damaged)
