@@ -35,7 +35,7 @@ class OktaConnection:
     :param auth: ``ssws`` or ``private_key_jwt``
     """
 
-    org_url: str
+    org_url: str = field(repr=False)  # people put a password in it, which is refused only later
     auth: str
     token: str | None = field(default=None, repr=False)
     client_id: str | None = None
