@@ -90,6 +90,7 @@ STAGES = (
     Stage("simulator", "local", (pytest("tests/simulator"),)),
     Stage("local", "local", (pytest("-m", HERE_ONLY, "tests/local"),)),
     Stage("compose", "airflow-3.3", (pytest("tests/compose"),)),
+    Stage("supply-chain", "supply-chain", (pytest("tests/supply_chain"),)),
     Stage("terraform", "terraform", (pytest(*TERRAFORM),)),
     detections("2.19.4"),
     detections("3.4.0"),
