@@ -6,7 +6,7 @@ LOCAL := .venvs/local/bin/python
 
 export AIRFLOW_LINE
 .DEFAULT_GOAL := help
-.PHONY: help env demo demo-check down clean compose-env test test-live check terraform-check bench lock
+.PHONY: help env demo demo-check down clean compose-env test test-live check terraform-check bench campaign lock
 
 help: ## Show what there is
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-20s %s\n", $$1, $$2 }'
@@ -46,6 +46,10 @@ terraform-check: ## Check terraform/: validation, tests with mocks, policies, ch
 bench: ## Measure the load against the server's own limit
 	@$(call environments,airflow-3.3 local)
 	@PYTHONPATH=plugins $(LOCAL) -m local.bench
+
+campaign: ## Load a million events through every fault at once, and compare each: SEED=7 EVENTS=50000
+	@$(call environments,local)
+	@PYTHONPATH=plugins $(LOCAL) -m local.campaign $(if $(SEED),--seed $(SEED)) $(if $(EVENTS),--events $(EVENTS))
 
 env: ## Make the environments of every Airflow line
 	@$(call environments,$(addprefix airflow-,$(LINES)) local)

@@ -23,7 +23,7 @@ from oktalogger.okta.retry import RetrySettings
 from oktalogger.opensearch.bulk import BulkRetry
 from oktalogger.opensearch.errors import IndexBlockedError, IndexConflictError, OpenSearchUnavailableError
 from oktalogger.operators.system_log import OktaSystemLogToOpenSearchOperator, load_kind, system_log_asset
-from oktalogger.pipeline.load import LoadStoppedError
+from oktalogger.pipeline.stop import LoadStoppedError
 from oktalogger.pipeline.window import Window, format_instant
 from tests.unit.okta.server import Answer, ScriptedServer
 
