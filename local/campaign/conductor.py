@@ -98,7 +98,7 @@ class Conductor:
             end = self._campaign.live_start + LIVE_INTERVAL
             while end <= self._campaign.end:
                 await self._until(end)
-                self._waiting.put_nowait(_load("scheduled", end - LIVE_INTERVAL, end))
+                self._waiting.put_nowait(self._load("scheduled", end - LIVE_INTERVAL, end))
                 end += LIVE_INTERVAL
             await self._waiting.join()
             for worker in workers:
@@ -122,7 +122,7 @@ class Conductor:
             last = at >= self._campaign.settled
             plan = await self._reconcile.call({"task": "plan-reconcile", "at": at.isoformat()})
             for unit in plan["windows"]:
-                await self._reconcile.call(_load("reconcile", unit["since"], unit["until"]))
+                await self._reconcile.call(self._load("reconcile", unit["since"], unit["until"]))
                 self.windows["reconcile"] += 1
             verdict = await self._reconcile.call({"task": "unread", "kind": "reconcile", "windows": plan["windows"]})
             self.unread += len(verdict["unread"])
@@ -144,7 +144,7 @@ class Conductor:
         async def work(slot: Slot) -> None:
             while waiting:
                 unit = waiting.pop()
-                await slot.call(_load("backfill", unit["since"], unit["until"]))
+                await slot.call(self._load("backfill", unit["since"], unit["until"]))
                 self.windows["backfill"] += 1
 
         async with asyncio.TaskGroup() as group:
@@ -153,7 +153,13 @@ class Conductor:
         whole = {"since": params["from"], "until": params["to"]}
         self.left = (await first.call({"task": "left", **whole, "windows": plan["windows"]}))["left"]
 
-
-def _load(kind: str, since: datetime | str, until: datetime | str) -> dict[str, Any]:
-    start, end = (moment if isinstance(moment, str) else moment.isoformat() for moment in (since, until))
-    return {"task": "load", "kind": kind, "since": start, "until": end, "run_id": f"{kind}__{start}"}
+    def _load(self, kind: str, since: datetime | str, until: datetime | str) -> dict[str, Any]:
+        start, end = (moment if isinstance(moment, str) else moment.isoformat() for moment in (since, until))
+        return {
+            "task": "load",
+            "kind": kind,
+            "since": start,
+            "until": end,
+            "run_id": f"{kind}__{start}",
+            "page_limit": self._campaign.page_limit,
+        }

@@ -50,7 +50,6 @@ class Slot:
     :param environment: of the process
     :param log: gets its standard error
     :param tally: shared by all slots
-    :param page_limit: events a page
     """
 
     def __init__(
@@ -62,14 +61,12 @@ class Slot:
         tally: Tally,
         *,
         seed: int,
-        page_limit: int,
     ) -> None:
         self.busy = False
         self._clock = clock
         self._environment = environment
         self._log = log
         self._tally = tally
-        self._page_limit = page_limit
         self._rng = random.Random(f"slot {name} {seed}")  # noqa: S311
         self._lock = asyncio.Lock()
         self._process: asyncio.subprocess.Process | None = None
@@ -138,7 +135,6 @@ class Slot:
                 "local.campaign.worker",
                 str(self._clock),
                 str(self._skew),
-                str(self._page_limit),
                 cwd=ROOT,
                 env=self._environment,
                 stdin=asyncio.subprocess.PIPE,

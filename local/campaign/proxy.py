@@ -104,7 +104,7 @@ class Handler(BaseHTTPRequestHandler):
         if fault in _INSTEAD:
             self.state.happened(fault)
             status, kind, reason = _INSTEAD[fault]
-            error = {"type": kind, "reason": reason, "root_cause": []}
+            error: dict[str, object] = {"type": kind, "reason": reason, "root_cause": []}
             self._answer(status, json.dumps({"error": error, "status": status}).encode())
             return
         parted = part(fault, body, self.state.rng) if fault is not None and "item" in fault else None

@@ -77,15 +77,7 @@ def run(campaign: Campaign, *, version: str, heap: str = "1g", logs: Path | None
         variables = {**os.environ, **environment, **_variables(campaign, okta, between["url"])}
 
         def slot(name: str) -> Slot:
-            return Slot(
-                name,
-                folder / "clock",
-                variables,
-                folder / "workers.log",
-                crew,
-                seed=campaign.seed,
-                page_limit=campaign.page_limit,
-            )
+            return Slot(name, folder / "clock", variables, folder / "workers.log", crew, seed=campaign.seed)
 
         live, reconcile, backfill = [slot("live 1"), slot("live 2")], slot("reconcile"), [slot("b 1"), slot("b 2")]
         slots = [*live, reconcile, *backfill]
