@@ -1,6 +1,7 @@
 """Runs the tests, stage by stage, each in the environment that it is for: ``python3 -m local.testing [STAGE ...]``.
 
-Needs nothing but Python and the environments (``make env``). Prints progress and each stage's time, goes on after a
+Needs nothing but Python and the environments (``make env``). Runs two stages side by side where there are two cores,
+because each waits much of its time. Prints progress, each stage's output when it ends, and its time; goes on after a
 stage that fails, and ends with one line of counts.
 """
 
@@ -13,11 +14,15 @@ import sys
 import tempfile
 import time
 import xml.etree.ElementTree as ElementTree
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import IO
 
 ROOT = Path(__file__).resolve().parent.parent
 HERE_ONLY = "not opensearch and not airflow"
+SIDE_BY_SIDE = min(2, os.cpu_count() or 1)
+STILL_RUNNING_EVERY = 60  # seconds
 
 
 @dataclass(frozen=True)
@@ -56,8 +61,8 @@ class Counts:
 
 
 def pytest(*arguments: str) -> tuple[str, ...]:
-    """A quiet pytest run."""
-    return ("pytest", "-q", *arguments)
+    """A quiet pytest run that shares no cache with others."""
+    return ("pytest", "-q", "-p", "no:cacheprovider", "--durations=5", *arguments)
 
 
 def opensearch(version: str) -> Stage:
@@ -96,19 +101,42 @@ STAGES = (
 )
 
 
-def run(stage: Stage) -> Counts:
-    """Run one stage."""
+@dataclass
+class Ended:
+    """A stage that has run.
+
+    :param stage: which
+    :param counts: its tests
+    :param seconds: how long it took
+    """
+
+    stage: Stage
+    counts: Counts
+    seconds: float
+
+    def __str__(self) -> str:
+        return f"{self.stage.name:20} {_minutes(self.seconds):>8}  {self.counts}"
+
+
+def run(stage: Stage, output: IO[bytes] | None) -> Ended:
+    """Run one stage.
+
+    :param output: where its programs write; this process's own output by default
+    """
+    began = time.monotonic()
     counts = Counts()
     home = ROOT / ".venvs" / stage.environment / "bin"
     if not home.exists():
         print(f"There is no environment {stage.environment}. Make it: python3 local/env.py {stage.environment}")
-        return Counts(failed=1)
+        return Ended(stage, Counts(failed=1), 0.0)
     for program, *arguments in stage.commands:
-        counts.add(_run_program(home, program, arguments, stage.variables))
-    return counts
+        counts.add(_run_program(home, program, arguments, stage.variables, output))
+    return Ended(stage, counts, time.monotonic() - began)
 
 
-def _run_program(home: Path, program: str, arguments: list[str], variables: dict[str, str]) -> Counts:
+def _run_program(
+    home: Path, program: str, arguments: list[str], variables: dict[str, str], output: IO[bytes] | None
+) -> Counts:
     environment = {
         **os.environ,
         **variables,
@@ -119,7 +147,7 @@ def _run_program(home: Path, program: str, arguments: list[str], variables: dict
         report = Path(folder) / "report.xml"
         wanted = [f"--junitxml={report}"] if program == "pytest" else []
         command = [str(home / program), *arguments, *wanted]
-        done = subprocess.run(command, cwd=ROOT, env=environment)  # noqa: S603
+        done = subprocess.run(command, cwd=ROOT, env=environment, stdout=output, stderr=output)  # noqa: S603
         counts = _counts(report) if report.exists() else Counts(passed=int(done.returncode == 0))
     if done.returncode and not counts.failed:
         counts.failed = 1  # ended without a failed test: none was found, or pytest itself broke
@@ -135,33 +163,63 @@ def _counts(report: Path) -> Counts:
     return counts
 
 
+def run_all(stages: list[Stage], jobs: int) -> list[Ended]:
+    """Run stages, some of them side by side, and return them in the order in which they ended.
+
+    :param jobs: how many at once; the output of each is shown when it has ended, or as it comes if only one runs
+    """
+    began = time.monotonic()
+    ended: list[Ended] = []
+    with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(jobs) as pool:
+
+        def start(stage: Stage) -> Ended:
+            print(f"=== {_minutes(time.monotonic() - began)} {stage.name} begins", flush=True)
+            if jobs == 1:
+                return run(stage, None)
+            with Path(folder, stage.name).open("wb") as output:
+                return run(stage, output)
+
+        waiting: dict[Future[Ended], Stage] = {pool.submit(start, stage): stage for stage in stages}
+        while waiting:
+            done, _ = wait(waiting, timeout=STILL_RUNNING_EVERY, return_when=FIRST_COMPLETED)
+            for future in done:
+                stage = waiting.pop(future)
+                ended.append(future.result())
+                if jobs > 1:
+                    print(f"\n{Path(folder, stage.name).read_text(errors='replace')}")
+                so_far = _minutes(time.monotonic() - began)
+                print(f"=== {so_far} {ended[-1]} ({len(ended)} of {len(stages)} stages)", flush=True)
+            if not done:
+                running = ", ".join(stage.name for future, stage in waiting.items() if future.running())
+                print(f"=== {_minutes(time.monotonic() - began)} running: {running}", flush=True)
+    return ended
+
+
 def main() -> int:
     """Run the chosen stages, or all of them."""
     names = [stage.name for stage in STAGES]
     parser = argparse.ArgumentParser(prog="python3 -m local.testing", description=__doc__)
+    parser.add_argument("--jobs", type=int, default=SIDE_BY_SIDE, help="stages at once (default here: %(default)s)")
     parser.add_argument("stages", nargs="*", metavar="STAGE", help=", ".join(names))
-    chosen = parser.parse_args().stages or names
+    arguments = parser.parse_args()
+    chosen = arguments.stages or names
     unknown = [name for name in chosen if name not in names]
     if unknown:
         parser.error(f"no stage {', '.join(unknown)}; there are {', '.join(names)}")
     began = time.monotonic()
+    stages = [stage for stage in STAGES if stage.name in chosen]
+    ended = run_all(stages, max(1, arguments.jobs))
     total = Counts()
-    lines = []
-    for number, name in enumerate(chosen, 1):
-        print(f"\n=== {number}/{len(chosen)} {name} ({_minutes(began)} so far)", flush=True)
-        stage_began = time.monotonic()
-        counts = run(STAGES[names.index(name)])
-        total.add(counts)
-        lines.append(f"{name:20} {_minutes(stage_began):>8}  {counts}")
-        print(lines[-1], flush=True)
-    print(f"\n=== all stages, {_minutes(began)}", *lines, sep="\n")
+    for one in ended:
+        total.add(one.counts)
+    print(f"\n=== all stages, {_minutes(time.monotonic() - began)}", *ended, sep="\n")
     print(f"{total.passed} passed, {total.failed} failed", flush=True)
     return 1 if total.failed else 0
 
 
-def _minutes(began: float) -> str:
-    minutes, seconds = divmod(int(time.monotonic() - began), 60)
-    return f"{minutes}:{seconds:02}"
+def _minutes(seconds: float) -> str:
+    minutes, rest = divmod(int(seconds), 60)
+    return f"{minutes}:{rest:02}"
 
 
 if __name__ == "__main__":
