@@ -370,6 +370,13 @@ class TestHoldBack:
         task.run(five_minutes(), arguments={"hold_back": timedelta(minutes=5)})
         assert "Waiting" not in task.log.text("info")
 
+    def test_a_clock_that_is_ahead_of_oktas_waits_for_oktas(self, task: Task, okta: Simulator) -> None:
+        okta.control.advance(-8)
+        end = datetime.now(UTC) - timedelta(seconds=4)
+        counts = task.run(Window(end - timedelta(seconds=10), end), arguments={"hold_back": timedelta(seconds=3)})
+        assert counts["requests"] == 2
+        assert "by Okta's clock it was too early" in task.log.text("warning")
+
     def test_killing_the_task_ends_the_wait(self, task: Task) -> None:
         end = datetime.now(UTC)
         operator = task.make(hold_back=timedelta(minutes=2))
