@@ -94,15 +94,16 @@ class Campaign:
 
 
 def campaign(seed: int, events: int) -> Campaign:
-    """Plan a campaign: three days of history and three of live loads for a million events, less for fewer.
+    """Plan a campaign: two days of history and one of live loads for a million events, less for fewer.
 
     :param seed: any number
     :param events: at least this many will have happened
     """
-    hours = max(6, min(72, round(72 * events / 1_000_000)))
-    live_start = _MIDDLE - timedelta(hours=hours // 2)
-    start, end = live_start - timedelta(hours=hours), live_start + timedelta(hours=hours)
-    small = hours < 24
+    part = events / 1_000_000
+    history, live = max(6, round(48 * part)), max(6, round(24 * part))
+    live_start = _MIDDLE - timedelta(hours=live // 2)
+    start, end = live_start - timedelta(hours=history), live_start + timedelta(hours=live)
+    small = part < 0.25
     return Campaign(
         seed=seed,
         events=events,
