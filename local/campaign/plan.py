@@ -103,7 +103,7 @@ def campaign(seed: int, events: int) -> Campaign:
     history, live = max(6, round(48 * part)), max(6, round(24 * part))
     live_start = _MIDDLE - timedelta(hours=live // 2)
     start, end = live_start - timedelta(hours=history), live_start + timedelta(hours=live)
-    small = part < 0.25
+    small = events < 100_000
     return Campaign(
         seed=seed,
         events=events,
