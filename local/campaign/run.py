@@ -1,4 +1,4 @@
-"""Puts the parts of a campaign together, lets them run, and judges."""
+"""Puts the parts of a campaign together and lets them run."""
 
 from __future__ import annotations
 
@@ -6,21 +6,15 @@ import asyncio
 import os
 import sys
 import tempfile
-from collections import Counter
 from contextlib import AsyncExitStack, ExitStack
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
-
-import msgspec
+from typing import TYPE_CHECKING, Final
 
 from local.campaign.clock import SharedClock
 from local.campaign.conductor import Conductor
 from local.campaign.crew import Slot, Tally
-from local.campaign.judge import Judge, Verdict, tally
-from local.campaign.oracle import Oracle
-from local.campaign.plan import LONGEST_LATENESS, ODDITIES, WORKER_KILLED, Campaign
-from local.campaign.report import Report
+from local.campaign.findings import PREFIX, report
+from local.campaign.plan import LONGEST_LATENESS, ODDITIES, Campaign
 from local.campaign.server import server
 from local.campaign.stored import Holdings
 from local.campaign.trouble import Trouble
@@ -30,21 +24,14 @@ from local.process import ready_program
 from local.simulator.process import running
 
 if TYPE_CHECKING:
+    from local.campaign.report import Report
     from local.simulator.process import Simulator
 
-PREFIX: Final = "campaign"
 HOLD_BACK_SECONDS: Final = 30
 # Two clocks that are well kept may differ by this, as the product documents it.
 CLOCK_SLACK_SECONDS: Final = 2
-HOUR: Final = timedelta(hours=1)
 _ODD_SHARE: Final = 0.02
 _LATE_SHARE: Final = 0.003
-
-
-class _Entry(msgspec.Struct):
-    window_start: datetime
-    window_end: datetime
-    completed_at: datetime | None = None
 
 
 def run(campaign: Campaign, *, version: str, heap: str = "1g", logs: Path | None = None) -> Report:
@@ -74,7 +61,7 @@ def run(campaign: Campaign, *, version: str, heap: str = "1g", logs: Path | None
         clock = SharedClock.made(folder / "clock", campaign.live_start)
         stack.callback(clock.close)
         crew = Tally()
-        variables = {**os.environ, **environment, **_variables(campaign, okta, between["url"])}
+        variables = {"PATH": os.environ["PATH"], **environment, **_variables(campaign, okta, between["url"])}
 
         def slot(name: str) -> Slot:
             return Slot(name, folder / "clock", variables, folder / "workers.log", crew, seed=campaign.seed)
@@ -86,50 +73,7 @@ def run(campaign: Campaign, *, version: str, heap: str = "1g", logs: Path | None
         watch.say(f"{campaign.start:%Y-%m-%d %H:%M} to {campaign.end:%Y-%m-%d %H:%M} is to happen; it begins")
         asyncio.run(_play(conductor, trouble, slots, watch, clock))
         watch.say("everything is loaded; comparing")
-        seen: dict[str, Any] = trouble.seen_by_proxy()
-        verdict, late, odd = _judge(campaign, okta, holdings)
-        entries = [msgspec.convert(hit.source, _Entry) for hit in holdings.documents("-ledger")]
-        complete = [entry for entry in entries if entry.completed_at is not None]
-        counters = okta.control.counters()
-        faults = Counter(crew.fired) + trouble.fired + Counter(seen["fired"])
-        faults.update({name[7:]: count for name, count in counters.items() if name.startswith("faults.")})
-        return Report(
-            events=verdict.events,
-            faults=faults.total(),
-            lost=verdict.lost,
-            doubled=verdict.doubled,
-            wrong=verdict.wrong,
-            early_complete=len(seen["early"]),
-            seed=campaign.seed,
-            faults_by_kind=dict(sorted(faults.items())),
-            wanted_events=campaign.events,
-            fewest_faults=campaign.fewest_faults,
-            uncovered_seconds=_uncovered(campaign, complete),
-            unwatched=len(complete) - seen["complete"],
-            unread_windows=conductor.unread,
-            backfill_left=len(conductor.left),
-            refused_for_good=len(crew.refused),
-            rejected=verdict.rejected,
-            late=crew.counts["late"],
-            late_max_seconds=late,
-            odd_events=odd,
-            windows=conductor.windows,
-            kills=faults[WORKER_KILLED],
-            resumes=seen["resumes"],
-            restarts_from_start=crew.counts["restarted"],
-            retried_tasks=crew.tries - crew.tasks,
-            requests_to_okta=counters.get("requests", 0),
-            rate_limit_violations=counters.get("violations", 0),
-            simulated_days=(campaign.settled - campaign.start) / timedelta(days=1),
-            seconds=round(watch.seconds, 1),
-            opensearch=version,
-            errors=dict(crew.errors),
-            examples=[
-                *verdict.examples,
-                *(f"{name} was called complete without {count} events" for name, count in seen["early"].items()),
-                *crew.refused,
-            ][:20],
-        )
+        return report(campaign, okta, holdings, conductor, trouble, crew, seconds=watch.seconds, version=version)
 
 
 async def _play(
@@ -175,47 +119,3 @@ def _variables(campaign: Campaign, okta: Simulator, opensearch: str) -> dict[str
         "OKTALOGGER_LIVE_TASKS": "2",
         "OKTALOGGER_BACKFILL_TASKS": "2",
     }
-
-
-def _judge(campaign: Campaign, okta: Simulator, holdings: Holdings) -> tuple[Verdict, float, dict[str, int]]:
-    """Compare everything; return also the greatest lateness, and the odd events by kind."""
-    judge = Judge(PREFIX, "127.0.0.1")
-    for hit in holdings.documents("-20*"):
-        judge.document(hit.index, hit.id, hit.source)
-    for hit in holdings.documents("-rejected"):
-        judge.rejection(hit.source)
-    oracle = Oracle(okta.control.url)
-    odd: list[str | None] = []
-    late = 0.0
-    start = campaign.start
-    while start < oracle.now().astimezone(UTC):
-        events = list(oracle.published(start, start + HOUR))
-        odd += [event.oddity for event in events]
-        late = max(late, max(((event.persisted - event.published).total_seconds() for event in events), default=0.0))
-        judge.sent(oracle.bodies(start, start + HOUR), {event.uuid for event in events if event.oddity == "poison"})
-        start += HOUR
-    return judge.verdict(), late, {**tally(odd), "duplicate": _duplicates(campaign, okta)}
-
-
-def _duplicates(campaign: Campaign, okta: Simulator) -> int:
-    """How often Okta sent an event twice in one reading."""
-    counted = 0
-    start = campaign.start
-    while start < campaign.end:
-        query = {"since": start.isoformat(), "until": (start + HOUR).isoformat(), "all": "1", "fields": "hidden"}
-        lines = okta.control.call("GET", "/events", **query, duplicates="1").splitlines()
-        counted += sum(b'"oddity":"duplicate"' in line for line in lines)
-        start += HOUR
-    return counted
-
-
-def _uncovered(campaign: Campaign, complete: list[_Entry]) -> float:
-    """Seconds of the campaign's time that no complete window covers."""
-    at, uncovered = campaign.start, timedelta()
-    for entry in sorted(complete, key=lambda entry: entry.window_start):
-        if entry.window_start > at:
-            uncovered += min(entry.window_start, campaign.end) - at
-        at = max(at, entry.window_end)
-        if at >= campaign.end:
-            return uncovered.total_seconds()
-    return (uncovered + campaign.end - at).total_seconds()
