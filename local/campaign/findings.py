@@ -25,7 +25,9 @@ HOUR: Final = timedelta(hours=1)
 _SHOWN: Final = 20
 
 
-class _Entry(msgspec.Struct):
+class Entry(msgspec.Struct):
+    """What is read of a ledger entry."""
+
     window_start: datetime
     window_end: datetime
     completed_at: datetime | None = None
@@ -49,7 +51,7 @@ def report(
     """
     seen: dict[str, Any] = trouble.seen_by_proxy()
     verdict, late, odd = _judge(campaign, okta, holdings)
-    entries = [msgspec.convert(hit.source, _Entry) for hit in holdings.documents("-ledger")]
+    entries = [msgspec.convert(hit.source, Entry) for hit in holdings.documents("-ledger")]
     complete = [entry for entry in entries if entry.completed_at is not None]
     counters = okta.control.counters()
     faults = Counter(crew.fired) + trouble.fired + Counter(seen["fired"])
@@ -65,7 +67,7 @@ def report(
         faults_by_kind=dict(sorted(faults.items())),
         wanted_events=campaign.events,
         fewest_faults=campaign.fewest_faults,
-        uncovered_seconds=_uncovered(campaign, complete),
+        uncovered_seconds=uncovered(campaign, complete),
         unwatched=len(complete) - seen["complete"],
         unread_windows=conductor.unread,
         backfill_left=len(conductor.left),
@@ -125,7 +127,7 @@ def _duplicates(campaign: Campaign, okta: Simulator) -> int:
     return counted
 
 
-def _uncovered(campaign: Campaign, complete: list[_Entry]) -> float:
+def uncovered(campaign: Campaign, complete: list[Entry]) -> float:
     """Seconds of the campaign's time that no complete window covers."""
     at, uncovered = campaign.start, timedelta()
     for entry in sorted(complete, key=lambda entry: entry.window_start):
