@@ -6,7 +6,7 @@ LOCAL := .venvs/local/bin/python
 
 export AIRFLOW_LINE
 .DEFAULT_GOAL := help
-.PHONY: help env demo demo-check down clean compose-env test test-live check terraform-check mwaa-package bench backfill-bench lock sbom audit
+.PHONY: help env demo demo-check down clean compose-env test test-live check terraform-check mwaa-package bench backfill-bench campaign lock sbom audit
 
 help: ## Show what there is
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-20s %s\n", $$1, $$2 }'
@@ -54,6 +54,11 @@ bench: ## Measure the load against the server's own limit
 backfill-bench: ## Backfill 90 days beside live loads at 120, 60 and 20 requests a minute, on a virtual clock
 	@$(call environments,local)
 	@PYTHONPATH=plugins $(LOCAL) -m local.bench.backfill
+
+
+campaign: ## Load a million events through every fault at once, and compare each: SEED=7 EVENTS=50000
+	@$(call environments,local)
+	@PYTHONPATH=plugins $(LOCAL) -m local.campaign $(if $(SEED),--seed $(SEED)) $(if $(EVENTS),--events $(EVENTS))
 
 env: ## Make the environments of every Airflow line
 	@$(call environments,$(addprefix airflow-,$(LINES)) local)

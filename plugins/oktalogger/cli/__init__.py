@@ -13,6 +13,7 @@ from oktalogger.cli.environment import EnvironmentConfigError
 from oktalogger.detections import cli as detections
 from oktalogger.okta.errors import OktaError
 from oktalogger.opensearch.errors import OpenSearchLoadError
+from oktalogger.pipeline.ripe import TooEarlyError
 from oktalogger.pipeline.window import WindowError
 from oktalogger.settings import SettingsError
 
@@ -55,7 +56,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return int(arguments.run(arguments))
     except (WindowError, SettingsError, EnvironmentConfigError) as error:
         return _say(error, EXIT_USAGE)
-    except (OktaError, OpenSearchLoadError) as error:
+    except (OktaError, OpenSearchLoadError, TooEarlyError) as error:
         return _say(error, EXIT_FAILED)
     except KeyboardInterrupt:
         print("stopped", file=sys.stderr)  # noqa: T201

@@ -100,6 +100,7 @@ class Page:
     :param requests: requests that the page cost, retries included.
     :param waited_seconds: seconds waited before the page came, in retries and at the gate.
     :param note: what was unusual about the way that paging went on or ended here.
+    :param answered_at: Okta's own time of the answer, in whole seconds; None where it names none.
     """
 
     number: int
@@ -112,6 +113,7 @@ class Page:
     requests: int
     waited_seconds: float
     note: str | None = None
+    answered_at: datetime | None = None
 
 
 @dataclass(slots=True)
@@ -251,6 +253,7 @@ class SystemLogClient:
             requests=cost.requests,
             waited_seconds=cost.waited_seconds,
             note=step.note,
+            answered_at=rate.date_of(reply.headers),
         )
 
     def _patient_answer(self, url: str, cost: _Cost, *, about: str) -> tuple[Reply, list[msgspec.Raw]]:

@@ -18,9 +18,10 @@ from oktalogger.opensearch.names import IndexNames
 from oktalogger.operators.metrics import measure_failure, measure_load
 from oktalogger.operators.reporter import LoadReporter
 from oktalogger.pipeline.document import LoadKind, Stamp
-from oktalogger.pipeline.load import CLOCK_TOLERANCE, LoadPlan, LoadResult, StopSignal
+from oktalogger.pipeline.load import CLOCK_TOLERANCE, LoadPlan, LoadResult
 from oktalogger.pipeline.record import load_and_record
 from oktalogger.pipeline.share import share_of
+from oktalogger.pipeline.stop import StopSignal
 from oktalogger.pipeline.window import Window, WindowError, format_instant, resolve_window
 from oktalogger.settings import Settings, load_settings
 
@@ -245,14 +246,18 @@ class OktaSystemLogToOpenSearchOperator(BaseOperator):
         return LoadPlan(
             stamp,
             overlap=overlap,
+            hold_back=self._held_back(settings),
             filter=_given(self.filter) or connection.filter,
             q=_given(self.q) or connection.q,
             page_limit=connection.page_limit,
             threads=settings.bulk_threads,
         )
 
+    def _held_back(self, settings: Settings) -> timedelta:
+        return settings.hold_back if self.hold_back is None else self.hold_back
+
     def _hold_back(self, window: Window, settings: Settings, stop: StopSignal) -> None:
-        hold_back = settings.hold_back if self.hold_back is None else self.hold_back
+        hold_back = self._held_back(settings)
         now = datetime.now(UTC)
         left = (window.end + hold_back - now).total_seconds()
         if left <= 0 or window.end > now + CLOCK_TOLERANCE:  # the load itself refuses a window in the future

@@ -114,9 +114,13 @@ class LedgerEntry(msgspec.Struct, frozen=True, kw_only=True):
 
     def covers_for(self, filter: str | None, q: str | None) -> bool:
         """Whether all events of the window that a filter and keywords let through were once stored."""
+        return self.completed_at is not None and self.reads_for(filter, q)
+
+    def reads_for(self, filter: str | None, q: str | None) -> bool:
+        """Whether the load reads all events of the window that a filter and keywords let through."""
         all_of_it = not self.filter and not self.q
         the_same = (self.filter or None, self.q or None) == (filter or None, q or None)
-        return self.completed_at is not None and (all_of_it or the_same)
+        return all_of_it or the_same
 
 
 def begin(

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from oktalogger.pipeline.ledger import LedgerEntry
-    from oktalogger.pipeline.load import DocumentStore, LoadPlan, LoadResult, PageSource, Progress, StopSignal
+    from oktalogger.pipeline.load import DocumentStore, LoadPlan, LoadResult, PageSource, Progress
+    from oktalogger.pipeline.stop import StopSignal
     from oktalogger.pipeline.window import Window
 
 
@@ -54,6 +55,7 @@ def load_and_record(
     run_url: str | None = None,
     on_stored: Callable[[Progress], None] | None = None,
     stop: StopSignal | None = None,
+    wait: Callable[[float], None] | None = None,
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> LoadResult:
     """Load one window, and keep its entry in the ledger true all the while.
@@ -65,6 +67,7 @@ def load_and_record(
     :param run_url: where Airflow shows the run
     :param on_stored: told after each page that is safely stored and written down
     :param stop: lets others end the load early
+    :param wait: waits that many seconds, by ``stop`` where not given
     :param clock: tells the time, in UTC
     :return: the counts of this try
     :raises Exception: as :func:`oktalogger.pipeline.load.load_window`
@@ -87,6 +90,7 @@ def load_and_record(
             resume_from=entry.resume_from,
             on_stored=note,
             stop=stop,
+            wait=wait,
             clock=clock,
         )
     except BaseException as error:
