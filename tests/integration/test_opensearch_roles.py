@@ -38,8 +38,9 @@ from oktalogger.opensearch.store import OpenSearchStore
 from oktalogger.opensearch.transport import call, send
 from oktalogger.pipeline.document import Stamp
 from oktalogger.pipeline.ledger import LedgerKey
-from oktalogger.pipeline.load import LoadPlan, LoadStoppedError, StopSignal
+from oktalogger.pipeline.load import LoadPlan
 from oktalogger.pipeline.record import load_and_record
+from oktalogger.pipeline.stop import LoadStoppedError, StopSignal
 from oktalogger.pipeline.window import Window
 from tests.integration.conftest import ROOT
 from tests.integration.people import People, people
