@@ -14,6 +14,11 @@ The channels that rules name, and `OKTALOGGER_DETECTION_CHANNELS`, stand for Air
 "airflow.providers.amazon.aws.notifications.sns.SnsNotifier", "target_arn": "...", "message": "{{ alert.text }}"}}`. A
 channel without one is told by a warning in the task's log.
 
+### When a run fails
+
+A rule that OpenSearch will not run fails the task with its name, once all others were run and told of. Clear the task
+when its cause is mended: it looks at everything that was loaded from its own load on up to the present.
+
 ### Run it by hand
 
 With the params `since` and `until` it looks at what was *loaded* in that range; without them, in the last hour.

@@ -11,7 +11,7 @@ from oktalogger.detections.alerts import mark_notified, pending_alerts
 from oktalogger.detections.cli import UsageError, chosen
 from oktalogger.detections.deployment import monitor_settings
 from oktalogger.detections.matches import matches_index
-from oktalogger.detections.replay import Span, replay, table
+from oktalogger.detections.replay import ReplayIncompleteError, Span, replay, table
 from oktalogger.detections.replay_report import merge_rows, rows_text, windows_of
 from oktalogger.notifications.channels import notify
 from oktalogger.opensearch.names import IndexNames
@@ -21,6 +21,8 @@ from oktalogger.settings import load_settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+
+    from opensearchpy import OpenSearch
 
     from oktalogger.compat import Context
     from oktalogger.detections.replay import Found
@@ -155,7 +157,8 @@ class DetectionAlertOperator(DetectionOperator):
     Runs the enabled rules over what has just been loaded, and notifies: for clusters without the Alerting plugin.
 
     On a cluster with the plugin it is skipped. Nobody hears of the same events twice; a notification that fails is
-    tried again with the task.
+    tried again with the task. A rule that OpenSearch will not run fails the task, after all others have been run and
+    told of. Cleared, the task looks from its own loads on up to the present.
 
     What has just been loaded is what the assets (Airflow 2: datasets) that started the run say; in a run that somebody
     started, the params ``since`` and ``until``, or the last hour.
@@ -185,20 +188,33 @@ class DetectionAlertOperator(DetectionOperator):
                     "This cluster has no Alerting plugin: detections run here, after each load, and notify by Airflow."
                 )
                 names = IndexNames(settings.index_prefix)
-                rules = [rule for rule in self._detections() if rule.enabled]
-                span = Span(loaded_range(context), by="loaded", historical=False)
-                self.log.info("%d rules over what was loaded in %s.", len(rules), span.window)
-                common = monitor_settings(settings)
-                found = replay(client, names, rules, span, run_id=str(context["run_id"]), settings=common)
-                some = [item for item in found if item.matches]
-                self.log.info("%s", f"\n{table(some)}" if some else "No rule found anything.")
-                self._notify(client, names, some, settings, context)
+                found, incomplete = self._look(client, names, settings, context)
+                self._notify(client, names, found, settings, context)
+                if incomplete is not None:
+                    raise incomplete
             finally:
                 client.close()
-        return [item.as_dict() for item in some]
+        return [item.as_dict() for item in found]
+
+    def _look(
+        self, client: OpenSearch, names: IndexNames, settings: Settings, context: Context
+    ) -> tuple[list[Found], ReplayIncompleteError | None]:
+        rules = [rule for rule in self._detections() if rule.enabled]
+        span = Span(loaded_range(context), by="loaded", historical=False)
+        self.log.info("%d rules over what was loaded in %s.", len(rules), span.window)
+        common = monitor_settings(settings)
+        incomplete: ReplayIncompleteError | None = None
+        all_found: Sequence[Found]
+        try:
+            all_found = replay(client, names, rules, span, run_id=str(context["run_id"]), settings=common)
+        except ReplayIncompleteError as error:
+            all_found, incomplete = error.found, error
+        found = [item for item in all_found if item.matches]
+        self.log.info("%s", f"\n{table(found)}" if found else "No rule found anything.")
+        return found, incomplete
 
     def _notify(
-        self, client: Any, names: IndexNames, found: Iterable[Found], settings: Settings, context: Context
+        self, client: OpenSearch, names: IndexNames, found: Iterable[Found], settings: Settings, context: Context
     ) -> None:
         index = matches_index(names)
         common = monitor_settings(settings)

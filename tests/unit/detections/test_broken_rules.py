@@ -116,6 +116,20 @@ BROKEN = {
     "counts_below": (changed(COUNTING, ("gte: 10", "lt: 10")), 10, "not that something stayed away"),
     "timespan": (changed(COUNTING, ("timespan: 10m", "timespan: 3M")), 9, "over 10s to 7d"),
     "groups_by_unknown": (changed(COUNTING, ("client.ipAddress", "client.address")), 3, "`client.address` is no field"),
+    "groups_by_what_is_not_kept": (
+        changed(COUNTING, ("client.ipAddress", "debugContext.debugData.risk")),
+        3,
+        "not counted or grouped by",
+    ),
+    "counts_what_is_not_kept": (
+        changed(
+            COUNTING,
+            ("event_count", "value_count"),
+            ("    gte: 10", "    field: debugContext.debugData.url\n    gte: 10"),
+        ),
+        3,
+        "not counted or grouped by",
+    ),
     "value_count_of_nothing": (changed(COUNTING, ("event_count", "value_count")), 3, "without field reference"),
     "global_action": ("action: global\n" + GOOD, 1, "`action: global` is not supported"),
     "filter": ("title: x\nfilter: {rules: [a]}\n", 2, "a Sigma filter is not supported"),
