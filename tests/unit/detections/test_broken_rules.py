@@ -73,6 +73,7 @@ BROKEN = {
     "look_ahead": (detecting("actor.alternateId|re: '^(?!admin).*$'"), 13, "negative look-ahead"),
     "bad_regex": (detecting("actor.alternateId|re: 'a(b'"), 13, "it is not valid: missing )"),
     "regex_too_complex": (detecting("actor.alternateId|re: '^.{0,60}!.{0,60}$'"), 13, "too complex"),
+    "too_long": (detecting(f"actor.displayName: {'x' * 300}"), 13, "of 1200 characters, and OpenSearch takes 1000"),
     "regex_on_address": (detecting("client.ipAddress|re: '10\\..*'"), 13, "no text for a regular expression"),
     "address_by_parts": (detecting("client.ipAddress|startswith: '10.'"), 13, "use `|cidr`"),
     "not_a_network": (detecting("client.ipAddress: 10.0.0.0/33"), 13, "is no network"),
