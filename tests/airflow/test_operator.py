@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 import threading
-import time
 import uuid
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from types import SimpleNamespace
@@ -22,13 +21,18 @@ from oktalogger.okta.errors import OktaConnectionError
 from oktalogger.okta.retry import RetrySettings
 from oktalogger.opensearch.bulk import BulkRetry
 from oktalogger.opensearch.errors import IndexBlockedError, IndexConflictError, OpenSearchUnavailableError
-from oktalogger.operators.system_log import OktaSystemLogToOpenSearchOperator, load_kind, system_log_asset
+from oktalogger.operators.system_log import (
+    LONGEST_HELD,
+    OktaSystemLogToOpenSearchOperator,
+    load_kind,
+    system_log_asset,
+)
 from oktalogger.pipeline.load import LoadStoppedError
 from oktalogger.pipeline.window import Window, format_instant
 from tests.unit.okta.server import Answer, ScriptedServer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from local.simulator.process import Simulator
 
@@ -360,24 +364,41 @@ def test_a_read_only_index_is_left_to_airflows_retries(task: Task, search: Searc
 
 class TestHoldBack:
     def test_a_fresh_window_waits(self, task: Task) -> None:
-        end = datetime.now(UTC) - timedelta(seconds=1)
-        began = time.monotonic()
-        task.run(Window(end - timedelta(seconds=10), end), arguments={"hold_back": timedelta(seconds=3)})
-        assert 1.5 < time.monotonic() - began < 15
-        assert "Waiting 2 s" in task.log.text("info")
+        end = datetime.now(UTC)
+        task.run(Window(end - timedelta(seconds=10), end), arguments={"hold_back": timedelta(seconds=5)})
+        assert datetime.now(UTC) >= end + timedelta(seconds=5)
+        assert "late (hold-back)" in task.log.text("info")
 
     def test_an_old_window_does_not(self, task: Task) -> None:
         task.run(five_minutes(), arguments={"hold_back": timedelta(minutes=5)})
         assert "Waiting" not in task.log.text("info")
 
     def test_killing_the_task_ends_the_wait(self, task: Task) -> None:
-        end = datetime.now(UTC)
-        operator = task.make(hold_back=timedelta(minutes=2))
-        threading.Timer(1.0, operator.on_kill).start()
-        began = time.monotonic()
-        with pytest.raises(LoadStoppedError):
+        end = datetime.now(UTC) + timedelta(seconds=1)  # within the clocks' tolerance: the wait is the longest there is
+        operator = task.make(hold_back=LONGEST_HELD - timedelta(seconds=2))
+        with killed_when(operator, lambda: "Waiting" in task.log.text("info")), pytest.raises(LoadStoppedError):
             execute(operator, task.context(Window(end - timedelta(minutes=5), end)))
-        assert time.monotonic() - began < 10
+        assert "Loading" not in task.log.text("info")
+
+
+@contextmanager
+def killed_when(operator: OktaSystemLogToOpenSearchOperator, ready: Callable[[], bool]) -> Iterator[None]:
+    """Kill a task from another thread, as Airflow does from a signal handler, once it has come so far."""
+    ended = threading.Event()
+
+    def kill() -> None:
+        while not ended.wait(0.05):
+            if ready():
+                operator.on_kill()
+                return
+
+    killer = threading.Thread(target=kill)
+    killer.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        killer.join()
 
 
 def test_killing_the_task_ends_the_load(task: Task, okta: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -386,11 +407,8 @@ def test_killing_the_task_ends_the_load(task: Task, okta: Simulator, monkeypatch
     okta.control.post("/limits", per_minute=100_000)
     end = datetime.now(UTC) - timedelta(hours=1)
     operator = task.make()
-    threading.Timer(2.0, operator.on_kill).start()
-    began = time.monotonic()
-    with pytest.raises(LoadStoppedError):
+    with killed_when(operator, lambda: bool(okta.control.counters().get("events"))), pytest.raises(LoadStoppedError):
         execute(operator, task.context(Window(end - timedelta(days=10), end)))
-    assert time.monotonic() - began < 30
 
 
 def test_killing_a_task_that_has_not_begun_is_nothing(task: Task) -> None:
