@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
@@ -33,7 +34,7 @@ def test_each_story_that_has_to_be_found_is_told_and_its_rule_is_in_the_pack() -
 
 @pytest.mark.parametrize("name", sorted(set(FINDS.values())))
 def test_each_lies_whole_in_the_windows_that_are_loaded_first(name: str) -> None:
-    history = timedelta(minutes=StackSettings.__dataclass_fields__["history"].default)
+    history = timedelta(minutes=StackSettings(line="", home=Path(), opensearch_home=Path(), ports={}).history)
     for second in range(0, 300, 10):
         began = NOON + timedelta(seconds=second)
         at = began - told_before()[name]
