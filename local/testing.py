@@ -120,7 +120,7 @@ class Ended:
         return f"{self.stage.name:20} {_minutes(self.seconds):>8}  {self.counts}"
 
 
-def run(stage: Stage, output: IO[bytes] | None) -> Ended:
+def run(stage: Stage, output: IO[bytes] | None = None) -> Ended:
     """Run one stage.
 
     :param output: where its programs write; this process's own output by default
@@ -177,7 +177,7 @@ def run_all(stages: list[Stage], jobs: int) -> list[Ended]:
         def start(stage: Stage) -> Ended:
             print(f"=== {_minutes(time.monotonic() - began)} {stage.name} begins", flush=True)
             if jobs == 1:
-                return run(stage, None)
+                return run(stage)
             with Path(folder, stage.name).open("wb") as output:
                 return run(stage, output)
 

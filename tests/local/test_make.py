@@ -47,13 +47,13 @@ def test_the_runner_counts_what_pytest_did(tmp_path: Path, code: str, passed: in
     file = tmp_path / "test_it.py"
     file.write_text(code)
     run = testing.pytest("-p", "no:cacheprovider", f"--rootdir={tmp_path}", str(file))
-    counts = testing.run(testing.Stage("it", "local", (run,)), None).counts
+    counts = testing.run(testing.Stage("it", "local", (run,))).counts
     assert (counts.passed, counts.failed, counts.skipped) == (passed, failed, skipped)
 
 
 def test_a_program_that_fails_counts(tmp_path: Path) -> None:
     programs = (("python", "-c", ""), ("python", "-c", "raise SystemExit(2)"))
-    counts = testing.run(testing.Stage("it", "local", programs), None).counts
+    counts = testing.run(testing.Stage("it", "local", programs)).counts
     assert (counts.passed, counts.failed) == (1, 1)
 
 
