@@ -127,10 +127,10 @@ class AirflowApi:
         :raises requests.HTTPError: where Airflow refuses
         """
         path = f"/dags/{dag_id}/dagRuns/{quote(run_id)}/taskInstances/{task_id}/listMapped"
-        answer = self._ask("GET", path, params={"order_by": "map_index", "limit": 100})
+        answer = self._ask("GET", path, params={"limit": 100})
         answer.raise_for_status()
         parts = [part for part in answer.json()["task_instances"] if part["map_index"] >= 0]
-        return [str(part["rendered_map_index"]) for part in parts]
+        return [str(part["rendered_map_index"]) for part in sorted(parts, key=lambda part: int(part["map_index"]))]
 
     def _ask(self, method: str, path: str, **what: Any) -> requests.Response:
         try:
