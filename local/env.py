@@ -21,12 +21,12 @@ VENVS = ROOT / ".venvs"
 UV_VERSION = "0.13.9"
 OLDEST_PYTHON = (3, 11)
 # Airflow's own limits. Newer Pythons install these lines without a word, and fail later.
-NEWEST_PYTHON = {"airflow-2.11": (3, 12), "airflow-3.0": (3, 12)}
+NEWEST_PYTHON = dict.fromkeys(("airflow-2.11", "airflow-3.0", "mwaa-2.11", "mwaa-3.0"), (3, 12))
 NEEDED_BYTES = 2 * 1024**3
 
 
-# Amazon MWAA runs Python 3.12: one line is tested on it wherever there is one.
-PREFERRED_PYTHON = {"airflow-3.2": "3.12"}
+# Amazon MWAA runs Python 3.12: one line, and what stands for its images, are tested on it wherever there is one.
+PREFERRED_PYTHON = dict.fromkeys(("airflow-3.2", "mwaa-2.11", "mwaa-3.0", "mwaa-3.2", "mwaa-3.3"), "3.12")
 
 
 class EnvError(Exception):

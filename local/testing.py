@@ -19,6 +19,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
+from local.terraform_check import ARGUMENTS as TERRAFORM
+
 ROOT = Path(__file__).resolve().parent.parent
 HERE_ONLY = "not opensearch and not airflow"
 SIDE_BY_SIDE = min(2, os.cpu_count() or 1)
@@ -89,7 +91,8 @@ STAGES = (
     Stage("simulator", "local", (pytest("tests/simulator"),)),
     Stage("local", "local", (pytest("-m", HERE_ONLY, "tests/local"),)),
     Stage("compose", "airflow-3.3", (pytest("tests/compose"),)),
-    Stage("terraform", "terraform", (("python", "-m", "local.terraform_check"),)),
+    Stage("supply-chain", "supply-chain", (pytest("tests/supply_chain"),)),
+    Stage("terraform", "terraform", (pytest(*TERRAFORM),)),
     Stage("detections", "detections", (pytest("tests/unit/detections"),)),
     detections("2.19.4"),
     detections("3.4.0"),
@@ -97,6 +100,7 @@ STAGES = (
     opensearch("3.4.0"),
     airflow("3.3", "tests/airflow"),
     airflow("2.11", "tests/airflow"),
+    Stage("mwaa", "airflow-3.3", (pytest("tests/mwaa"),)),
     # Amazon MWAA offers these lines too: the DAGs load on them, and what needs no server works.
     airflow("3.2", "-m", HERE_ONLY, "tests/unit", "tests/airflow"),
     airflow("3.0", "-m", HERE_ONLY, "tests/unit", "tests/airflow"),

@@ -89,6 +89,7 @@ class Org:
             self.limits.reset()
         if "tokens" in parts:
             self.tokens = _tokens(settings, self.timeline.world)
+            self.proofs.at_resource = "none"
         if "faults" in parts:
             self.faults.clear()
             self.faults.fired.clear()

@@ -8,7 +8,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from oktalogger import __version__
-from oktalogger.cli import coverage, load
+from oktalogger.cli import coverage, load, setup
 from oktalogger.cli.environment import EnvironmentConfigError
 from oktalogger.detections import cli as detections
 from oktalogger.okta.errors import OktaError
@@ -31,6 +31,7 @@ def build_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     load.add_parser(commands)
     coverage.add_parser(commands)
+    setup.add_parser(commands)
     detections.add_parser(commands)
     return parser
 

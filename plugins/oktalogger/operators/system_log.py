@@ -15,7 +15,7 @@ from oktalogger.okta.budget import RateBudget
 from oktalogger.okta.errors import OktaError
 from oktalogger.opensearch.errors import OpenSearchLoadError
 from oktalogger.opensearch.names import IndexNames
-from oktalogger.operators.metrics import measure_load
+from oktalogger.operators.metrics import measure_failure, measure_load
 from oktalogger.operators.reporter import LoadReporter
 from oktalogger.pipeline.document import LoadKind, Stamp
 from oktalogger.pipeline.load import CLOCK_TOLERANCE, LoadPlan, LoadResult, StopSignal
@@ -187,6 +187,9 @@ class OktaSystemLogToOpenSearchOperator(BaseOperator):
                 )
                 newest = _newest(ledger, plan)
                 budget.rest()
+            except BaseException as error:
+                self._measure_failure(ledger, plan, error)
+                raise
             finally:
                 opensearch.client.close()
         self._report(result, names, links)
@@ -196,6 +199,15 @@ class OktaSystemLogToOpenSearchOperator(BaseOperator):
                 outlet_extra(context, outlet, counts)
         measure_load(result, plan, newest=newest, now=datetime.now(UTC))
         return counts
+
+    def _measure_failure(self, ledger: Ledger, plan: LoadPlan, failure: BaseException) -> None:
+        newest = None
+        if not isinstance(failure, OpenSearchLoadError):  # else there is no use in asking it
+            try:
+                newest = _newest(ledger, plan, done=False)
+            except OpenSearchLoadError as error:
+                self.log.warning("How far behind this leaves the org cannot be told: %s", error)
+        measure_failure(plan, newest=newest, now=datetime.now(UTC))
 
     def _window(self, context: Context) -> Window:
         params = context.get("params") or {}
@@ -326,11 +338,13 @@ def system_log_asset(
     return Asset(f"okta-system-log://{okta_conn_id}/{opensearch_conn_id}/{index_prefix}")
 
 
-def _newest(ledger: Ledger, plan: LoadPlan) -> datetime | None:
+def _newest(ledger: Ledger, plan: LoadPlan, *, done: bool = True) -> datetime | None:
     """Return the end of the newest complete window, which a load that was caught up is not."""
     if plan.stamp.kind != "scheduled" or plan.filter or plan.q:
         return None
-    return max(plan.stamp.window.end, ledger.newest_complete(plan.stamp.org) or plan.stamp.window.end)
+    window = plan.stamp.window
+    newest = ledger.newest_complete(plan.stamp.org)
+    return max(window.end, newest or window.end) if done else newest or window.start
 
 
 def load_kind(given: str | None, context: Context) -> LoadKind:

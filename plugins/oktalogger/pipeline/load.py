@@ -342,7 +342,7 @@ class _Load:
         lateness = Lateness()
         if outcome.created:
             for built in inside:
-                if others[built.document.id] > 0:
+                if others and others[built.document.id] > 0:
                     others[built.document.id] -= 1
                 else:
                     seconds = (now - built.published).total_seconds()

@@ -385,7 +385,7 @@ class TestClient:
             "no permissions for [cluster:admin/opendistro/alerting/monitor/search] and User [name=airflow, "
             "backend_roles=[], requestedTenant=null]"
         )
-        with pytest.raises(Exception, match="Map the user airflow to a role"):
+        with pytest.raises(Exception, match="Map the user airflow to the role oktalogger_sync"):
             client.monitors()
         assert client.available(), "only a cluster that has the plugin knows its rights"
 
