@@ -8,7 +8,7 @@ needed = $(or $($(1)),$(error Give $(1): make $(MAKECMDGOALS) $(1)=... (make hel
 
 export AIRFLOW_LINE
 .DEFAULT_GOAL := help
-.PHONY: help env demo demo-check down clean compose-env test test-live check terraform-check mwaa-package mwaa-deploy mwaa-ready mwaa-backfill bench lock
+.PHONY: help env demo demo-check down clean compose-env test test-live check terraform-check mwaa-package mwaa-deploy mwaa-ready mwaa-backfill bench backfill-bench campaign lock sbom audit
 
 help: ## Show what there is
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-20s %s\n", $$1, $$2 }'
@@ -31,7 +31,7 @@ compose-env: ## Write .env with made-up passwords, for docker compose up --build
 	@$(PYTHON) local/compose/env.py
 
 test: ## Run every test, on every supported version; STAGES="unit airflow-3.3" runs some
-	@$(call environments,$(addprefix airflow-,$(LINES)) $(addprefix mwaa-,$(LINES)) local detections terraform)
+	@$(call environments,$(addprefix airflow-,$(LINES)) $(addprefix mwaa-,$(LINES)) local detections terraform supply-chain)
 	@$(PYTHON) -m local.testing $(STAGES)
 
 check: ## Check style and types
@@ -65,12 +65,29 @@ bench: ## Measure the load against the server's own limit
 	@$(call environments,airflow-3.3 local)
 	@PYTHONPATH=plugins $(LOCAL) -m local.bench
 
+backfill-bench: ## Backfill 90 days beside live loads at 120, 60 and 20 requests a minute, on a virtual clock
+	@$(call environments,local)
+	@PYTHONPATH=plugins $(LOCAL) -m local.bench.backfill
+
+
+campaign: ## Load a million events through every fault at once, and compare each: SEED=7 EVENTS=50000
+	@$(call environments,local)
+	@PYTHONPATH=plugins $(LOCAL) -m local.campaign $(if $(SEED),--seed $(SEED)) $(if $(EVENTS),--events $(EVENTS))
+
 env: ## Make the environments of every Airflow line
 	@$(call environments,$(addprefix airflow-,$(LINES)) local)
 
 lock: ## Resolve every lock file anew
 	@$(call environments,)
 	@PATH="$(CURDIR)/.venvs/uv/bin:$$PATH" requirements/lock.sh
+
+sbom: ## List what the load runs with on AIRFLOW_LINE, and the licences: CycloneDX and Markdown in build/
+	@$(call environments,airflow-$(AIRFLOW_LINE) supply-chain)
+	@.venvs/supply-chain/bin/python -m local.supply_chain sbom $(AIRFLOW_LINE)
+
+audit: ## Ask whether advisories are known against it; ends with 2 where that cannot be found out
+	@$(call environments,airflow-$(AIRFLOW_LINE) supply-chain)
+	@.venvs/supply-chain/bin/python -m local.supply_chain audit $(AIRFLOW_LINE)
 
 define environments
 command -v "$(PYTHON)" > /dev/null || { echo "error: There is no '$(PYTHON)' on PATH. Install Python 3.11 or newer, or name it: make PYTHON=/path/to/python3.11 ..." >&2; exit 1; }; \

@@ -7,12 +7,20 @@ this there; its log says which of the two it was. Otherwise it runs the same com
 each match once in the index `okta-detection-matches`, and tells the channels that a rule names. Nobody hears of the
 same events twice, and a notification that did not go out is tried again with the task.
 
+Each rule that found something has a task of its own in `finding`, named after it: its log has the matches, and what to
+do about them. Where nothing was found, `finding` is skipped.
+
 ### Who hears of it
 
 The channels that rules name, and `OKTALOGGER_DETECTION_CHANNELS`, stand for Airflow notifiers here:
 `OKTALOGGER_DETECTION_NOTIFIERS` names one for each channel, for example `{"soc": {"class":
 "airflow.providers.amazon.aws.notifications.sns.SnsNotifier", "target_arn": "...", "message": "{{ alert.text }}"}}`. A
 channel without one is told by a warning in the task's log.
+
+### When a run fails
+
+A rule that OpenSearch will not run fails the task with its name, once all others were run and told of. Clear the task
+when its cause is mended: it looks at everything that was loaded from its own load on up to the present.
 
 ### Run it by hand
 
@@ -26,7 +34,7 @@ from functools import reduce
 from operator import or_
 
 from oktalogger.compat import DAG, EXPONENTIAL_BACKOFF, Param
-from oktalogger.operators.detection_replay import DetectionAlertOperator
+from oktalogger.operators.detection_replay import DetectionAlertOperator, DetectionFindingOperator
 from oktalogger.operators.system_log import system_log_asset
 from oktalogger.settings import load_settings
 
@@ -64,7 +72,12 @@ with DAG(
     },
     tags=["okta", "opensearch", "security", "detections"],
 ):
-    DetectionAlertOperator(
+    detect = DetectionAlertOperator(
         task_id="detect",
         doc_md="Runs the rules, keeps what they find, and tells the channels; what was found is its XCom.",
     )
+    DetectionFindingOperator.partial(
+        task_id="finding",
+        map_index_template="{{ task.label }}",
+        doc_md="One for each rule that found something, named after it. Its log says what it means and what to do.",
+    ).expand(finding=detect.output)

@@ -66,6 +66,10 @@ for conn_id in settings.okta_conn_ids:
         default_args={
             "owner": "oktalogger",
             "pool": settings.pool,
+            # A live load goes first where the pool is full, whatever stands behind other tasks: reconciling has 5, a
+            # backfill 1.
+            "priority_weight": 10,
+            "weight_rule": "absolute",
             "retries": 40,
             "retry_delay": timedelta(seconds=30),
             "retry_exponential_backoff": EXPONENTIAL_BACKOFF,

@@ -88,6 +88,8 @@ for conn_id in settings.okta_conn_ids:
             "owner": "oktalogger",
             "okta_conn_id": conn_id,
             "opensearch_conn_id": settings.opensearch_conn_id,
+            "priority_weight": 1,
+            "weight_rule": "absolute",
             "retries": 40,
             "retry_delay": timedelta(seconds=30),
             "retry_exponential_backoff": EXPONENTIAL_BACKOFF,

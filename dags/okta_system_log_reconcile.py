@@ -50,6 +50,8 @@ for conn_id in settings.okta_conn_ids:
             "owner": "oktalogger",
             "okta_conn_id": conn_id,
             "opensearch_conn_id": settings.opensearch_conn_id,
+            "priority_weight": 5,
+            "weight_rule": "absolute",
             "retries": 10,
             "retry_delay": timedelta(seconds=30),
             "retry_exponential_backoff": EXPONENTIAL_BACKOFF,

@@ -1,7 +1,8 @@
 """``make terraform-check``: format, validation, tests with mocks, policies, checkov, and an apply against moto.
 
-Needs terraform 1.11 or newer. Where there is none it says so and succeeds, except under CI. Results: one JUnit case for
-each run of ``terraform/tests`` and each Python test, in ``build/terraform/junit.xml``.
+Needs terraform 1.11 or newer. Where there is none it runs what needs none (scanner, roles, docs) and counts the rest
+as skipped; under CI that is a failure. Results: one JUnit case for each run of ``terraform/tests`` and each Python
+test, in ``build/terraform/junit.xml``.
 """
 
 from __future__ import annotations
@@ -15,13 +16,21 @@ from local.env import ROOT, VENVS, EnvError, make
 from local.terraform_cli import find_terraform
 
 REPORT = ROOT / "build" / "terraform" / "junit.xml"
+ARGUMENTS = (
+    "tests/terraform",
+    # Two: one waits for moto most of the time.
+    *("--numprocesses=2", "--dist=loadgroup"),
+    # The fixtures of tests/conftest.py need other environments.
+    "--confcutdir=tests/terraform",
+    # A fixture runs all of a folder's test files. That is a minute alone, and took four on a machine with other work.
+    "--timeout=900",
+)
 
 
 def main() -> int:
     """Make the environment and run the tests of ``tests/terraform`` in it; further arguments go to pytest."""
     if find_terraform() is None:
-        print("terraform-check: skipped, there is no terraform on the PATH")
-        return 1 if os.environ.get("CI") else 0
+        print("terraform-check: there is no terraform on the PATH, so all that needs it is left out", flush=True)
     began = time.monotonic()
     try:
         make("terraform", os.environ.get("PYTHON") or sys.executable)
@@ -30,9 +39,8 @@ def main() -> int:
         return 1
     REPORT.parent.mkdir(parents=True, exist_ok=True)
     command = [
-        *(str(VENVS / "terraform" / "bin" / "python"), "-m", "pytest", "tests/terraform"),
-        # Two: one waits for moto most of the time. The fixtures of tests/conftest.py need other environments.
-        *("--numprocesses=2", "--dist=loadgroup", "--confcutdir=tests/terraform"),
+        *(str(VENVS / "terraform" / "bin" / "python"), "-m", "pytest"),
+        *ARGUMENTS,
         *(f"--junit-xml={REPORT}", "--durations=5", "-q"),
         *sys.argv[1:],
     ]

@@ -15,6 +15,11 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parent.parent
 MIRROR_VARIABLE = "OKTALOGGER_TF_MIRROR"
 PROVIDER = Path("registry.terraform.io") / "hashicorp" / "aws"
+NO_PROVIDER = (
+    "The provider hashicorp/aws is not on this machine and its registry is out of reach. On a machine with a way to "
+    "the registry run `terraform providers mirror FOLDER` in terraform/, bring the folder here, and name it: "
+    f"{MIRROR_VARIABLE}=FOLDER."
+)
 
 
 class TerraformError(Exception):
@@ -97,7 +102,7 @@ def terraform_environment(scratch: Path, environ: Mapping[str, str] = os.environ
 
 
 def run_terraform(
-    *arguments: str, folder: Path, environ: Mapping[str, str], timeout: float = 240, check: bool = True
+    *arguments: str, folder: Path, environ: Mapping[str, str], timeout: float = 600, check: bool = True
 ) -> subprocess.CompletedProcess[str]:
     """Run one terraform command.
 
@@ -115,5 +120,6 @@ def run_terraform(
         [terraform, *arguments], cwd=folder, env=dict(environ), text=True, capture_output=True, timeout=timeout
     )
     if check and done.returncode:
-        raise TerraformError(f"terraform {' '.join(arguments)} in {folder}:\n{done.stdout}{done.stderr}")
+        hint = f"\n{NO_PROVIDER}" if "Failed to query available provider packages" in done.stderr else ""
+        raise TerraformError(f"terraform {' '.join(arguments)} in {folder}:\n{done.stdout}{done.stderr}{hint}")
     return done

@@ -19,6 +19,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
+from local.terraform_check import ARGUMENTS as TERRAFORM
+
 ROOT = Path(__file__).resolve().parent.parent
 HERE_ONLY = "not opensearch and not airflow"
 SIDE_BY_SIDE = min(2, os.cpu_count() or 1)
@@ -72,8 +74,8 @@ def opensearch(version: str) -> Stage:
 
 
 def detections(version: str) -> Stage:
-    """The stage of the detections on one OpenSearch release, where they can be compiled."""
-    run = pytest("tests/unit/detections", *sorted(map(str, Path("tests/integration").glob("test_detection*.py"))))
+    """The stage of the pack on one OpenSearch release, where rules can be compiled; all else runs in the others."""
+    run = pytest("tests/integration/test_detections.py")
     return Stage(f"detections-{version}", "detections", (run,), {"OPENSEARCH_VERSION": version})
 
 
@@ -84,11 +86,14 @@ def airflow(line: str, *arguments: str) -> Stage:
 
 STAGES = (
     Stage("check", "airflow-3.3", (("ruff", "check", "."), ("ruff", "format", "--check", "."), ("mypy",))),
-    Stage("unit", "airflow-3.3", (pytest("tests/unit"),)),
+    # Of the tests for a real cluster with Alerting those of the sync run against the stand-in here.
+    Stage("unit", "airflow-3.3", (pytest("tests/unit", "tests/live/test_sync.py"),)),
     Stage("simulator", "local", (pytest("tests/simulator"),)),
     Stage("local", "local", (pytest("-m", HERE_ONLY, "tests/local"),)),
     Stage("compose", "airflow-3.3", (pytest("tests/compose"),)),
-    Stage("terraform", "terraform", (("python", "-m", "local.terraform_check"),)),
+    Stage("supply-chain", "supply-chain", (pytest("tests/supply_chain"),)),
+    Stage("terraform", "terraform", (pytest(*TERRAFORM),)),
+    Stage("detections", "detections", (pytest("tests/unit/detections"),)),
     detections("2.19.4"),
     detections("3.4.0"),
     opensearch("2.19.4"),

@@ -151,6 +151,7 @@ module "alarms" {
     for id in local.with_mwaa ? var.alarms.dag_ids : [] : id => {
       namespace      = "AmazonMWAA"
       success_metric = "DAGDurationSuccess"
+      failure_metric = "DAGDurationFailed"
       delay_metric   = "DAGScheduleDelay"
       dimensions     = { Environment = var.name, DAG = id }
     }

@@ -269,6 +269,7 @@ variable "alarms" {
     runs = optional(map(object({
       namespace      = string
       success_metric = string
+      failure_metric = optional(string)
       delay_metric   = string
       dimensions     = map(string)
     })), {})

@@ -30,6 +30,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--people", type=int, default=400)
     add("--rhythm", choices=("office", "flat"), default="office", help="flat: the same rate day and night")
     add("--start", default="90d", help="how far back the history goes: 90d, or an instant")
+    add("--end", metavar="INSTANT", help="from when on nothing happens any more")
     add("--clock", default="real", help="real, or an instant at which it stands until the control endpoint moves it")
     add("--token", action="append", default=[], metavar="TOKEN", help="an API token; made up if there is none")
     add("--oauth-client", metavar="FILE", help="JSON of an OAuth client; written with a new key if it is not there")
@@ -67,6 +68,7 @@ def settings(arguments: Sequence[str] | None = None) -> Settings:
         frozen = None if given.clock == "real" else microseconds(parse_instant(given.clock))
         now = time.time_ns() // 1000 if frozen is None else frozen
         start = parse_moment(f"-{given.start}" if given.start[-1:] in "smhdw" else given.start, now)
+        end = None if given.end is None else parse_moment(given.end, now)
         told = [Story(name, parse_moment(at or "now", now)) for name, _, at in (s.partition("@") for s in given.story)]
         limits = LimitSettings(
             given.rate_limit, given.token_share, given.concurrency, given.other_requests, given.window_offset
@@ -75,7 +77,7 @@ def settings(arguments: Sequence[str] | None = None) -> Settings:
         parser.error(str(error))
     return Settings(
         host=given.host, port=given.port, seed=given.seed, rate=given.rate, people=given.people, rhythm=given.rhythm,
-        start_us=start, frozen_us=frozen, tokens=tuple(given.token) or (make_token(),),
+        start_us=start, end_us=end, frozen_us=frozen, tokens=tuple(given.token) or (make_token(),),
         oauth_client=given.oauth_client, limits=limits, lateness=given.lateness, oddities=given.oddities,
         stories=tuple((story.name, story.at_us) for story in told), control_token=given.control_token,
         latency=given.latency,

@@ -97,6 +97,11 @@ class Faults:
             self.fired[fault.kind] += 1
         return fault
 
+    def spared(self, fault: Fault) -> None:
+        """Take back a fault that met nothing to spoil: the next request that it hits gets it."""
+        self.fired[fault.kind] -= 1
+        self.queue.append(replace(fault, times=1, skip=0))
+
     def _queued(self, path: str, *, cursor: bool) -> Fault | None:
         for number, fault in enumerate(self.queue):
             if not fault.hits(path, cursor=cursor):

@@ -77,6 +77,8 @@ def _answer(request: Request, org: Org) -> Response:
     org.counters["events"] += len(page.events)
     response = _pack(page.body(), request, org)
     response.headers.update(standing.headers())
+    if thumb is not None and org.proofs.at_resource != "none":
+        response.headers["DPoP-Nonce"] = org.proofs.resource_nonce()
     home = origin(request, org) + request.url.path
     here = request.scope["query_string"].decode("latin-1")
     links = [f'<{home}{"?" if here else ""}{here}>; rel="self"']
@@ -102,9 +104,10 @@ def _check_proof(request: Request, org: Org, thumb: str, now_us: int) -> None:
         raise OAuthError(400, "invalid_request", "The resource request requires a DPoP proof.")
     token = request.headers["authorization"].partition(" ")[2]
     url = origin(request, org) + request.url.path
-    proven, _ = org.proofs.check(given, request.method, url, now_us, access_token=token)
+    proven, claims = org.proofs.check(given, request.method, url, now_us, access_token=token)
     if proven != thumb:
         raise invalid_proof("The access_token is not bound to the provided DPoP proof.")
+    org.proofs.check_resource_nonce(claims)
 
 
 def stamp(response_headers: list[tuple[bytes, bytes]], now_us: int, *, identified: bool = True) -> None:

@@ -101,7 +101,8 @@ class Misbehave:
                 body += message.get("body", b"")
 
         await self.app(scope, receive, hold)
-        if start["status"] != 200:
+        if start["status"] != 200 or (fault.kind == "vanishing-next" and not _leads_on(start)):
+            self.org.faults.spared(fault)
             await _send(send, start, body)
         elif fault.kind in ("cut-body", "reset-body"):
             await send(start)
@@ -116,6 +117,11 @@ class Misbehave:
             await send({"type": "http.response.body", "body": b""})
         else:
             await _send(send, *_relink(fault.kind, start, body, scope))
+
+
+def _leads_on(start: Message) -> bool:
+    """Whether an answer has a next page."""
+    return any(name == b"link" and b'rel="next"' in value for name, value in start["headers"])
 
 
 def _relink(kind: str, start: Message, body: bytes, scope: Scope) -> tuple[Message, bytes]:

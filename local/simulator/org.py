@@ -89,6 +89,7 @@ class Org:
             self.limits.reset()
         if "tokens" in parts:
             self.tokens = _tokens(settings, self.timeline.world)
+            self.proofs.at_resource = "none"
         if "faults" in parts:
             self.faults.clear()
             self.faults.fired.clear()
@@ -128,7 +129,7 @@ def found(settings: Settings) -> Org:
     """Make the org that the settings describe."""
     clock = Clock(settings.frozen_us)
     world = World(settings.seed, settings.rate, settings.people, settings.rhythm, settings.oddities, settings.lateness)
-    timeline = Timeline(world, settings.start_us, settings.cache_bytes)
+    timeline = Timeline(world, settings.start_us, settings.cache_bytes, end_us=settings.end_us)
     for name, at_us in settings.stories:
         timeline.tell(name, at_us)
     key = hashlib.blake2b(f"cursor {settings.seed}".encode(), digest_size=16).digest()

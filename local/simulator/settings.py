@@ -23,6 +23,7 @@ class Settings:
     """Everything that the command line can say.
 
     :param start_us: where history begins, microseconds since 1970
+    :param end_us: from when on nothing happens any more; ``None`` goes on for ever
     :param frozen_us: the instant at which the clock stands; ``None`` follows the machine
     :param tokens: API tokens with full rights
     :param control_token: bearer of the control endpoint; without one it answers loopback only
@@ -39,6 +40,7 @@ class Settings:
     people: int = 400
     rhythm: str = "office"
     start_us: int = 0
+    end_us: int | None = None
     frozen_us: int | None = None
     tokens: tuple[str, ...] = field(default=(), repr=False)
     oauth_client: str | None = None

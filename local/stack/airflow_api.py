@@ -94,11 +94,43 @@ class AirflowApi:
 
         :raises requests.HTTPError: where there are none
         """
-        path = f"/dags/{dag_id}/dagRuns/{quote(run.run_id)}/taskInstances/{TASK}/xcomEntries/return_value"
-        answer = self._ask("GET", path, params={"deserialize": "true"})
-        answer.raise_for_status()
-        value: dict[str, Any] = answer.json()["value"]
+        value: dict[str, Any] = self.returned(dag_id, run.run_id, TASK)
         return value
+
+    def returned(self, dag_id: str, run_id: str, task_id: str) -> Any:
+        """What a task returned.
+
+        :raises requests.HTTPError: where it returned nothing
+        """
+        path = f"/dags/{dag_id}/dagRuns/{quote(run_id)}/taskInstances/{task_id}/xcomEntries/return_value"
+        # Airflow 2 makes a text of the value unless told otherwise, and refuses to deserialize.
+        wanted = {"stringify": "false"} if self._airflow.is_2 else {"deserialize": "true"}
+        answer = self._ask("GET", path, params=wanted)
+        answer.raise_for_status()
+        return answer.json()["value"]
+
+    def run_states(self, dag_id: str, since: datetime) -> dict[str, str]:
+        """The state of each of the DAG's newest runs that began since an instant; none before the DAG is known."""
+        answer = self._ask("GET", f"/dags/{dag_id}/dagRuns", params={"order_by": "-start_date", "limit": 100})
+        if answer.status_code == requests.codes.not_found:
+            return {}
+        answer.raise_for_status()
+        return {
+            run["dag_run_id"]: run["state"]
+            for run in answer.json()["dag_runs"]
+            if run["start_date"] and _instant(run["start_date"]) >= since
+        }
+
+    def mapped_labels(self, dag_id: str, run_id: str, task_id: str) -> list[str]:
+        """What the UI calls the parts of a mapped task, in order; none where it has no parts.
+
+        :raises requests.HTTPError: where Airflow refuses
+        """
+        path = f"/dags/{dag_id}/dagRuns/{quote(run_id)}/taskInstances/{task_id}/listMapped"
+        answer = self._ask("GET", path, params={"limit": 100})
+        answer.raise_for_status()
+        parts = [part for part in answer.json()["task_instances"] if part["map_index"] >= 0]
+        return [str(part["rendered_map_index"]) for part in sorted(parts, key=lambda part: int(part["map_index"]))]
 
     def _ask(self, method: str, path: str, **what: Any) -> requests.Response:
         try:

@@ -8,11 +8,15 @@ from typing import TYPE_CHECKING
 
 from local.console import Stopwatch
 from local.stack.airflow import USER
+from local.stack.detections import FINDS, MATCHES, ui_url, wait_for_findings
 from local.stack.progress import HEAD, follow, line, wait_for_windows
 from local.stack.stack import DAG_ID, running_stack
 from local.stack.stored import ALIAS, compare, count, stored_uuids
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from local.stack.detections import Finding
     from local.stack.settings import StackSettings
     from local.stack.stack import Stack
 
@@ -32,24 +36,28 @@ FIELDS = "aggregations.**.key,aggregations.**.doc_count"
 def demo(settings: StackSettings) -> None:
     """Run the demo until somebody ends it.
 
-    :raises StackError: where a part cannot start, ends by itself, or the first windows are not loaded
+    :raises StackError: where a part cannot start, ends by itself, the first windows are not loaded, or what happened in
+        them is not found
     """
     watch = Stopwatch()
     with running_stack(settings, watch) as stack:
         runs = wait_for_windows(stack, watch, WINDOWS)
         watch.say(f"{len(runs)} windows are loaded")
-        _show(stack)
+        # What was loaded before stays as it is: then only what happens from now on is new.
+        found = wait_for_findings(stack, watch, FINDS if stack.is_first_start else ())
+        _show(stack, found)
         print(HEAD)
         for run in runs:
             print(line(stack, run), flush=True)
-        follow(stack, {run.run_id for run in runs})
+        follow(stack, {run.run_id for run in runs}, {one.run_id for one in found})
 
 
 def check(settings: StackSettings) -> bool:
-    """Run the demo from nothing, compare OpenSearch with the org, and end it.
+    """Run the demo from nothing, compare OpenSearch with the org, see that attacks are found, and end it.
 
     :return: whether every expected event of each loaded window is in OpenSearch exactly once, and nothing else
-    :raises StackError: where a part cannot start, ends by itself, or the windows are not loaded
+    :raises StackError: where a part cannot start, ends by itself, the windows are not loaded, or an attack that the
+        org's stories tell of is not found
     """
     watch = Stopwatch()
     shutil.rmtree(settings.home, ignore_errors=True)
@@ -58,8 +66,14 @@ def check(settings: StackSettings) -> bool:
         runs = wait_for_windows(stack, watch, WINDOWS)
         watch.say(f"{len(runs)} windows are loaded; comparing OpenSearch with the org's own list")
         results = [_compare(stack, run.start, run.end) for run in runs]
-    passed = all(results)
-    print(f"{'PASSED' if passed else 'FAILED'}: {sum(results)} of {len(results)} windows hold exactly the org's events")
+        found = wait_for_findings(stack, watch, FINDS)
+        _show_findings(found)
+        unnamed = [one.label for one in found if one.title not in one.label]
+    passed = all(results) and not unnamed
+    print(
+        f"{'PASSED' if passed else 'FAILED'}: {sum(results)} of {len(results)} windows hold exactly the org's events, "
+        f"{len(FINDS)} of {len(FINDS)} attacks are found{f', not named in the UI: {unnamed}' if unnamed else ''}"
+    )
     return passed
 
 
@@ -77,17 +91,28 @@ def _compare(stack: Stack, start: datetime, end: datetime) -> bool:
     return found.holds and found.expected > 0
 
 
-def _show(stack: Stack) -> None:
+def _show_findings(found: Sequence[Finding]) -> None:
+    if found:
+        print("\nWhat the detections found in it:")
+    for one in found:
+        print(one)
+
+
+def _show(stack: Stack, found: Sequence[Finding]) -> None:
     documents = count(stack.opensearch_url)
     search = f"{stack.opensearch_url}/{ALIAS}/_search"
     print()
     for index, number in documents.items():
         print(f"OpenSearch has {number:,} documents in {index}.")
+    _show_findings(found)
     print(
         f"""
 Where to look
   Airflow      {stack.airflow.url}/dags/{DAG_ID}{"/grid" if stack.airflow.is_2 else ""}
                user {USER}, password {stack.airflow.password}
+  Detections   {ui_url(stack, found[0].run_id if found else None)}
+               a task `finding` for each rule that found something, named after it; its log says what to do
+               {stack.opensearch_url}/{MATCHES}/_search?pretty&q=detection.name:{found[0].rule if found else "*"}
   OpenSearch   {search}
   The org      {stack.okta_url} (simulated)
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from local.process import tail
 from local.stack.airflow_api import AirflowBusyError
+from local.stack.detections import findings
 from local.stack.settings import StackError
 from local.stack.stack import DAG_ID
 
@@ -38,7 +39,7 @@ def wait_for_windows(stack: Stack, watch: Stopwatch, wanted: int) -> list[Run]:
         stack.parts.check()
         runs = _runs(stack)
         _check_runs(stack, runs)
-        done = [run for run in runs if run.state == "success"]
+        done = [run for run in runs if run.state == "success" and run.start >= stack.first_window]
         if len(done) >= wanted:
             return done
         if time.monotonic() > deadline:
@@ -60,17 +61,20 @@ def line(stack: Stack, run: Run) -> str:
     )
 
 
-def follow(stack: Stack, shown: set[str]) -> None:
-    """Show each window as it is loaded, for ever.
+def follow(stack: Stack, shown: set[str], seen: set[str]) -> None:
+    """Show each window as it is loaded, and what the detections find, for ever.
 
     :param shown: ids of the runs that were shown already
-    :raises StackError: where a part ends
+    :param seen: ids of the runs of the detections that were
+    :raises StackError: where a part ends, or the detections fail
     """
     while True:
         for run in _runs(stack):
             if run.run_id not in shown and run.state in ("success", "failed"):
                 shown.add(run.run_id)
                 print(line(stack, run) if run.state == "success" else _failure(stack, run), flush=True)
+        for finding in findings(stack, seen):
+            print(finding, flush=True)
         for _ in range(5):
             stack.parts.check()
             time.sleep(POLL)

@@ -30,8 +30,12 @@ FIRST_START_BYTES = 2 * 1024**3
 LATER_START_BYTES = 512 * 1024**2
 AIRFLOW_TIMEOUT = 300  # seconds until its web server answers
 SERVER_TIMEOUT = 600  # seconds; the first start fetches OpenSearch
-# Every few minutes something happens in the org that a security team would want to see.
-STORIES = ("admin-probe@+1m", "password-spray@+3m", "mfa-fatigue@+6m", "admin-group@+9m")
+# What happens in the org that a security team would want to see: once in the windows that are loaded first, whichever
+# these are, and again every few minutes.
+STORIES = (
+    *("mfa-fatigue@-12m", "password-spray@-11m", "admin-probe@-10m", "admin-group@-8m"),
+    *("admin-probe@+1m", "password-spray@+3m", "mfa-fatigue@+6m", "admin-group@+9m"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +49,8 @@ class Stack:
     :param okta: the org's control endpoint
     :param parts: its processes
     :param first_window: start of the first window that this start loads
+    :param started: when it was started
+    :param is_first_start: whether nothing was there before
     """
 
     airflow: Airflow
@@ -54,6 +60,8 @@ class Stack:
     okta: Control
     parts: Parts
     first_window: datetime
+    started: datetime
+    is_first_start: bool
 
 
 def last_closed(now: datetime) -> datetime:
@@ -75,7 +83,7 @@ def running_stack(settings: StackSettings, watch: Stopwatch) -> Iterator[Stack]:
         adopt_orphans()
         parts = Parts(marker, settings.logs)
         try:
-            yield _start(settings, parts, watch)
+            yield _start(settings, parts, watch, is_first=first_start)
         finally:
             watch.say("ending everything")
             parts.stop()
@@ -83,7 +91,8 @@ def running_stack(settings: StackSettings, watch: Stopwatch) -> Iterator[Stack]:
             watch.say("ended")
 
 
-def _start(settings: StackSettings, parts: Parts, watch: Stopwatch) -> Stack:
+def _start(settings: StackSettings, parts: Parts, watch: Stopwatch, *, is_first: bool) -> Stack:
+    started = datetime.now(UTC)
     watch.say("starting OpenSearch and the simulated Okta org")
     opensearch = parts.start("opensearch", _opensearch(settings), os.environ, ready=True)
     okta = parts.start("okta", _okta(settings), os.environ, ready=True)
@@ -122,6 +131,8 @@ def _start(settings: StackSettings, parts: Parts, watch: Stopwatch) -> Stack:
         Control(okta_ready["control"]),
         parts,
         first_window,
+        started,
+        is_first,
     )
 
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from airflow.providers.standard.triggers.temporal import DateTimeTrigger
-    from airflow.sdk import DAG, Asset, BaseHook, BaseNotifier, BaseOperator, BaseOperatorLink, Context, Param
+    from airflow.sdk import DAG, Asset, BaseHook, BaseNotifier, BaseOperator, BaseOperatorLink, Context, Param, Variable
     from airflow.sdk.exceptions import (
         AirflowException,
         AirflowFailException,
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from airflow.sdk.observability.stats import Stats
 else:
     try:  # Airflow 3: what DAG authors use moved to the Task SDK
-        from airflow.sdk import DAG, Asset, BaseNotifier, BaseOperator, BaseOperatorLink, Context, Param
+        from airflow.sdk import DAG, Asset, BaseNotifier, BaseOperator, BaseOperatorLink, Context, Param, Variable
         from airflow.sdk.execution_time.xcom import XCom
     except ImportError:  # 2.11 has no Task SDK, and calls an asset a dataset
         from airflow.datasets import Dataset as Asset
@@ -45,6 +45,7 @@ else:
         from airflow.models.baseoperatorlink import BaseOperatorLink
         from airflow.models.dag import DAG
         from airflow.models.param import Param
+        from airflow.models.variable import Variable
         from airflow.models.xcom import XCom
         from airflow.notifications.basenotifier import BaseNotifier
         from airflow.utils.context import Context
@@ -108,6 +109,27 @@ def get_setting_int(section: str, name: str, fallback: int) -> int:
     return int(conf.getint(section, name, fallback=fallback))
 
 
+def flush_stats() -> None:
+    """Send the metrics that OpenTelemetry has gathered: Airflow 2 ends a task's process without that."""
+    if conf.getboolean("metrics", "otel_on", fallback=False):
+        from opentelemetry.metrics import get_meter_provider
+
+        # The one of the API, which is there while none is set up, gathers nothing and has no such method.
+        flush = getattr(get_meter_provider(), "force_flush", None)
+        if flush is not None:
+            flush(timeout_millis=5000)
+
+
+def get_variable(name: str) -> str | None:
+    """Return an Airflow Variable, wherever Airflow keeps it; None where there is none.
+
+    :param name: its key
+    """
+    # The Task SDK calls the fallback `default`, 2.11 `default_var`; both take it by position.
+    value: str | None = Variable.get(name, None)
+    return value
+
+
 def outlet_extra(context: Context, asset: Asset, extra: Mapping[str, Any]) -> None:
     """Attach metadata to the event that a successful task writes for an asset (2.11: a dataset).
 
@@ -137,7 +159,9 @@ __all__ = [
     "Param",
     "Stats",
     "XCom",
+    "flush_stats",
     "get_setting_int",
+    "get_variable",
     "mask_secret",
     "outlet_extra",
     "triggering_events",

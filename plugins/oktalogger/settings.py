@@ -49,6 +49,8 @@ class Settings:
     :param index_prefix: name of the alias, and beginning of every index name
     :param shards: primary shards of a monthly index
     :param replicas: replicas of a monthly index; unset: as many as there are nodes for, up to one
+    :param retention_days: how many days each event is kept at least, where OpenSearch has Index State Management; 0
+        keeps all for ever. Whole months are deleted, and only once ``okta_opensearch_setup`` has run
     :param bulk_threads: pages of one load that may be on their way into OpenSearch at once
     :param dashboards_url: address of OpenSearch Dashboards, for links from the Airflow UI and in alerts
     :param detection_channels: notification channels, separated by commas, of rules that name none
@@ -77,6 +79,7 @@ class Settings:
     index_prefix: str = "okta-system-log"
     shards: int = 1
     replicas: int | None = None
+    retention_days: int = 365
     bulk_threads: int = 4
     dashboards_url: str | None = None
     detection_channels: tuple[str, ...] = ()
@@ -217,6 +220,7 @@ _READERS: Final[dict[str, Callable[[str], object]]] = {
     "index_prefix": _index_prefix,
     "shards": _whole(1, 100),
     "replicas": _whole(0, 10),
+    "retention_days": _whole(0, 36_500),
     "bulk_threads": _whole(1, 16),
     "dashboards_url": _url,
     "detection_channels": _channel_names,

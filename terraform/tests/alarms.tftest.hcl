@@ -21,6 +21,7 @@ run "all_alarms" {
       okta_system_log = {
         namespace      = "AmazonMWAA"
         success_metric = "DAGDurationSuccess"
+        failure_metric = "DAGDurationFailed"
         delay_metric   = "DAGScheduleDelay"
         dimensions     = { Environment = "oktalogger", DAG = "okta_system_log" }
       }
@@ -48,7 +49,36 @@ run "all_alarms" {
   }
 
   assert {
+    condition     = aws_cloudwatch_metric_alarm.failed["okta_system_log"].metric_name == "DAGDurationFailed" && aws_cloudwatch_metric_alarm.failed["okta_system_log"].statistic == "SampleCount" && aws_cloudwatch_metric_alarm.failed["okta_system_log"].treat_missing_data == "notBreaching"
+    error_message = "One failed run is heard of, and a quiet time is no failure."
+  }
+
+  assert {
     condition     = aws_cloudwatch_metric_alarm.behind["okta_system_log"].threshold == 600000 && aws_cloudwatch_metric_alarm.behind["okta_system_log"].metric_name == "DAGScheduleDelay"
     error_message = "Ten minutes late, in milliseconds."
+  }
+}
+
+run "runs_without_a_metric_of_failures" {
+  command = plan
+
+  module {
+    source = "./modules/alarms"
+  }
+
+  variables {
+    runs = {
+      okta_system_log = {
+        namespace      = "CWAgent"
+        success_metric = "airflow_dagrun_duration_success_okta_system_log"
+        delay_metric   = "airflow_dagrun_schedule_delay_okta_system_log"
+        dimensions     = { metric_type = "timing" }
+      }
+    }
+  }
+
+  assert {
+    condition     = length(aws_cloudwatch_metric_alarm.failed) == 0 && length(aws_cloudwatch_metric_alarm.silent) == 1 && aws_cloudwatch_metric_alarm.behind["okta_system_log"].namespace == "CWAgent"
+    error_message = "An Airflow elsewhere is watched by what it sends."
   }
 }

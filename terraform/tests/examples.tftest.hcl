@@ -48,6 +48,7 @@ run "existing_vpc" {
 
   variables {
     region             = "eu-central-1"
+    package_folder     = "./tests/fixtures/package"
     kms_key_arn        = "arn:aws:kms:eu-central-1:123456789012:key/00000000-0000-0000-0000-000000000000"
     vpc_id             = "vpc-0123456789abcdef0"
     private_subnet_ids = ["subnet-a", "subnet-b", "subnet-c"]

@@ -20,8 +20,8 @@ run "everything_with_mwaa" {
   }
 
   assert {
-    condition     = output.mwaa_environment == "oktalogger" && length([for name in keys(output.alarm_arns) : name if strcontains(name, "okta_")]) == 4
-    error_message = "The environment, and two alarms for each DAG."
+    condition     = output.mwaa_environment == "oktalogger" && length([for name in keys(output.alarm_arns) : name if strcontains(name, "okta_")]) == 6
+    error_message = "The environment, and three alarms for each DAG."
   }
 
   assert {

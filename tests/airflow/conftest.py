@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import os
 import subprocess
 import sys
 import tempfile
+import uuid
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -16,6 +20,9 @@ from tests.unit.okta.server import ScriptedServer, scripted_server
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from local.simulator.process import Simulator
+    from tests.airflow.deployment import Deployment
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -84,3 +91,48 @@ def okta_server() -> Iterator[ScriptedServer]:
     """A real HTTP server in Okta's place, which answers from a script."""
     with scripted_server() as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def _quiet() -> Iterator[Simulator]:
+    from local.simulator.process import running
+
+    # Hours of a large org would take minutes to load, and say no more.
+    with running("--seed", "quiet", "--rate", "4", "--rhythm", "flat") as simulator:
+        yield simulator
+
+
+@pytest.fixture
+def quiet_okta(_quiet: Simulator) -> Simulator:
+    """A quiet org, begun anew for each test."""
+    _quiet.control.post("/reset")
+    return _quiet
+
+
+@pytest.fixture
+def here(quiet_okta: Simulator, opensearch_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Deployment]:
+    """Operators on the quiet org and a real OpenSearch, in indices of the test's own."""
+    import httpx
+
+    from tests.airflow.deployment import Deployment
+
+    where = urlsplit(opensearch_url)
+    connections = {
+        "OKTA_DEFAULT": {"conn_type": "okta", "host": quiet_okta.url, "password": quiet_okta.token},
+        "OPENSEARCH_DEFAULT": {
+            "conn_type": "opensearch",
+            "host": where.hostname,
+            "port": where.port,
+            "extra": {"use_ssl": False},
+        },
+    }
+    for name, connection in connections.items():
+        monkeypatch.setenv(f"AIRFLOW_CONN_{name}", json.dumps(connection))
+    monkeypatch.setenv("OKTALOGGER_START_DATE", "2026-01-01T00:00:00Z")
+    monkeypatch.setenv("OKTALOGGER_OVERLAP_SECONDS", "0")
+    quiet_okta.control.post("/limits", per_minute=100_000)
+    here = Deployment(quiet_okta, opensearch_url, f"test-{uuid.uuid4().hex[:12]}")
+    yield here
+    for path in (f"/_index_template/{here.prefix}*", f"/{here.prefix}*?expand_wildcards=all"):
+        with suppress(httpx.HTTPStatusError):
+            here.call("DELETE", path)

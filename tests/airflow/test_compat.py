@@ -2,6 +2,9 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from types import SimpleNamespace
+
+import pytest
 
 from oktalogger import compat
 from tests.airflow.conftest import ROOT
@@ -41,3 +44,14 @@ def test_the_core_and_the_provider_info_need_no_airflow() -> None:
         "import oktalogger.pipeline.load, oktalogger.okta.client, oktalogger.opensearch.store, oktalogger.settings\n"
         "import oktalogger.hooks.extras, oktalogger.hooks.forms, oktalogger.get_provider_info, oktalogger.links.urls"
     )
+
+
+def test_what_opentelemetry_has_gathered_is_sent_before_a_task_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    flushed: list[int] = []
+    provider = SimpleNamespace(force_flush=lambda timeout_millis: flushed.append(timeout_millis))
+    monkeypatch.setattr("opentelemetry.metrics.get_meter_provider", lambda: provider)
+    compat.flush_stats()
+    assert flushed == [], "where it is off, nothing is asked of it"
+    monkeypatch.setenv("AIRFLOW__METRICS__OTEL_ON", "True")
+    compat.flush_stats()
+    assert flushed == [5000]

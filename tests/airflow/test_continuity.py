@@ -3,34 +3,24 @@
 from __future__ import annotations
 
 import json
-import uuid
-from contextlib import suppress
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
-import httpx
 import pytest
 
 from oktalogger.compat import AirflowFailException, BaseNotifier, DateTimeTrigger
+from oktalogger.opensearch.errors import OpenSearchUnavailableError
 from oktalogger.operators.backfill import BackfillPlanOperator, BackfillSummaryOperator
-from oktalogger.operators.reconcile import ReconcilePlanOperator, ReconcileVerdictOperator
+from oktalogger.operators.reconcile import ReconcilePlanOperator
 from oktalogger.operators.system_log import OktaSystemLogToOpenSearchOperator
-from oktalogger.pipeline.reconcile import LIVE_INTERVAL
 from oktalogger.pipeline.window import Window, format_instant
-from tests.airflow.conftest import run_airflow
+from tests.airflow.deployment import FIVE_MINUTES, HOUR, last_hours
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from local.simulator.process import Simulator
+    from tests.airflow.deployment import Deployment
 
 pytestmark = pytest.mark.opensearch
-
-HOUR = timedelta(hours=1)
-FIVE_MINUTES = timedelta(minutes=5)
 
 
 class Told(BaseNotifier):
@@ -45,120 +35,6 @@ class Told(BaseNotifier):
 
     def notify(self, context: Any) -> None:
         self.heard.append(self.text)
-
-
-@dataclass
-class Deployment:
-    """Indices of one test, the org that fills them, and operators that run as in a task."""
-
-    okta: Simulator
-    url: str
-    prefix: str
-    xcoms: dict[str, Any] = field(default_factory=dict)
-    params: dict[str, Any] = field(default_factory=dict)
-
-    def context(self, window: Window | None = None, *, run_type: str = "scheduled") -> Any:
-        interval = {"data_interval_start": window.start, "data_interval_end": window.end} if window else {}
-        return {
-            "run_id": f"{run_type}__{uuid.uuid4()}",
-            "dag_run": SimpleNamespace(run_type=run_type, start_date=datetime.now(UTC)),
-            "ti": SimpleNamespace(xcom_push=lambda key, value: self.xcoms.__setitem__(key, value)),
-            "params": self.params,
-            "outlet_events": {},
-            **interval,
-        }
-
-    def run(self, operator_class: Any, context: Any = None, **arguments: Any) -> Any:
-        operator = operator_class(task_id="t", index_prefix=self.prefix, **arguments)
-        method = operator_class.execute  # Airflow wraps it, to complain of a call that is not its own
-        return getattr(method, "__wrapped__", method)(operator, context or self.context())
-
-    def load(self, window: Window, **arguments: Any) -> dict[str, Any]:
-        loaded: dict[str, Any] = self.run(OktaSystemLogToOpenSearchOperator, self.context(window), **arguments)
-        return loaded
-
-    def load_live(self, whole: Window, *, leave_out: tuple[int, ...] = ()) -> list[Window]:
-        windows = list(whole.split(FIVE_MINUTES))
-        for number, window in enumerate(windows):
-            if number not in leave_out:
-                self.load(window, hold_back=timedelta(0))
-        return windows
-
-    def reconcile(self, **arguments: Any) -> tuple[list[dict[str, str]], Any]:
-        units = self.run(ReconcilePlanOperator, self.context())
-        for unit in units:
-            self.run(OktaSystemLogToOpenSearchOperator, kind="reconcile", overlap=timedelta(0), **unit)
-        return units, self.verdict(units, **arguments)
-
-    def verdict(self, units: Any, **arguments: Any) -> Any:
-        more = {"gaps": self.xcoms["gaps"], "left": self.xcoms["left"]}
-        return self.run(ReconcileVerdictOperator, windows=units, **more, **arguments)
-
-    def call(self, method: str, path: str, body: Any = None) -> Any:
-        answer = httpx.request(method, f"{self.url}{path}", json=body, timeout=60, trust_env=False)
-        answer.raise_for_status()
-        return answer.json()
-
-    def documents(self) -> dict[str, dict[str, Any]]:
-        self.call("POST", f"/{self.prefix}/_refresh")
-        found = self.call("POST", f"/{self.prefix}/_search?size=10000", {"query": {"match_all": {}}})
-        return {hit["_id"]: hit["_source"] for hit in found["hits"]["hits"]}
-
-    def refresh(self) -> None:
-        self.call("POST", f"/{self.prefix}-ledger/_refresh")
-
-    def uuids(self, window: Window) -> set[str]:
-        events = self.okta.control.hidden(format_instant(window.start), format_instant(window.end))
-        assert events, "a window without events would prove nothing"
-        return {event["uuid"] for event in events}
-
-
-@pytest.fixture(scope="module")
-def _quiet() -> Iterator[Simulator]:
-    from local.simulator.process import running
-
-    # Hours of a large org would take minutes to load, and say no more.
-    with running("--seed", "quiet", "--rate", "4", "--rhythm", "flat") as simulator:
-        yield simulator
-
-
-@pytest.fixture
-def okta(_quiet: Simulator) -> Simulator:
-    """A quiet org, begun anew for each test."""
-    _quiet.control.post("/reset")
-    return _quiet
-
-
-@pytest.fixture
-def here(okta: Simulator, opensearch_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Deployment]:
-    where = urlsplit(opensearch_url)
-    connections = {
-        "OKTA_DEFAULT": {"conn_type": "okta", "host": okta.url, "password": okta.token},
-        "OPENSEARCH_DEFAULT": {
-            "conn_type": "opensearch",
-            "host": where.hostname,
-            "port": where.port,
-            "extra": {"use_ssl": False},
-        },
-    }
-    for name, connection in connections.items():
-        monkeypatch.setenv(f"AIRFLOW_CONN_{name}", json.dumps(connection))
-    monkeypatch.setenv("OKTALOGGER_START_DATE", "2026-01-01T00:00:00Z")
-    monkeypatch.setenv("OKTALOGGER_OVERLAP_SECONDS", "0")
-    okta.control.post("/limits", per_minute=100_000)
-    here = Deployment(okta, opensearch_url, f"test-{uuid.uuid4().hex[:12]}")
-    yield here
-    for path in (f"/_index_template/{here.prefix}*", f"/{here.prefix}*?expand_wildcards=all"):
-        with suppress(httpx.HTTPStatusError):
-            here.call("DELETE", path)
-
-
-def last_hours(count: int) -> Window:
-    """Whole hours, up to the last five minutes that scheduled loads answer for by now."""
-    full = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
-    end = datetime.now(UTC) - LIVE_INTERVAL - timedelta(seconds=30)
-    end -= timedelta(minutes=end.minute % 5, seconds=end.second, microseconds=end.microsecond)
-    return Window(full - count * HOUR, end + FIVE_MINUTES)
 
 
 class TestHoldBack:
@@ -349,35 +225,51 @@ class TestBackfill:
             here.load(window, share="2", hold_back=timedelta(0))
 
 
-@pytest.mark.airflow
-class TestAsAirflowRunsThem:
-    @pytest.mark.usefixtures("airflow_db")
-    def test_backfill(self, here: Deployment) -> None:
-        full = datetime.now(UTC).replace(minute=0, second=0, microsecond=0) - timedelta(days=3)
-        window = Window(full - 2 * HOUR, full)
-        conf = {"from": format_instant(window.start), "to": format_instant(window.end), "chunk": "1 hour", "share": 1}
-        done = run_airflow(
-            "dags",
-            "test",
-            "okta_system_log_backfill",
-            "2026-11-23T00:00:00+00:00",
-            "--conf",
-            json.dumps(conf),
-            OKTALOGGER_INDEX_PREFIX=here.prefix,
-        )
-        assert "2 windows loaded and 0 complete before" in done.stdout + done.stderr
-        assert set(here.documents()) == here.uuids(window)
+class TestFailures:
+    """A load that fails tells Airflow's metrics so, and how far behind that leaves its org."""
 
-    @pytest.mark.usefixtures("airflow_db")
-    def test_reconcile(self, here: Deployment) -> None:
-        whole = last_hours(2)
-        here.load(whole, hold_back=timedelta(0))
+    @pytest.fixture
+    def sent(self, monkeypatch: pytest.MonkeyPatch) -> dict[str, float]:
+        sent: dict[str, float] = {}
+
+        def note(name: str, value: float, **_: Any) -> None:
+            sent[name.removeprefix("oktalogger.load.")] = value
+
+        stats = SimpleNamespace(incr=note, gauge=note, timing=note)
+        monkeypatch.setattr("oktalogger.operators.metrics.Stats", stats)
+        return sent
+
+    def test_okta_refuses(self, here: Deployment, monkeypatch: pytest.MonkeyPatch, sent: dict[str, float]) -> None:
+        [first, second] = Window(last_hours(1).end - 2 * FIVE_MINUTES, last_hours(1).end).split(FIVE_MINUTES)
+        here.load(first, hold_back=timedelta(0))
         here.refresh()
-        done = run_airflow(
-            "dags",
-            "test",
-            "okta_system_log_reconcile",
-            format_instant(datetime.now(UTC)),
-            OKTALOGGER_INDEX_PREFIX=here.prefix,
-        )
-        assert "windows again: 0 late events" in done.stdout + done.stderr
+        assert "failed" not in sent
+        sent.clear()
+        okta = {"conn_type": "okta", "host": here.okta.url, "password": "00wrong"}
+        monkeypatch.setenv("AIRFLOW_CONN_OKTA_DEFAULT", json.dumps(okta))
+        with pytest.raises(AirflowFailException, match="Invalid token"):
+            here.load(second, hold_back=timedelta(0))
+        assert sent["failed"] == 1
+        behind = (datetime.now(UTC) - first.end).total_seconds()
+        assert 0 <= behind - sent["behind_seconds"] < 60
+        assert "read" not in sent
+
+    def test_before_any_window_is_complete_it_is_behind_by_the_first(
+        self, here: Deployment, monkeypatch: pytest.MonkeyPatch, sent: dict[str, float]
+    ) -> None:
+        okta = {"conn_type": "okta", "host": here.okta.url, "password": "00wrong"}
+        monkeypatch.setenv("AIRFLOW_CONN_OKTA_DEFAULT", json.dumps(okta))
+        end = last_hours(1).end
+        with pytest.raises(AirflowFailException):
+            here.load(Window(end - FIVE_MINUTES, end), hold_back=timedelta(0))
+        assert sent["behind_seconds"] > FIVE_MINUTES.total_seconds()
+
+    def test_opensearch_is_gone(
+        self, here: Deployment, monkeypatch: pytest.MonkeyPatch, sent: dict[str, float]
+    ) -> None:
+        search = {"conn_type": "opensearch", "host": "127.0.0.1", "port": 9, "extra": {"use_ssl": False}}
+        monkeypatch.setenv("AIRFLOW_CONN_OPENSEARCH_DEFAULT", json.dumps(search))
+        end = last_hours(1).end
+        with pytest.raises(OpenSearchUnavailableError):
+            here.load(Window(end - FIVE_MINUTES, end), hold_back=timedelta(0))
+        assert sent == {"failed": 1}

@@ -62,6 +62,22 @@ def test_policy_of_loading(dags: dict[str, Any]) -> None:
                 assert task.pool == "okta_api", "all that ask Okta"
 
 
+def test_where_the_pool_is_full_live_loads_go_first(dags: dict[str, Any]) -> None:
+    weights = {
+        dag_id: max(task.priority_weight for task in dag.tasks if task.pool == "okta_api")
+        for dag_id, dag in loading(dags).items()
+    }
+    for dag in loading(dags).values():
+        for task in dag.tasks:
+            assert "absolute" in str(task.weight_rule).lower(), "else what stands behind a task adds to its weight"
+    assert sorted(weights, key=weights.__getitem__, reverse=True) == [
+        "okta_system_log",
+        "okta_system_log_reconcile",
+        "okta_system_log_backfill",
+    ]
+    assert len(set(weights.values())) == 3
+
+
 def test_policy(dags: dict[str, Any]) -> None:
     assert dags
     for dag in dags.values():
@@ -127,12 +143,17 @@ def test_each_org_has_a_dag_of_its_own_named_by_its_connection(monkeypatch: pyte
         assert len({dag.get_task("load").outlets[0].uri for dag in live}) == 2
 
 
+def is_mapped(task: Any) -> bool:
+    """Each line says it in another way."""
+    return hasattr(task, "partial_kwargs")
+
+
 def conn_id_of(dag: Any) -> str:
     """The one org that all tasks of a DAG are about."""
     [conn_id] = {
-        task.partial_kwargs["okta_conn_id"] if task.is_mapped else task.okta_conn_id
+        task.partial_kwargs["okta_conn_id"] if is_mapped(task) else task.okta_conn_id
         for task in dag.tasks
-        if not task.is_mapped or "okta_conn_id" in task.partial_kwargs
+        if not is_mapped(task) or "okta_conn_id" in task.partial_kwargs
     }
     return str(conn_id)
 
@@ -147,9 +168,15 @@ class TestBackfillForm:
         assert schemas["order"]["enum"][0] == "newest first"
         assert all(params.get_param(name).description and schema["title"] for name, schema in schemas.items())
 
+    @pytest.mark.parametrize(("name", "nonsense"), [("from", None), ("chunk", "2 days"), ("share", 2), ("order", "")])
+    def test_nonsense_does_not_go_out(self, dags: dict[str, Any], name: str, nonsense: Any) -> None:
+        params = dags["okta_system_log_backfill"].params
+        with pytest.raises(Exception, match=r"is not|maximum|No value"):
+            params.get_param(name).resolve(nonsense)
+
     def test_chunks_have_names_and_a_share(self, dags: dict[str, Any]) -> None:
         load = dags["okta_system_log_backfill"].get_task("load")
-        assert load.is_mapped
+        assert is_mapped(load)
         assert load.map_index_template == "{{ task.unit }}"
         assert load.partial_kwargs["kind"] == "backfill"
         assert "params.share" in load.partial_kwargs["share"]

@@ -35,7 +35,7 @@ def dags() -> dict[str, Any]:
 def test_their_tasks(dags: dict[str, Any]) -> None:
     assert [task.task_id for task in dags["okta_detections"].tasks] == ["plan", "apply", "verify"]
     assert [task.task_id for task in dags["okta_detection_replay"].tasks] == ["parts", "replay", "report"]
-    assert [task.task_id for task in dags["okta_detections_after_load"].tasks] == ["detect"]
+    assert [task.task_id for task in dags["okta_detections_after_load"].tasks] == ["detect", "finding"]
 
 
 def test_only_one_sync_runs_at_a_time(dags: dict[str, Any]) -> None:

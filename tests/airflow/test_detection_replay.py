@@ -15,11 +15,13 @@ import pytest
 from opensearchpy import OpenSearch
 
 from oktalogger.compat import AIRFLOW_3, AirflowFailException, AirflowSkipException
+from oktalogger.detections.model import Threshold
 from oktalogger.notifications.channels import make_notifier
 from oktalogger.opensearch.names import IndexNames
 from oktalogger.opensearch.store import OpenSearchStore
 from oktalogger.operators.detection_replay import (
     DetectionAlertOperator,
+    DetectionFindingOperator,
     DetectionReplayOperator,
     DetectionReplayReportOperator,
     DetectionReplayUnitsOperator,
@@ -82,8 +84,8 @@ class Cluster:
             assert isinstance(built, Built)
             documents.append(built.document)
         self.store.ensure_month(published)
+        # No refresh: what a load has just stored has to be seen all the same.
         assert self.store.create(documents).created == len(numbers)
-        self.client.indices.refresh(index=self.names.alias)
 
     def context(self, loads: tuple[datetime, ...] = (), **params: Any) -> Any:
         ti = SimpleNamespace(xcom_push=lambda **_: None)
@@ -136,7 +138,9 @@ class TestAfterLoad:
         assert told() == ["soc: [Okta, high] Rule 1", "oncall: [Okta, high] Rule 1"]
         assert "ada@example.com" in RecordingNotifier.told[0][1]
         assert "Ask the person." in RecordingNotifier.told[0][1]
-        cluster.run(DetectionAlertOperator)
+        # A retry says the same, and another run that looks at the same loads nothing new.
+        assert [(row["rule"], row["matches"]) for row in cluster.run(DetectionAlertOperator)] == [("rule_1", 1)]
+        assert cluster.run(DetectionAlertOperator, {**cluster.context(), "run_id": "manual__2"}) == []
         assert len(told()) == 2
         cluster.load(1, 1)
         cluster.run(DetectionAlertOperator)
@@ -180,6 +184,32 @@ class TestAfterLoad:
         assert "3 events" in RecordingNotifier.told[0][1]
         assert "actor.alternateId=ada@example.com" in RecordingNotifier.told[0][1]
 
+    def test_a_group_that_goes_on_is_told_once_and_another_by_itself(self, cluster: Cluster) -> None:
+        cluster.rules(counting(1, 3, channels=("soc",), throttle_minutes=60))
+        for minutes in (50, 30, 10):
+            cluster.load(1, 1, 1, ago=timedelta(minutes=minutes))
+            [row] = cluster.run(DetectionAlertOperator)
+        assert row["matches"] == 3
+        assert len(told()) == 1
+        cluster.load(1, 1, 1, ago=timedelta(minutes=10), actor={"alternateId": "bob@example.com"})
+        cluster.run(DetectionAlertOperator)
+        assert len(told()) == 2
+        assert "bob@example.com" in RecordingNotifier.told[1][1]
+        assert "ada@example.com" not in RecordingNotifier.told[1][1]
+
+    def test_what_a_rule_found_is_shown_in_a_task_named_after_it(
+        self, cluster: Cluster, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        cluster.rules(detection(1))
+        cluster.load(1, 1)
+        [finding] = cluster.run(DetectionAlertOperator)
+        task = logged(DetectionFindingOperator)(task_id="finding", folder=str(cluster.folder), finding=finding)
+        assert task.label == "high: Rule 1 (2)"
+        with caplog.at_level(logging.INFO):
+            execute(task, cluster.context())
+        for words in ("2 matches", "ada@example.com", "What rule 1 finds.", "Ask the person.", "detection.name:rule_1"):
+            assert words in caplog.text
+
     def test_looks_at_the_range_that_a_person_gave(self, cluster: Cluster) -> None:
         cluster.rules(detection(1, channels=("soc",)))
         cluster.load(1)
@@ -190,6 +220,16 @@ class TestAfterLoad:
         assert cluster.run(DetectionAlertOperator, before) == []
         with pytest.raises(AirflowFailException, match="until"):
             cluster.run(DetectionAlertOperator, cluster.context(since="2026-11-01T00:00:00Z"))
+
+    def test_a_rule_that_opensearch_will_not_run_stops_no_other(self, cluster: Cluster) -> None:
+        bad = Threshold(counted="oktalogger.debug.risk", group_by=("actor.id",), seconds=600, at_least=2)
+        cluster.rules(detection(1, channels=("soc",), threshold=bad), detection(2, channels=("soc",)))
+        cluster.load(1, 2)
+        with pytest.raises(
+            AirflowFailException, match=r"1 of 2 rules could not be run.*rule_1.*oktalogger\.debug\.risk"
+        ):
+            cluster.run(DetectionAlertOperator)
+        assert told() == ["soc: [Okta, high] Rule 2"]
 
     def test_an_event_is_never_a_template(self, cluster: Cluster) -> None:
         cluster.rules(detection(1, channels=("soc",)))

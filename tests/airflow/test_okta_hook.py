@@ -229,3 +229,23 @@ def test_a_server_that_speaks_no_tls(monkeypatch: pytest.MonkeyPatch, okta_serve
     good, message = connect(monkeypatch, host=okta_server.url.replace("http:", "https:")).test_connection()
     assert good is False
     assert "TLS" in message or "SSL" in message or "ssl" in message
+
+
+@pytest.mark.parametrize(
+    "proxy", ["http://me:proxy-password@", "me:proxy-password@[oops", "http://me:proxy-password@h:x"]
+)
+def test_a_proxy_that_is_no_address_is_an_error_that_does_not_show_it(
+    monkeypatch: pytest.MonkeyPatch, masked: list[str], proxy: str
+) -> None:
+    with pytest.raises(
+        ConnectionSettingsError, match="`proxy` of the connection `okta_default` is no address"
+    ) as caught:
+        _ = connect(monkeypatch, extra={"proxy": proxy}).settings
+    assert "proxy-password" not in str(caught.value)
+    assert any("proxy-password" in secret for secret in masked)
+    assert caught.value.__cause__ is None
+
+
+def test_the_password_of_a_proxy_without_scheme_is_masked(monkeypatch: pytest.MonkeyPatch, masked: list[str]) -> None:
+    assert connect(monkeypatch, extra={"proxy": "me:proxy%2Dpassword@proxy:3128"}).settings.proxy
+    assert {"proxy-password", "proxy%2Dpassword"} <= set(masked)

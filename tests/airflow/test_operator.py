@@ -27,7 +27,7 @@ from oktalogger.operators.system_log import (
     load_kind,
     system_log_asset,
 )
-from oktalogger.pipeline.load import LoadStoppedError
+from oktalogger.pipeline.stop import LoadStoppedError
 from oktalogger.pipeline.window import Window, format_instant
 from tests.unit.okta.server import Answer, ScriptedServer
 
@@ -372,6 +372,13 @@ class TestHoldBack:
     def test_an_old_window_does_not(self, task: Task) -> None:
         task.run(five_minutes(), arguments={"hold_back": timedelta(minutes=5)})
         assert "Waiting" not in task.log.text("info")
+
+    def test_a_clock_that_is_ahead_of_oktas_waits_for_oktas(self, task: Task, okta: Simulator) -> None:
+        okta.control.advance(-20)
+        end = datetime.now(UTC) - timedelta(seconds=4)
+        counts = task.run(Window(end - timedelta(minutes=5), end), arguments={"hold_back": timedelta(seconds=3)})
+        assert counts["requests"] == 2
+        assert "by Okta's clock it was too early" in task.log.text("warning")
 
     def test_killing_the_task_ends_the_wait(self, task: Task) -> None:
         end = datetime.now(UTC) + timedelta(seconds=1)  # within the clocks' tolerance: the wait is the longest there is

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import subprocess
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from local.simulator.process import Simulator, running
+from oktalogger.opensearch.documents import Document
+from oktalogger.opensearch.store import OpenSearchStore
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -70,9 +73,15 @@ def test_an_event_that_came_late_or_was_lost_or_made_up_is_named(deployment: Dep
     documents = deployment.documents()
     lost = next(iter(documents))
     month = deployment.names.prefix + "-2026-11"
-    deployment.client.delete(index=month, id=lost)
-    made_up = {**documents[lost], "uuid": "made-up"}
-    deployment.client.create(index=month, id="made-up", body=made_up)
+    # Months let nobody delete a document, so that losing one takes making the month anew.
+    deployment.client.indices.delete(index=month)
+    kept = {id: source for id, source in documents.items() if id != lost} | {
+        "made-up": documents[lost] | {"uuid": "made-up"}
+    }
+    store = OpenSearchStore(deployment.client, deployment.names)
+    store.ensure_month(datetime(2026, 11, 1, tzinfo=UTC))
+    stored = store.create([Document(id, month, json.dumps(source).encode()) for id, source in kept.items()])
+    assert stored.created == len(documents)
 
     code, found = covered(deployment, quiet, "--verify")
     assert code == 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import uuid
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -11,15 +12,17 @@ import pytest
 from opensearchpy import OpenSearch
 
 from oktalogger.detections import messages
+from oktalogger.detections.bundle import load_detections
 from oktalogger.detections.cases import Case, Step
 from oktalogger.detections.matches import ensure_matches_index, matches_index
 from oktalogger.detections.model import CompiledDetection, MonitorSettings, Threshold
-from oktalogger.detections.replay import Span, replay, table
+from oktalogger.detections.replay import ReplayIncompleteError, Span, replay, table
 from oktalogger.detections.samples import documents, samples
 from oktalogger.detections.testing import scratch_store
 from oktalogger.opensearch.errors import IndexConflictError
 from oktalogger.opensearch.names import IndexNames
 from oktalogger.pipeline.window import Window
+from oktalogger.resources import include_dir
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -64,12 +67,15 @@ def store(client: OpenSearch) -> Iterator[OpenSearchStore]:
         yield store
 
 
-def _load(store: OpenSearchStore, key: str, event: dict[str, Any], number: int, kind: LoadKind) -> None:
+def _load(
+    store: OpenSearchStore, key: str, event: dict[str, Any], number: int, kind: LoadKind, *, refresh: bool = True
+) -> None:
     case = Case(key, True, (Step(event, repeat=number, every=timedelta(seconds=10)),), 0)
     made = [type(sample)(sample.event, sample.published, NOW) for sample in samples(case, THEN, f"{store.names}/{key}")]
     store.ensure_month(THEN)
     store.create(documents(made, store.names, key, kind=kind))
-    store.client.indices.refresh(index=store.names.alias)
+    if refresh:
+        store.client.indices.refresh(index=store.names.alias)
 
 
 def _stored(store: OpenSearchStore) -> list[dict[str, Any]]:
@@ -77,6 +83,31 @@ def _stored(store: OpenSearchStore) -> list[dict[str, Any]]:
     store.client.indices.refresh(index=index)
     hits = store.client.search(index=index, body={"size": 100, "sort": ["first"]})["hits"]["hits"]
     return [hit["_source"] for hit in hits]
+
+
+def test_opensearch_takes_every_search_of_the_pack(store: OpenSearchStore) -> None:
+    _load(store, "one", {"eventType": "user.session.end"}, 1, "scheduled")
+    pack = load_detections(include_dir() / "detections")
+    found = replay(store.client, store.names, pack, Span(DAY), run_id="r")
+    assert [item.detection.name for item in found] == [detection.name for detection in pack]
+    assert not [item.detection.name for item in found if item.matches]
+
+
+def test_a_search_that_opensearch_refuses_stops_no_other_rule(store: OpenSearchStore) -> None:
+    _load(store, "tokens", {"eventType": "system.api_token.create"}, 2, "scheduled")
+    counted = Threshold(counted="oktalogger.debug.risk", group_by=("actor.id",), seconds=600, at_least=2)
+    bad = replace(GUESS, threshold=counted)
+    with pytest.raises(ReplayIncompleteError, match="1 of 2 rules could not be run") as raised:
+        replay(store.client, store.names, [bad, TOKEN], Span(DAY), run_id="r")
+    assert list(raised.value.refusals) == [GUESS.name]
+    assert [len(found.new) for found in raised.value.found] == [2]
+    assert len(_stored(store)) == 2
+
+
+def test_what_was_stored_a_moment_ago_is_seen(store: OpenSearchStore) -> None:
+    _load(store, "tokens", {"eventType": "system.api_token.create"}, 2, "scheduled", refresh=False)
+    (found,) = replay(store.client, store.names, [TOKEN], Span(DAY), run_id="r")
+    assert len(found.matches) == 2
 
 
 def test_matches_are_kept_once(store: OpenSearchStore) -> None:

@@ -14,9 +14,11 @@ pytest.importorskip("sigma")
 
 from opensearchpy import OpenSearch, helpers
 
+from oktalogger.detections.cases import Case, Step
 from oktalogger.detections.compiler import compile_folder
 from oktalogger.detections.model import MonitorSettings
 from oktalogger.detections.replay import Span, find
+from oktalogger.detections.samples import documents, samples
 from oktalogger.detections.testing import (
     LoadedCase,
     event_fires,
@@ -30,6 +32,7 @@ from oktalogger.detections.testing import (
 from oktalogger.pipeline.window import Window
 from oktalogger.resources import include_dir
 from tests.integration.alerting_percolation import percolated
+from tests.integration.public_rules import EVENTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -169,15 +172,31 @@ def test_public_rules_work_as_they_are(client: OpenSearch, tmp_path: Path) -> No
     folder = os.environ.get("SIGMA_RULES")
     if not folder:
         pytest.skip("SIGMA_RULES names no checkout of the public Sigma rules")
-    count = 0
-    for path in Path(folder).rglob("*okta*.yml"):
+    files = list(Path(folder).rglob("*okta*.yml"))
+    for path in files:
         (tmp_path / path.name).write_bytes(path.read_bytes())
-        count += 1
     (tmp_path / "variables.yml").write_bytes((include_dir() / "detections" / "variables.yml").read_bytes())
     compiled = compile_folder(tmp_path)
     assert [str(problem) for problem in compiled.errors] == []
-    assert len(compiled.detections) == count > 0
+    assert len(compiled.detections) == len(files) > 0
+    now = datetime.now(UTC)
     with scratch_store(client) as store:
-        store.ensure_month(datetime.now(UTC))
-        refusals = [refused(client, store.names, detection) for detection in compiled.detections]
-    assert refusals == [None] * count
+        store.ensure_month(now)
+        assert [refusal for one in compiled.detections if (refusal := refused(client, store.names, one))] == []
+        for name, pair in EVENTS.items():
+            for verdict, event in zip(("match", "miss"), pair, strict=True):
+                made = samples(Case(name, True, (Step(event),), 0), now - timedelta(minutes=5), f"{name}/{verdict}")
+                store.create(documents(made, store.names, f"{name}/{verdict}"))
+        client.indices.refresh(index=store.names.alias)
+        stored = [(hit["_id"], hit["_source"]) for hit in helpers.scan(client, index=store.names.alias)]
+        index = next(iter(client.indices.get(index=store.names.alias)))
+        mappings = client.indices.get_mapping(index=index)[index]["mappings"]
+        seen = percolated(client, f"{store.names.prefix}-queries", mappings, compiled.detections, stored)
+        runs = {document_id: source["oktalogger"]["run_id"] for document_id, source in stored}
+        for detection in compiled.detections:
+            fired = event_fires(client, store.names, detection, SETTINGS)
+            assert {runs[document_id] for document_id in seen[detection.id]} == fired, detection.name
+            if detection.name in EVENTS:
+                assert f"{detection.name}/match" in fired
+                assert f"{detection.name}/miss" not in fired
+    assert EVENTS.keys() <= {detection.name for detection in compiled.detections}

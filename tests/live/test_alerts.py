@@ -11,15 +11,16 @@ import pytest
 
 from oktalogger.detections.alerting import MONITORS
 from oktalogger.detections.apply import render_all
-from oktalogger.detections.compiler import Compiled, compile_folder
 from oktalogger.detections.model import MonitorSettings
 from oktalogger.detections.testing import LoadedCase, firing_groups, load_cases, run_cases
 from oktalogger.opensearch.store import OpenSearchStore
-from oktalogger.resources import include_dir
 from tests.live.cluster import Place, place
+from tests.live.pack import pack
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from oktalogger.detections.compiler import Compiled
 
 pytestmark = pytest.mark.usefixtures("real_cluster")
 
@@ -64,7 +65,7 @@ class Watched:
 
 @pytest.fixture(scope="module")
 def watched(real_cluster: None) -> Iterator[Watched]:
-    compiled = compile_folder(include_dir() / "detections")
+    compiled = pack()
     with place() as here:
         store = OpenSearchStore(here.client, here.names, replicas=0)
         # A document-level monitor wants an alias that can be written to.
@@ -78,7 +79,7 @@ def watched(real_cluster: None) -> Iterator[Watched]:
 
 def test_the_rules_tests_pass() -> None:
     with place() as here:
-        compiled = compile_folder(include_dir() / "detections")
+        compiled = pack()
         results, problems = run_cases(here.client, compiled)
     assert not problems
     assert not [str(result) for result in results if not result.passed]

@@ -14,6 +14,7 @@ from oktalogger.detections.model import MonitorSettings
 from oktalogger.detections.plan import Kind
 from oktalogger.resources import include_dir
 from tests.live.cluster import Place, place
+from tests.live.pack import pack
 from tests.unit.detections.builders import rendered, threshold_body
 
 if TYPE_CHECKING:
@@ -64,6 +65,12 @@ def test_what_the_pack_s_monitors_say_is_kept_whole(here: Place) -> None:
     for monitor in pack:
         own = here.owner.own(monitor)
         assert differences(own.body, stored[own.name].content) == ()
+
+
+def test_the_pack_is_there_with_its_test_cases() -> None:
+    compiled = pack()
+    assert len(compiled.detections) >= 32
+    assert all(compiled.rules[detection.id].own.cases for detection in compiled.detections)
 
 
 @pytest.mark.parametrize("keep_metadata", [False, True])

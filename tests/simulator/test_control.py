@@ -222,3 +222,14 @@ def test_a_command_line_that_makes_no_sense(arguments: list[str], capsys: pytest
     with pytest.raises(SystemExit):
         settings(arguments)
     assert "error" in capsys.readouterr().err
+
+
+def test_after_the_end_nothing_happens_but_what_is_added() -> None:
+    end = "2026-11-23T09:30:30.500Z"
+    with running("--seed", "7", "--clock", "2026-11-23T10:00:05Z", "--rhythm", "flat", "--end", end) as org:
+        around = ("2026-11-23T09:30:00Z", "2026-11-23T09:40:00Z")
+        before = org.control.hidden(*around)
+        assert before
+        assert all(event["published"] < end for event in before)
+        org.control.post("/events", published="2026-11-23T09:35:00Z")
+        assert len(org.control.hidden(*around)) == len(before) + 1

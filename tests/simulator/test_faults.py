@@ -169,3 +169,15 @@ def test_chance_is_seeded(okta: Simulator, api: httpx.Client) -> None:
     with pytest.raises(Exception, match="probabilities"):
         okta.control.chance({"502": 0.7, "503": 0.7})
     assert json.loads(okta.control.call("GET", "/faults"))["rates"] == {}
+
+
+def test_a_link_that_is_not_there_cannot_vanish_and_the_fault_waits_for_one_that_is(
+    okta: Simulator, api: httpx.Client
+) -> None:
+    okta.control.fault("vanishing-next")
+    alone = {**WINDOW, "until": "2026-11-23T09:00:01Z"}
+    assert "next" not in api.get("/api/v1/logs", params=alone).links
+    assert okta.control.counters()["faults.vanishing-next"] == 0
+    assert "next" not in api.get("/api/v1/logs", params=WINDOW).links
+    assert okta.control.counters()["faults.vanishing-next"] == 1
+    assert "next" in api.get("/api/v1/logs", params=WINDOW).links

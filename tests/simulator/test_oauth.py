@@ -14,8 +14,8 @@ import jwt
 import pytest
 from jwt import PyJWK
 
-from local.simulator.oauth.clients import make_key, public
 from local.simulator.oauth.dpop import thumbprint
+from local.simulator.oauth.keys import make_key, public
 from local.simulator.process import running
 
 if TYPE_CHECKING:
@@ -48,6 +48,9 @@ class App:
         headers = {} if kid is None else {"kid": key["kid"] if kid == "own" else kid}
         return jwt.encode(whole, PyJWK(key).key, key["alg"], headers)
 
+    def login(self) -> dict[str, str]:
+        return {"scope": SCOPE, "client_assertion_type": TYPE, "client_assertion": self.assertion()}
+
     def ask(self, assertion: str | None = None, dpop: str | None = None, **form: str | None) -> httpx.Response:
         base = {"grant_type": "client_credentials", "scope": SCOPE, "client_assertion_type": TYPE}
         whole = base | {"client_assertion": assertion or self.assertion()} | form
@@ -62,10 +65,12 @@ class App:
     def read(self, token: str, scheme: str = "Bearer", **headers: str) -> httpx.Response:
         return self.http.get(LOGS, params={"limit": "1"}, headers={"Authorization": f"{scheme} {token}", **headers})
 
-    def proof(self, jwk: dict[str, Any], method: str, path: str, typ: str = "dpop+jwt", **claims: Any) -> str:
+    def proof(
+        self, jwk: dict[str, Any], method: str, path: str, typ: str = "dpop+jwt", header: Any = None, **claims: Any
+    ) -> str:
         base: dict[str, Any] = {"htm": method, "htu": self.okta.url + path, "iat": self.now(), "jti": str(uuid.uuid4())}
         whole = {name: value for name, value in (base | claims).items() if value is not None}
-        return jwt.encode(whole, PyJWK(jwk).key, jwk["alg"], {"typ": typ, "jwk": public(jwk)})
+        return jwt.encode(whole, PyJWK(jwk).key, jwk["alg"], {"typ": typ, "jwk": public(jwk), **(header or {})})
 
 
 @pytest.mark.parametrize(
@@ -220,6 +225,14 @@ def test_dpop_from_nonce_to_resource(okta: Simulator) -> None:
         ("DPoP", {"DPoP": app.proof(key, "GET", LOGS, ath=ath, jti=None)}, "'jti' claim"),
         ("DPoP", {"DPoP": app.proof(key, "GET", LOGS, typ="JWT", ath=ath)}, "'typ' must be"),
         ("DPoP", {"DPoP": app.proof(other, "GET", LOGS, ath=ath)}, "not bound to the provided DPoP proof"),
+        ("DPoP", {"DPoP": app.proof(key, "GET", LOGS + "?limit=1", ath=ath)}, "'htu' claim"),
+        ("DPoP", {"DPoP": app.proof(key, "GET", LOGS, ath=ath, iat=None)}, "'iat' claim"),
+        ("DPoP", {"DPoP": app.proof(key, "GET", LOGS, ath=ath, iat=True)}, "'iat' claim"),
+        ("DPoP", {"DPoP": app.proof(key, "GET", LOGS, ath=ath, header={"crit": ["x"]})}, "cannot be parsed"),
+        ("DPoP", {"DPoP": app.proof(key, "GET", LOGS, ath=ath, header={"jwk": key})}, "JWT is invalid"),
+        ("DPoP", {"DPoP": app.proof(key, "GET", LOGS, ath=ath, header={"jwk": public(other)})}, "signature is invalid"),
+        ("DPoP", {"DPoP": jwt.encode({}, "x" * 32, "HS256", {"typ": "dpop+jwt"})}, "algorithm is invalid"),
+        ("DPoP", {"DPoP": "nonsense"}, "cannot be parsed"),
         ("DPoP", {"DPoP": proof[:-8] + "AAAAAAAA"}, "signature is invalid"),
     ):
         answer = app.read(token, scheme, **headers)
@@ -228,6 +241,37 @@ def test_dpop_from_nonce_to_resource(okta: Simulator) -> None:
         assert answer.headers["www-authenticate"].startswith("DPoP error=")
     wrong_scheme = app.read(token, "Bearer")
     assert "must use the DPoP authentication scheme" in wrong_scheme.json()["errorSummary"]
+
+
+def test_two_proofs_are_not_one(okta: Simulator) -> None:
+    app, key = App(okta, dpop=True), make_key("EC")[1]
+    proofs = [("DPoP", app.proof(key, "POST", TOKEN)) for _ in range(2)]
+    answer = app.http.post(TOKEN, data={"grant_type": "client_credentials"} | app.login(), headers=proofs)
+    assert "Multiple DPoP proof" in answer.json()["error_description"]
+
+
+def test_a_nonce_at_the_resource(okta: Simulator) -> None:
+    app, key = App(okta, dpop=True), make_key("EC")[1]
+    nonce = app.ask(dpop=app.proof(key, "POST", TOKEN)).headers["dpop-nonce"]
+    token = app.ask(dpop=app.proof(key, "POST", TOKEN, nonce=nonce)).json()["access_token"]
+    ath = base64.urlsafe_b64encode(hashlib.sha256(token.encode()).digest()).rstrip(b"=").decode()
+
+    def read(**claims: Any) -> httpx.Response:
+        return app.read(token, "DPoP", DPoP=app.proof(key, "GET", LOGS, ath=ath, **claims))
+
+    okta.control.post("/dpop", at_resource="each")
+    refused = read(nonce=nonce)
+    assert (refused.status_code, refused.json()["error"]) == (401, "use_dpop_nonce")
+    assert 'error="use_dpop_nonce"' in refused.headers["www-authenticate"]
+    first = read(nonce=refused.headers["dpop-nonce"])
+    assert first.status_code == 200
+    assert read(nonce=refused.headers["dpop-nonce"]).status_code == 401, "a nonce is good for one request"
+    assert read(nonce=first.headers["dpop-nonce"]).status_code == 200
+    okta.control.post("/dpop", at_resource="kept", new_nonces=True)
+    assert app.ask(dpop=app.proof(key, "POST", TOKEN, nonce=nonce)).json()["error"] == "use_dpop_nonce"
+    kept = read().headers["dpop-nonce"]
+    assert [read(nonce=kept).status_code for _ in range(2)] == [200, 200]
+    okta.control.post("/reset")
 
 
 def test_a_nonce_lives_three_days(okta: Simulator) -> None:

@@ -43,7 +43,7 @@ class _InProcess(Connection):
         except CutError as error:
             raise OpenSearchConnectionError("N/A", "Connection broken", error) from error
         data = json.dumps(answer)
-        if not 200 <= status < 300:
+        if not 200 <= status < 300 and status not in ignore:
             self._raise_error(status, data, "application/json")
         return status, {"content-type": "application/json"}, data
 

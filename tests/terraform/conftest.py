@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,10 +15,19 @@ collect_ignore_glob = [] if all(map(importlib.util.find_spec, ("checkov", "polic
 
 @pytest.fixture(scope="session")
 def workspace(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
-    """A copy of the Terraform code, one for each process of the test run."""
+    """A copy of the Terraform code, one for each process of the test run; tests without terraform do without it."""
+    from local.terraform_cli import TerraformError, find_terraform
     from tests.terraform.workspace import Workspace
 
-    return Workspace(tmp_path_factory.mktemp("terraform"))
+    if find_terraform() is None:
+        (pytest.fail if os.environ.get("CI") else pytest.skip)("There is no terraform on the PATH.")
+    made = Workspace(tmp_path_factory.mktemp("terraform"))
+    try:
+        made.init()
+    except TerraformError as error:
+        # Once for all tests, and not each with its own.
+        pytest.fail(str(error), pytrace=False)
+    return made
 
 
 @pytest.fixture(scope="session")

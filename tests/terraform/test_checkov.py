@@ -26,7 +26,7 @@ def report() -> dict[str, Any]:
         text=True,
         capture_output=True,
         check=True,
-        timeout=240,
+        timeout=600,
     )
     results: dict[str, Any] = json.loads(done.stdout)
     return results

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from tests.terraform.workspace import Run, Workspace
 
-pytestmark = [pytest.mark.xdist_group("moto"), pytest.mark.timeout(600)]
+pytestmark = pytest.mark.xdist_group("moto")
 
 PLANTED = ("planted-okta-token", "planted-okta-key")
 

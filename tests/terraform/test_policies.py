@@ -11,6 +11,7 @@ import pytest
 
 from tests.terraform.iam import principals, statements, values
 from tests.terraform.policies import Found, find_policies
+from tests.terraform.test_roles import NAMES, role
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -142,3 +143,9 @@ def test_that_policies_fit(stacks: dict[str, Run]) -> None:
     for found, _ in every_statement(stacks):
         size = len(json.dumps(found.document, separators=(",", ":")))
         assert size <= limits.get(kind(found), 32_768), f"{found.place} has {size} characters"
+
+
+def test_that_the_role_documents_are_the_shipped_ones(stacks: dict[str, Run]) -> None:
+    """One source: what Terraform hands to the setup is what the package ships, word by word."""
+    for run in stacks.values():
+        assert run.output("security_documents")["roles"] == {name: role(name) for name in NAMES}

@@ -14,6 +14,7 @@ from local.simulator.clock import parse_moment
 from local.simulator.control.reading import describe_clock, describe_event
 from local.simulator.faults import Fault
 from local.simulator.oauth import clients
+from local.simulator.oauth.dpop import RESOURCE_NONCES
 from local.simulator.settings import TRANSFERS, make_token
 from local.simulator.world import samples
 from local.simulator.world.event import SECOND, stream
@@ -166,6 +167,16 @@ async def add_client(request: Request, org: Org) -> Response:
     client, described = clients.register(await _wish(request))
     org.clients[client.client_id] = client
     return JSONResponse(described)
+
+
+async def dpop(request: Request, org: Org) -> Response:
+    """Change DPoP: ``at_resource`` out of none, kept, each; ``new_nonces`` voids all nonces given so far."""
+    wish = await _wish(request)
+    if wish.get("at_resource", "none") not in RESOURCE_NONCES:
+        raise ValueError(f"at_resource is one of {', '.join(RESOURCE_NONCES)}")
+    org.proofs.at_resource = wish.get("at_resource", org.proofs.at_resource)
+    org.proofs.round += bool(wish.get("new_nonces"))
+    return JSONResponse({"at_resource": org.proofs.at_resource, "round": org.proofs.round})
 
 
 async def reset(request: Request, org: Org) -> Response:

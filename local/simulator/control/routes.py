@@ -42,6 +42,7 @@ _ROUTES: tuple[tuple[str, str, Answer], ...] = (
     ("POST", "/tokens", changing.add_token),
     ("DELETE", "/tokens", changing.drop_tokens),
     ("POST", "/oauth-clients", changing.add_client),
+    ("POST", "/dpop", changing.dpop),
     ("POST", "/reset", changing.reset),
 )
 

@@ -8,16 +8,13 @@ from typing import Any
 
 import jwt
 import msgspec
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from jwt.algorithms import ECAlgorithm, RSAAlgorithm
 
 from local.simulator.auth import SCOPE
+from local.simulator.oauth.keys import algorithm, make_key, public
 
 ALGORITHMS = ("RS256", "RS384", "RS512", "ES256", "ES384", "ES512")
 SIGNATURE_ONLY: Any = {"verify_exp": False, "verify_iat": False, "verify_nbf": False, "verify_aud": False}
 """What PyJWT is to check: times are compared with the simulator's clock, not with the machine's."""
-_PRIVATE = ("d", "p", "q", "dp", "dq", "qi")
 
 
 @dataclass(slots=True)
@@ -39,36 +36,7 @@ class Client:
     def key(self, kid: str | None) -> jwt.PyJWK | None:
         """The public key of that id; without one, the only key."""
         found = [key for key in self.keys if key.get("kid") == kid] if kid else self.keys
-        return jwt.PyJWK(found[0], found[0].get("alg") or _algorithm(found[0])) if len(found) == 1 else None
-
-
-def _algorithm(key: dict[str, Any]) -> str:
-    return {"P-256": "ES256", "P-384": "ES384", "P-521": "ES512"}.get(key.get("crv", ""), "RS256")
-
-
-def make_key(kind: str = "RSA") -> tuple[str, dict[str, Any]]:
-    """A new private key.
-
-    :param kind: ``RSA`` or ``EC``
-    :return: the key as PEM and as private JWK with a ``kid``
-    """
-    key: rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
-    if kind == "EC":
-        key = ec.generate_private_key(ec.SECP256R1())
-        jwk = ECAlgorithm.to_jwk(key, as_dict=True)
-    else:
-        key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-        jwk = RSAAlgorithm.to_jwk(key, as_dict=True)
-    pem = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    ).decode()
-    jwk.pop("key_ops", None)
-    return pem, {**jwk, "kid": secrets.token_hex(8), "use": "sig", "alg": _algorithm(jwk)}
-
-
-def public(jwk: dict[str, Any]) -> dict[str, Any]:
-    """The public part of a JWK."""
-    return {name: value for name, value in jwk.items() if name not in (*_PRIVATE, "key_ops", "oth")}
+        return jwt.PyJWK(found[0], found[0].get("alg") or algorithm(found[0])) if len(found) == 1 else None
 
 
 def register(wish: dict[str, Any]) -> tuple[Client, dict[str, Any]]:
@@ -92,7 +60,7 @@ def register(wish: dict[str, Any]) -> tuple[Client, dict[str, Any]]:
         bool(wish.get("dpop", False)),
     )
     for key in client.keys:
-        jwt.PyJWK(key, key.get("alg") or _algorithm(key))
+        jwt.PyJWK(key, key.get("alg") or algorithm(key))
     described |= {
         "kid": client.keys[0].get("kid"),
         "jwks": {"keys": client.keys},

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 import jwt
 import msgspec
 
-from local.simulator.oauth.clients import ALGORITHMS, SIGNATURE_ONLY, public
+from local.simulator.oauth.clients import ALGORITHMS, SIGNATURE_ONLY
 from local.simulator.oauth.errors import OAuthError, invalid_proof
+from local.simulator.oauth.keys import public
 from local.simulator.world.event import DAY, SECOND
 
 if TYPE_CHECKING:
@@ -23,20 +24,37 @@ _NONCE_DAYS = 3
 _REQUIRED = {"EC": ("crv", "kty", "x", "y"), "RSA": ("e", "kty", "n")}
 
 
+RESOURCE_NONCES = ("none", "kept", "each")
+"""At the resource: no nonce is asked for, as Okta does today; one that holds until changed; a new one each request."""
+
+
 @dataclass
 class Proofs:
-    """Which proofs have been used, and which nonces hold."""
+    """Which proofs have been used, and which nonces hold.
+
+    :param at_resource: one of ``RESOURCE_NONCES``
+    :param round: changed, all nonces before are void
+    """
 
     secret: bytes
     used: set[str] = field(default_factory=set)
+    at_resource: str = "none"
+    round: int = 0
+    served: int = 0
 
     def nonce(self, now_us: int, days_ago: int = 0) -> str:
-        """The nonce of a day; a new one each day, the old ones for three."""
-        day = now_us // DAY - days_ago
-        return base64.urlsafe_b64encode(hmac.digest(self.secret, str(day).encode(), "sha256")[:18]).decode()
+        """The token endpoint's nonce of a day; a new one each day, the old ones for three."""
+        return self._nonce(f"{now_us // DAY - days_ago} {self.round}")
+
+    def resource_nonce(self) -> str:
+        """The resource's nonce."""
+        return self._nonce(f"resource {self.round} {self.served if self.at_resource == 'each' else ''}")
+
+    def _nonce(self, text: str) -> str:
+        return base64.urlsafe_b64encode(hmac.digest(self.secret, text.encode(), "sha256")[:18]).decode()
 
     def check_nonce(self, claims: dict[str, Any], now_us: int) -> None:
-        """Refuse a proof without a present nonce.
+        """Refuse a proof without a present nonce, at the token endpoint.
 
         :raises OAuthError: ``use_dpop_nonce``, with the nonce to use in a header
         """
@@ -46,6 +64,20 @@ class Proofs:
                 400, "use_dpop_nonce", "Authorization server requires nonce in DPoP proof.",
                 {"dpop-nonce": self.nonce(now_us)},
             )  # fmt: skip
+
+    def check_resource_nonce(self, claims: dict[str, Any]) -> None:
+        """The same at the resource, where it is asked for; RFC 9449, section 9, whose wording is used.
+
+        :raises OAuthError: ``use_dpop_nonce``, with the nonce to use in a header
+        """
+        if self.at_resource == "none":
+            return
+        if not hmac.compare_digest(str(claims.get("nonce", "")), self.resource_nonce()):
+            raise OAuthError(
+                401, "use_dpop_nonce", "Resource server requires nonce in DPoP proof",
+                {"dpop-nonce": self.resource_nonce()},
+            )  # fmt: skip
+        self.served += 1
 
     def check(
         self, headers: Sequence[str], method: str, url: str, now_us: int, *, access_token: str | None = None
@@ -98,14 +130,14 @@ def _open(proof: str) -> tuple[dict[str, Any], dict[str, Any]]:
         claims: dict[str, Any] = jwt.decode(
             proof, jwt.PyJWK(key, header["alg"]), algorithms=[header["alg"]], options=SIGNATURE_ONLY
         )
-    except jwt.PyJWTError:
+    except (jwt.PyJWTError, TypeError, ValueError):
         raise invalid_proof("The DPoP proof JWT signature is invalid.") from None
     return key, claims
 
 
 def _check_age(claims: dict[str, Any], now_us: int) -> None:
     now, issued = now_us // SECOND, claims.get("iat")
-    if not isinstance(issued, int):
+    if not isinstance(issued, int) or isinstance(issued, bool):
         raise invalid_proof("'iat' claim in the DPoP proof JWT is invalid.")
     if issued > now + 60:
         raise invalid_proof("The DPoP proof JWT is issued in the future.")

@@ -51,6 +51,7 @@ class Timeline:
     :param world: the made traffic
     :param start_us: when the org's history begins
     :param cache_bytes: upper bound of the cache
+    :param end_us: from when on nothing happens but what is added; None goes on for ever
     :param retention_us: age at which events cannot be read any more
     """
 
@@ -58,6 +59,7 @@ class Timeline:
     start_us: int
     cache_bytes: int = 256 * 1024 * 1024
     retention_us: int = RETENTION_US
+    end_us: int | None = None
     revision: int = 0
     """Goes up with every change from outside."""
     _minutes: OrderedDict[int, Minute] = field(default_factory=OrderedDict)
@@ -78,6 +80,8 @@ class Timeline:
         events = self.world.minute(number) if (number + 1) * MINUTE > self.start_us else []
         if number * MINUTE < self.start_us:
             events = [event for event in events if event.published_us >= self.start_us]
+        if self.end_us is not None and (number + 1) * MINUTE > self.end_us:
+            events = [event for event in events if event.published_us < self.end_us]
         if number in self._added:
             events = sorted([*events, *self._added[number]], key=_position)
         if self._held:

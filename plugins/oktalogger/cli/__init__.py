@@ -8,11 +8,12 @@ import sys
 from typing import TYPE_CHECKING
 
 from oktalogger import __version__
-from oktalogger.cli import coverage, load
+from oktalogger.cli import coverage, load, setup
 from oktalogger.cli.environment import EnvironmentConfigError
 from oktalogger.detections import cli as detections
 from oktalogger.okta.errors import OktaError
 from oktalogger.opensearch.errors import OpenSearchLoadError
+from oktalogger.pipeline.ripe import TooEarlyError
 from oktalogger.pipeline.window import WindowError
 from oktalogger.settings import SettingsError
 
@@ -31,6 +32,7 @@ def build_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     load.add_parser(commands)
     coverage.add_parser(commands)
+    setup.add_parser(commands)
     detections.add_parser(commands)
     return parser
 
@@ -54,7 +56,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return int(arguments.run(arguments))
     except (WindowError, SettingsError, EnvironmentConfigError) as error:
         return _say(error, EXIT_USAGE)
-    except (OktaError, OpenSearchLoadError) as error:
+    except (OktaError, OpenSearchLoadError, TooEarlyError) as error:
         return _say(error, EXIT_FAILED)
     except KeyboardInterrupt:
         print("stopped", file=sys.stderr)  # noqa: T201

@@ -16,9 +16,10 @@ from oktalogger.opensearch.ledger import Ledger
 from oktalogger.opensearch.names import IndexNames
 from oktalogger.opensearch.store import OpenSearchStore
 from oktalogger.pipeline.document import Stamp
-from oktalogger.pipeline.load import LoadPlan, LoadStoppedError, StopSignal
+from oktalogger.pipeline.load import LoadPlan
 from oktalogger.pipeline.record import load_and_record
 from oktalogger.pipeline.share import share_of
+from oktalogger.pipeline.stop import LoadStoppedError, StopSignal
 from oktalogger.pipeline.window import Window, parse_instant
 from oktalogger.settings import load_settings
 

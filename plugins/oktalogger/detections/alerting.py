@@ -16,7 +16,12 @@ from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_rand
 
 from oktalogger import __version__
 from oktalogger.detections.stored import StoredMonitor, read_monitor
-from oktalogger.opensearch.errors import OpenSearchLoadError, OpenSearchResponseError, OpenSearchUnavailableError
+from oktalogger.opensearch.errors import (
+    OpenSearchLoadError,
+    OpenSearchPermissionError,
+    OpenSearchResponseError,
+    OpenSearchUnavailableError,
+)
 from oktalogger.opensearch.failures import Failure, error_for, shorten
 
 if TYPE_CHECKING:
@@ -29,6 +34,7 @@ MONITORS: Final = "/_plugins/_alerting/monitors"
 # (`RestHandlerUtils.kt`, function `context`). Without it our own marker would never come back.
 USER_AGENT: Final = f"oktalogger/{__version__} (reads ui_metadata as OpenSearch-Dashboards does)"
 PAGE_SIZE: Final = 200
+_RIGHTS: Final = "/alerting/"
 _NO_SUCH_PATH: Final = "no handler found for uri"
 # The plugin answers 500 also to what it cannot parse; the class of the Java exception tells the two apart.
 _REFUSED_FOR_GOOD: Final = (
@@ -93,6 +99,9 @@ class AlertingClient:
     def available(self) -> bool:
         """Say whether the cluster has the Alerting plugin.
 
+        A user who is refused a right of the plugin's own has told that it is there: a cluster without it does not know
+        the path. That is how the loader's user, which has no business with monitors, learns it.
+
         :raises OpenSearchLoadError: where it cannot be asked, or not by this user
         """
         try:
@@ -101,6 +110,9 @@ class AlertingClient:
             )
         except AlertingMissingError:
             return False
+        except OpenSearchPermissionError as error:
+            if not any(_RIGHTS in permission for permission in error.permissions):
+                raise
         return True
 
     def require(self) -> None:

@@ -1,7 +1,7 @@
 """Alerts without the Alerting plugin: who has heard of which match, and what they are told.
 
 A match remembers the channels that heard of it. So nobody hears of the same events twice, and a notification that did
-not go out is tried again.
+not go out is tried again. A group that fired stays quiet for as long as a monitor's alert would stay active.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from oktalogger.pipeline.window import format_instant
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import datetime
 
     from opensearchpy import OpenSearch
 
@@ -37,11 +38,13 @@ class Alert:
     :param detection: the rule
     :param channel: who hears of it
     :param matches: what it found and the channel has not heard of, in order of time
+    :param quiet: what it found as well, in groups that the channel heard of a short time ago: not told
     """
 
     detection: CompiledDetection
     channel: str
     matches: tuple[Match, ...]
+    quiet: tuple[Match, ...] = ()
 
     @property
     def subject(self) -> str:
@@ -79,6 +82,8 @@ def pending_alerts(
     detection: CompiledDetection,
     matches: Sequence[Match],
     channels: Sequence[str],
+    *,
+    quiet_since: datetime,
 ) -> list[Alert]:
     """Return what is still to be told, one alert for each channel that has not heard of some of the matches.
 
@@ -86,6 +91,8 @@ def pending_alerts(
     :param detection: the rule
     :param matches: what it found
     :param channels: who hears of it
+    :param quiet_since: a group of a threshold of which a channel heard since this instant stays quiet
+    :return: the alerts; those without matches are not to be told, but remembered all the same
     :raises OpenSearchLoadError: where OpenSearch refuses, or stays out of reach
     """
     if not matches or not channels:
@@ -93,20 +100,58 @@ def pending_alerts(
     heard = _heard(client, index, [match.id for match in matches])
     alerts = []
     for channel in channels:
-        due = tuple(match for match in matches if channel not in heard.get(match.id, ()))
-        if due:
-            alerts.append(Alert(detection, channel, due))
+        due = [match for match in matches if channel not in heard.get(match.id, ())]
+        if not due:
+            continue
+        groups: set[_Group] = set()
+        if detection.threshold is not None:
+            groups = _groups_heard_of(client, index, detection, channel, quiet_since, due)
+        told = tuple(match for match in due if _group(match) not in groups)
+        alerts.append(Alert(detection, channel, told, tuple(match for match in due if _group(match) in groups)))
     return alerts
 
 
+_Group = tuple[str, tuple[str, ...]]
+
+
+def _group(match: Match) -> _Group:
+    return match.org, tuple(sorted(match.group_lines()))
+
+
+def _groups_heard_of(
+    client: OpenSearch, index: str, detection: CompiledDetection, channel: str, since: datetime, due: Sequence[Match]
+) -> set[_Group]:
+    found: set[_Group] = set()
+    for group in {_group(match) for match in due}:
+        org, lines = group
+        wanted = [
+            {"term": {"detection.id": detection.id}},
+            {"term": {NOTIFIED: channel}},
+            {"term": {"org": org}},
+            {"range": {"found_at": {"gte": format_instant(since)}}},
+            *({"term": {"group": line}} for line in lines),
+        ]
+        answer = call(
+            client,
+            "POST",
+            f"/{index}/_search",
+            doing="while looking who has heard of a group",
+            index=index,
+            body={"size": 0, "track_total_hits": 1, "query": {"bool": {"filter": wanted}}},
+        )
+        if answer["hits"]["total"]["value"]:
+            found.add(group)
+    return found
+
+
 def mark_notified(client: OpenSearch, index: str, alert: Alert) -> None:
-    """Remember that a channel has heard of matches. To be called once the notification went out.
+    """Remember that a channel has heard of matches, or need not. To be called once the notification went out.
 
     A task that is killed right before this repeats the notification; the other order would lose it.
 
     :raises OpenSearchLoadError: where OpenSearch refuses, or stays out of reach
     """
-    ids = [match.id for match in alert.matches]
+    ids = [match.id for match in (*alert.matches, *alert.quiet)]
     heard = _heard(client, index, ids)
     for start in range(0, len(ids), _BATCH):
         lines = []
@@ -122,6 +167,8 @@ def mark_notified(client: OpenSearch, index: str, alert: Alert) -> None:
                 f"/{index}/_bulk",
                 doing=doing,
                 index=index,
+                # The next look, which may follow at once, searches for it.
+                params={"refresh": "true"},
                 body=b"\n".join(lines) + b"\n",
                 content_type="application/x-ndjson",
             )

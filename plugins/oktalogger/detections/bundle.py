@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -17,6 +18,8 @@ from oktalogger.detections.model import CompiledDetection, canonical_json
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+logger = logging.getLogger(__name__)
 
 BUNDLE_FILE: Final = "bundle.json"
 # To be raised whenever the same rules compile to something else, fields of the index included.
@@ -96,7 +99,7 @@ def load_detections(folder: Path, *, skip_broken: bool = False) -> tuple[Compile
     """Return the detections of a folder: from its bundle where that is up to date, else compiled on the spot.
 
     :param folder: the folder of detections
-    :param skip_broken: leave out rules that cannot be used, where rules are compiled here
+    :param skip_broken: leave out rules that cannot be used, where rules are compiled here, and warn of each
     :raises DetectionsError: where rules are compiled here, and one cannot be used
     :raises BundleError: where they would have to be compiled, and pySigma is not installed
     """
@@ -107,7 +110,11 @@ def load_detections(folder: Path, *, skip_broken: bool = False) -> tuple[Compile
     if not can_compile():
         raise BundleError(f"{stale} pySigma, which compiles rules, is not installed here. {_REMEDY}")
     compiled = compile_folder(folder)
-    return compiled.detections if skip_broken else compiled.strictly()
+    if not skip_broken:
+        return compiled.strictly()
+    for problem in compiled.errors:
+        logger.warning("Left out, because it cannot be used: %s", problem)
+    return compiled.detections
 
 
 def _why_stale(folder: Path, bundle: Bundle | None) -> str | None:

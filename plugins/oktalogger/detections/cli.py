@@ -120,7 +120,9 @@ def _check(arguments: argparse.Namespace) -> int:
     folder = folder_of(arguments)
     compiled = compile_folder(folder)
     problems = list(compiled.problems)
-    if not compiled.errors:
+    if not compiled.rules and not problems:
+        problems.append(Problem(".", 1, f"there is no rule in {folder}", is_warning=True))
+    elif not compiled.errors:
         problems += _bundle_problems(folder, compiled)
     errors = [problem for problem in problems if arguments.strict or not problem.is_warning]
     if arguments.json:

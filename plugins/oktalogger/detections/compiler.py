@@ -286,7 +286,7 @@ def _read_threshold(document: Document, correlation: Any) -> Threshold:
     aliases = {alias.alias: set(alias.mapping.values()) for alias in correlation.aliases}
     group_by = []
     for name in correlation.group_by or ():
-        meant = {table.resolve(field).path for field in aliases.get(name, {name})}
+        meant = {table.resolve_countable(field).path for field in aliases.get(name, {name})}
         if len(meant) > 1:
             raise RuleError(
                 f"the alias `{name}` stands for several fields, and a monitor groups all events by the same; use a "
@@ -298,7 +298,7 @@ def _read_threshold(document: Document, correlation: Any) -> Threshold:
     if correlation.type.name == "VALUE_COUNT":
         if not isinstance(condition.fieldref, str):
             raise RuleError("a monitor counts the values of one field, not of several", at)
-        counted = table.resolve(condition.fieldref).path
+        counted = table.resolve_countable(condition.fieldref).path
     elif condition.fieldref is not None:
         raise RuleError("`event_count` counts events, so `field` has no meaning; use `value_count`", at)
     return Threshold(counted=counted, group_by=tuple(dict.fromkeys(group_by)), seconds=seconds, at_least=at_least)

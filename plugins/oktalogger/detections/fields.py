@@ -63,10 +63,12 @@ class Field:
 
     :param path: its name in the index
     :param type: its OpenSearch type
+    :param is_countable: whether the index keeps its values for counting and grouping, and not only for finding
     """
 
     path: str
     type: str
+    is_countable: bool = True
 
     @property
     def is_exact(self) -> bool:
@@ -95,6 +97,7 @@ class FieldTable:
         types |= {f"{OWN}.{name}": kind for name, kind in {**STAMP_FIELDS, **LIFTED_FIELDS}.items()}
         self._hidden = {path for path in types if _array_above(path)}
         self._types = types
+        self._not_countable = {path for path, mapping in _mappings(properties) if mapping.get("doc_values") is False}
         self._by_name = {path.lower(): path for path in types if path not in self._hidden}
         self._by_name |= {name.lower(): path for name, path in _STANDS_FOR.items() if path in types}
 
@@ -113,7 +116,24 @@ class FieldTable:
             raise FieldError(
                 f"`{name}` is a point on the map, which a query text cannot compare; use the city or country"
             )
-        return Field(path, kind)
+        return Field(path, kind, path not in self._not_countable)
+
+    def resolve_countable(self, name: str) -> Field:
+        """Find a field that a threshold groups by, or whose values it counts.
+
+        OpenSearch refuses the whole search where the index does not keep the field's values: a monitor would fail each
+        time that it runs.
+
+        :param name: as the rule writes it
+        :raises FieldError: where there is no such field, or its values are not kept
+        """
+        field = self.resolve(name)
+        if not field.is_countable:
+            raise FieldError(
+                f"`{name}` can be searched, but not counted or grouped by: to be small, the index keeps no "
+                "`doc_values` of it; use another field, or keep them, in include/opensearch/index-template.json"
+            )
+        return field
 
     def _why_not(self, name: str, plain: str) -> str:
         lower = plain.lower()
@@ -165,12 +185,18 @@ def nearest_event_types(text: str) -> list[str]:
     return [known[name] for name in difflib.get_close_matches(text.lower(), known, n=2, cutoff=0.75)]
 
 
-def _leaves(properties: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, str]]:
+def _leaves(properties: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    for path, mapping in _mappings(properties):
+        if "type" in mapping and mapping.get("enabled", True) and mapping["type"] != "alias":
+            yield path, mapping["type"]
+
+
+def _mappings(properties: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Mapping[str, Any]]]:
     for name, mapping in properties.items():
         if "properties" in mapping:
-            yield from _leaves(mapping["properties"], f"{above}{name}.")
-        elif "type" in mapping and mapping.get("enabled", True) and mapping["type"] != "alias":
-            yield f"{above}{name}", mapping["type"]
+            yield from _mappings(mapping["properties"], f"{above}{name}.")
+        else:
+            yield f"{above}{name}", mapping
 
 
 def _array_above(path: str) -> str | None:

@@ -52,6 +52,10 @@ class Match:
     event_id: str
     example: str
 
+    def group_lines(self) -> list[str]:
+        """Return what the events have in common, as it is stored."""
+        return [f"{field}={value}" for field, value in self.group.items()]
+
     def document(self, detection: CompiledDetection, run_id: str, found_at: datetime) -> dict[str, Any]:
         """Return the document that is stored.
 
@@ -71,7 +75,7 @@ class Match:
             "last": format_instant(self.last),
             "events": self.events,
             "values": self.values,
-            "group": [f"{field}={value}" for field, value in self.group.items()],
+            "group": self.group_lines(),
             "event_id": self.event_id,
             "example": self.example,
             "run_id": run_id,
@@ -153,3 +157,26 @@ def store_matches(
                     index=index,
                 )
     return new
+
+
+def first_found_in(client: OpenSearch, index: str, ids: Sequence[str], run_id: str) -> set[str]:
+    """Return those of some matches that a run was the first to find, in this try or in one before.
+
+    :param index: the index of matches, where all of these are stored already
+    :param ids: of the matches
+    :param run_id: of the run
+    :raises OpenSearchLoadError: where OpenSearch refuses, or stays out of reach
+    """
+    found: set[str] = set()
+    for start in range(0, len(ids), _BATCH):
+        answer = call(
+            client,
+            "POST",
+            f"/{index}/_mget",
+            doing="while looking which matches are new",
+            index=index,
+            params={"_source_includes": "run_id"},
+            body={"ids": list(ids[start : start + _BATCH])},
+        )
+        found |= {hit["_id"] for hit in answer["docs"] if hit.get("found") and hit["_source"].get("run_id") == run_id}
+    return found

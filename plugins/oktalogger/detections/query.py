@@ -28,6 +28,8 @@ _WORDS: Final = frozenset({"AND", "OR", "NOT", "TO"})
 _QUOTED_SPECIAL: Final = re.compile(r'[\\":{}\s]')
 _NUMBERS: Final = frozenset({"byte", "integer", "long"})
 _LONGEST_PATTERN: Final = 300
+# `index.max_regex_length`, as it is by default.
+_LONGEST_REGEX: Final = 1000
 _COMPARISONS: Final = frozenset({"<", "<=", ">", ">="})
 
 
@@ -133,7 +135,7 @@ def matches(field: Field, pattern: str, *, ignore_case: bool = False) -> Clause:
     if field.type != "keyword":
         raise RuleError(f"`{field.path}` is of the type {field.type}, which has no text for a regular expression")
     try:
-        return _is(field, f"/{regex.to_lucene(pattern, ignore_case=ignore_case)}/")
+        return _regex(field, regex.to_lucene(pattern, ignore_case=ignore_case))
     except regex.RegexError as error:
         raise RuleError(f"the regular expression {pattern!r} cannot be used: {error}") from None
 
@@ -193,7 +195,7 @@ def _literal(field: Field, literal: str, ignore_case: bool) -> Clause:
     literal = field.spell(literal)
     if not ignore_case or literal.lower() == literal.upper():
         return _is(field, _quote(literal))
-    return _is(field, f"/{_escape(literal, ignore_case=True)}/")
+    return _regex(field, _escape(literal, ignore_case=True))
 
 
 def _pattern(field: Field, parts: Sequence[Part], ignore_case: bool) -> Clause:
@@ -206,7 +208,7 @@ def _pattern(field: Field, parts: Sequence[Part], ignore_case: bool) -> Clause:
     body = "".join(
         wild[part] if isinstance(part, Wildcard) else _escape(part, ignore_case=ignore_case) for part in spelled
     )
-    return _is(field, f"/{body}/")
+    return _regex(field, body)
 
 
 def _escape(literal: str, *, ignore_case: bool) -> str:
@@ -221,6 +223,15 @@ def _address(field: Field, literal: str) -> Clause:
         return _is(field, _quote(str(ip_address(literal))))
     except ValueError:
         raise RuleError(f"`{field.path}` is an IP address, not {literal!r}") from None
+
+
+def _regex(field: Field, expression: str) -> Clause:
+    if len(expression) > _LONGEST_REGEX:
+        raise RuleError(
+            f"`{field.path}` is compared with a text or an expression that is too long: it becomes a regular "
+            f"expression of {len(expression)} characters, and OpenSearch takes {_LONGEST_REGEX}; look for a part of it"
+        )
+    return _is(field, f"/{expression}/")
 
 
 def _is(field: Field, value: str) -> Clause:

@@ -14,11 +14,12 @@ from uuid import UUID, uuid5
 from oktalogger.detections import threshold as counting
 from oktalogger.detections.matches import Match, ensure_matches_index, matches_index, store_matches
 from oktalogger.detections.model import MonitorSettings
+from oktalogger.opensearch.errors import OpenSearchRequestError
 from oktalogger.opensearch.transport import call
 from oktalogger.pipeline.window import format_instant
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from opensearchpy import OpenSearch
 
@@ -91,6 +92,21 @@ class Found:
         }
 
 
+class ReplayIncompleteError(OpenSearchRequestError):
+    """OpenSearch refused the searches of some rules. The others were run, and what they found is stored.
+
+    :param found: what the others found
+    :param refusals: what OpenSearch said, by the name of the rule
+    """
+
+    def __init__(self, found: Sequence[Found], refusals: Mapping[str, OpenSearchRequestError]) -> None:
+        listed = "; ".join(f"{name}: {error}" for name, error in refusals.items())
+        total = len(found) + len(refusals)
+        super().__init__(f"{len(refusals)} of {total} rules could not be run, the others were. {listed}")
+        self.found = tuple(found)
+        self.refusals = dict(refusals)
+
+
 def replay(
     client: OpenSearch,
     names: IndexNames,
@@ -103,6 +119,8 @@ def replay(
 ) -> list[Found]:
     """Run detections over a span of time and store what they find. Doing it again stores nothing twice.
 
+    A rule whose search OpenSearch refuses keeps none of the others from being run.
+
     :param client: the client
     :param names: the index names to use
     :param detections: which rules; the disabled ones too
@@ -110,16 +128,37 @@ def replay(
     :param run_id: what the matches say about who found them
     :param settings: as of the monitors
     :return: what each rule found
-    :raises OpenSearchLoadError: where OpenSearch refuses, or stays out of reach
+    :raises ReplayIncompleteError: where OpenSearch refuses some of the searches, once the others were run
+    :raises OpenSearchLoadError: where OpenSearch refuses all else, or stays out of reach
     """
     index = matches_index(names)
     ensure_matches_index(client, index)
-    results = []
+    _show_what_was_just_stored(client, names)
+    results: list[Found] = []
+    refusals: dict[str, OpenSearchRequestError] = {}
     for detection in detections:
-        found, is_cut = find(client, names, detection, span, settings or MonitorSettings())
+        try:
+            found, is_cut = find(client, names, detection, span, settings or MonitorSettings())
+        except OpenSearchRequestError as error:
+            refusals[detection.name] = error
+            continue
         new = store_matches(client, index, detection, found, run_id=run_id, found_at=clock())
         results.append(Found(detection, tuple(found), tuple(new), is_cut))
+    if refusals:
+        raise ReplayIncompleteError(results, refusals)
     return results
+
+
+def _show_what_was_just_stored(client: OpenSearch, names: IndexNames) -> None:
+    # A search sees a document up to `refresh_interval` after it was stored, and nobody may look at this span again.
+    call(
+        client,
+        "POST",
+        f"/{names.alias}/_refresh",
+        doing="while making what was just loaded visible",
+        index=names.alias,
+        params={"ignore_unavailable": "true", "allow_no_indices": "true"},
+    )
 
 
 def find(

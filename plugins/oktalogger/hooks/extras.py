@@ -70,8 +70,8 @@ class Extra:
             return _words(value)
         if self.kind == "object":
             return _object(value)
-        if self.kind == "password" and isinstance(value, dict):
-            return json.dumps(value)  # a JWK, put into the JSON of the extras as it is
+        if self.kind == "password" and isinstance(value, dict | list):
+            return json.dumps(value)  # a JWK or several, put into the JSON of the extras as they are
         if not isinstance(value, str):
             raise ValueError("text")
         if self.kind == "choice" and value.strip().lower() not in self.choices:

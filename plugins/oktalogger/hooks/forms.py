@@ -20,10 +20,31 @@ OKTA_EXTRAS: Final = (
         "private_key",
         "password",
         "Private key",
-        "The service app's private key: a JWK (JSON on one line, as Okta shows it) or PEM; in PEM, \\n may stand for "
-        "an end of line.",
+        "The service app's private key: a JWK (JSON on one line, as Okta shows it), a JWK set, or PEM; in PEM, \\n may "
+        "stand for an end of line. Base64 of any of these will do.",
     ),
-    Extra("key_id", "string", "Key ID", "Id (kid) of that key in Okta; a JWK brings its own."),
+    Extra(
+        "key_id",
+        "string",
+        "Key ID",
+        "Id (kid) of that key in Okta; a JWK brings its own. Of a set, the key to try first.",
+    ),
+    Extra(
+        "fallback_private_key",
+        "password",
+        "Fallback key",
+        "A second private key of the app, tried when Okta refuses the first: while keys are changed.",
+        in_form=False,
+    ),
+    Extra("fallback_key_id", "string", "Fallback key ID", "Id (kid) of the second key in Okta.", in_form=False),
+    Extra(
+        "dpop",
+        "boolean",
+        "DPoP",
+        "true takes only access tokens bound to a key (DPoP). Otherwise DPoP is used where the app demands it.",
+        default=False,
+        in_form=False,
+    ),
     Extra(
         "scopes",
         "list",

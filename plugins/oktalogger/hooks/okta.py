@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import re
 import time
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
 from oktalogger.compat import BaseHook, mask_secret
 from oktalogger.hooks.extras import ConnectionSettingsError, form_widgets, names, read_extras
@@ -16,6 +15,7 @@ from oktalogger.hooks.forms import OKTA_EXTRAS, OKTA_UI
 from oktalogger.okta.auth import PrivateKeyJwtAuth, SswsAuth
 from oktalogger.okta.client import SystemLogClient
 from oktalogger.okta.errors import OktaError
+from oktalogger.okta.key_forms import secret_parts
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,12 +35,15 @@ class OktaConnection:
     :param auth: ``ssws`` or ``private_key_jwt``
     """
 
-    org_url: str
+    org_url: str = field(repr=False)  # people put a password in it, which is refused only later
     auth: str
     token: str | None = field(default=None, repr=False)
     client_id: str | None = None
     private_key: str | None = field(default=None, repr=False)
     key_id: str | None = None
+    fallback_private_key: str | None = field(default=None, repr=False)
+    fallback_key_id: str | None = None
+    dpop: bool = False
     scopes: tuple[str, ...] = ("okta.logs.read",)
     filter: str | None = None
     q: str | None = None
@@ -154,6 +157,10 @@ class OktaHook(BaseHook):
             settings.client_id or "",
             settings.private_key or "",
             key_id=settings.key_id,
+            fallback_key=settings.fallback_private_key,
+            fallback_key_id=settings.fallback_key_id,
+            dpop=settings.dpop,
+            on_token=mask_secret,
             scopes=settings.scopes,
             allow_http=settings.allow_http,
         )
@@ -168,10 +175,12 @@ def read_okta_connection(conn: Any) -> OktaConnection:
     conn_id = conn.conn_id
     values, unknown = read_extras(conn_id, conn.extra_dejson, OKTA_EXTRAS)
     token = (conn.password or "").strip() or None
-    key = values.pop("private_key", None)
-    for secret in (token, urlsplit(values.get("proxy", "")).password, *_secret_parts(key)):
-        if secret:
-            mask_secret(secret)
+    key = values.get("private_key")
+    secrets = [token, *proxy_secrets(values.get("proxy"))]
+    for one in (key, values.get("fallback_private_key")):
+        secrets += secret_parts(one) if one else []
+    for secret in filter(None, secrets):
+        mask_secret(secret)
     if unknown:
         # Nobody else reads connections of this type, so this is a slip of the pen, and a filter or `verify` with a
         # slip in it would quietly do something else than was meant.
@@ -179,6 +188,8 @@ def read_okta_connection(conn: Any) -> OktaConnection:
             f"The connection `{conn_id}` has extras that mean nothing here: {', '.join(unknown)}. "
             f"There are: {names(OKTA_EXTRAS)}."
         )
+    if "proxy" in values:
+        _check_proxy(conn_id, values["proxy"])
     auth = values.pop("auth", None) or ("private_key_jwt" if key else "ssws")
     if auth == "ssws" and token is None:
         raise ConnectionSettingsError(
@@ -188,9 +199,38 @@ def read_okta_connection(conn: Any) -> OktaConnection:
     if auth == "private_key_jwt" and not (key and values.get("client_id")):
         missing = "private_key" if values.get("client_id") else "client_id"
         raise ConnectionSettingsError(f"The connection `{conn_id}` logs in by private_key_jwt but has no `{missing}`.")
-    return OktaConnection(
-        org_url=_org_url(conn), auth=auth, token=token, private_key=_unfolded(key) if key else None, **values
-    )
+    return OktaConnection(org_url=_org_url(conn), auth=auth, token=token, **values)
+
+
+def proxy_secrets(proxy: str | None) -> list[str]:
+    """Return the password in a proxy's address, as it is written there and as it is meant.
+
+    :param proxy: the address, with or without scheme; one that cannot be read counts as secret as a whole
+    """
+    if not proxy:
+        return []
+    try:
+        password = _split_proxy(proxy).password
+    except ValueError:
+        return [proxy]
+    return sorted({password, unquote(password)}) if password else []
+
+
+def _check_proxy(conn_id: str, proxy: str) -> None:
+    try:
+        usable = bool(_split_proxy(proxy).hostname) and _split_proxy(proxy).port != 0
+    except ValueError:
+        usable = False
+    if not usable:
+        # Without the address: its password may be anywhere in what cannot be read.
+        raise ConnectionSettingsError(
+            f"The extra `proxy` of the connection `{conn_id}` is no address: it reads like "
+            "http://user:password@proxy.example.com:3128, with %-codes for what is special in user and password."
+        )
+
+
+def _split_proxy(proxy: str) -> SplitResult:
+    return urlsplit(proxy if "://" in proxy else f"http://{proxy}")
 
 
 def _org_url(conn: Any) -> str:
@@ -203,28 +243,3 @@ def _org_url(conn: Any) -> str:
         # `okta://host` in an environment variable, and `https` in the field that Airflow calls schema.
         host = f"{conn.schema if conn.schema in ('http', 'https') else 'https'}://{host}"
     return f"{host}:{conn.port}" if conn.port and not re.search(r":\d+$", host) else host
-
-
-def _unfolded(key: str) -> str:
-    """Give a PEM key its lines back, which a form or an environment variable took from it."""
-    match = re.search(r"(-----BEGIN [A-Z ]+-----)(.*?)(-----END [A-Z ]+-----)", key.replace("\\n", "\n"), re.DOTALL)
-    if not match:
-        return key
-    body = "\n".join(match[2].split())
-    return f"{match[1]}\n{body}\n{match[3]}\n"
-
-
-def _secret_parts(key: str | None) -> list[str]:
-    """Return what of a key must never be seen: a log may show it whole, or line by line, or one number of a JWK."""
-    if not key:
-        return []
-    parts = [key]
-    try:
-        jwk = json.loads(key)
-    except ValueError:
-        lines = _unfolded(key).splitlines()
-        # A short last line is no secret by itself, and masking it would black out innocent words.
-        return parts + [line for line in lines if not line.startswith("-----") and len(line) >= 16]
-    if isinstance(jwk, dict):
-        parts += [str(jwk[name]) for name in ("d", "p", "q", "dp", "dq", "qi") if jwk.get(name)]
-    return parts

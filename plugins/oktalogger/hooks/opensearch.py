@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import re
 import time
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 from oktalogger.compat import BaseHook, mask_secret
@@ -50,6 +50,7 @@ class OpenSearchHook(BaseHook):
     Making the hook reads nothing and connects nowhere.
 
     :param opensearch_conn_id: Airflow connection to OpenSearch
+    :param role_arn: IAM role to assume with the credentials that the connection leads to, where it logs in by SigV4
     :param sleep: waits between requests; an operator gives one that ends when its task is killed
     """
 
@@ -59,10 +60,16 @@ class OpenSearchHook(BaseHook):
     hook_name = "OpenSearch"
 
     def __init__(
-        self, opensearch_conn_id: str = default_conn_name, *, sleep: Callable[[float], None] = time.sleep, **kwargs: Any
+        self,
+        opensearch_conn_id: str = default_conn_name,
+        *,
+        role_arn: str | None = None,
+        sleep: Callable[[float], None] = time.sleep,
+        **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.opensearch_conn_id = opensearch_conn_id
+        self.role_arn = role_arn
         self._sleep = sleep
 
     @cached_property
@@ -79,7 +86,7 @@ class OpenSearchHook(BaseHook):
                 ", ".join(odd),
                 names(OPENSEARCH_EXTRAS),
             )
-        return _settings(conn, values), values
+        return _settings(conn, values, self.role_arn), values
 
     @cached_property
     def settings(self) -> OpenSearchSettings:
@@ -127,10 +134,20 @@ class OpenSearchHook(BaseHook):
         """Id of the index pattern there, where the connection has one."""
         return self._connection[1].get("dashboards_index_pattern")
 
+    @property
+    def serverless(self) -> bool:
+        """Whether this is a collection of Amazon OpenSearch Serverless."""
+        return getattr(self.settings.http_auth, "service", None) == "aoss"
+
     def test_connection(self) -> tuple[bool, str]:
         """Ask the cluster who it is and say in a sentence how that went, and what to do where it did not go well."""
+        doing = "while testing the connection"
         try:
-            answer = call(self.client, "GET", "/", doing="while testing the connection", sleep=self._sleep)
+            if self.serverless:
+                # It has no `GET /`.
+                call(self.client, "GET", "/_cat/indices", doing=doing, params={"format": "json"}, sleep=self._sleep)
+                return True, f"OpenSearch Serverless answers at {self.settings.url}."
+            answer = call(self.client, "GET", "/", doing=doing, sleep=self._sleep)
         except (OpenSearchLoadError, ConnectionSettingsError) as error:
             return False, str(error)
         version = answer.get("version", {}) if isinstance(answer, dict) else {}
@@ -142,7 +159,7 @@ class OpenSearchHook(BaseHook):
         return True, f"OpenSearch {version.get('number')} answers at {self.settings.url}."
 
 
-def _settings(conn: Any, values: dict[str, Any]) -> OpenSearchSettings:
+def _settings(conn: Any, values: dict[str, Any], role_arn: str | None) -> OpenSearchSettings:
     host, port, secure, allow_http = _address(conn, values)
     amazon = _AMAZON_HOST.search(host.lower())
     auth = values.get("auth") or _default_auth(conn, values, amazon is not None)
@@ -152,7 +169,7 @@ def _settings(conn: Any, values: dict[str, Any]) -> OpenSearchSettings:
             raise ConnectionSettingsError(f"The connection `{conn.conn_id}` needs login and password for auth=basic.")
         login = {"username": conn.login, "password": conn.password}
     elif auth == "sigv4":
-        login = {"http_auth": _sigv4(conn.conn_id, values, amazon)}
+        login = {"http_auth": _sigv4(conn.conn_id, values, amazon, role_arn)}
     elif auth == "certificate" and not values.get("client_cert"):
         raise ConnectionSettingsError(f"The connection `{conn.conn_id}` needs `client_cert` for auth=certificate.")
     return OpenSearchSettings(
@@ -198,7 +215,7 @@ def _default_auth(conn: Any, values: dict[str, Any], is_amazon: bool) -> str:
     return "none"
 
 
-def _sigv4(conn_id: str, values: dict[str, Any], amazon: re.Match[str] | None) -> Any:
+def _sigv4(conn_id: str, values: dict[str, Any], amazon: re.Match[str] | None, role_arn: str | None) -> Any:
     """Return a signer that asks for the credentials at each request, so that they may be renewed under way."""
     region = values.get("region") or (amazon["region"] if amazon else None)
     service = values.get("service") or (amazon["service"] if amazon else "es")
@@ -218,10 +235,27 @@ def _sigv4(conn_id: str, values: dict[str, Any], amazon: re.Match[str] | None) -
     aws_hook: AwsGenericHook[Any] = AwsGenericHook(
         aws_conn_id=values.get("aws_conn_id"), region_name=region, client_type="sts"
     )
-    credentials = aws_hook.get_session(region_name=region).get_credentials()
+    session = aws_hook.get_session(region_name=region)
+    credentials = session.get_credentials()
+    if credentials is not None and role_arn is not None:
+        credentials = _assumed(session, credentials, role_arn, region)
     if credentials is None:
         raise ConnectionSettingsError(
             f"The connection `{conn_id}` logs in by sigv4, but there are no AWS credentials here: give the worker a "
             "role, or name an AWS connection in the extra `aws_conn_id`."
         )
     return Urllib3AWSV4SignerAuth(credentials, region, service)
+
+
+def _assumed(session: Any, credentials: Any, role_arn: str, region: str) -> Any:
+    """Return credentials of another role, which are asked for at the first request and renewed before they expire."""
+    from botocore.credentials import AssumeRoleCredentialFetcher, DeferredRefreshableCredentials
+
+    fetcher = AssumeRoleCredentialFetcher(
+        # The regional endpoint: within a VPC it may be the only one that can be reached.
+        client_creator=partial(session.client, region_name=region),
+        source_credentials=credentials,
+        role_arn=role_arn,
+        extra_args={"RoleSessionName": "oktalogger"},
+    )
+    return DeferredRefreshableCredentials(refresh_using=fetcher.fetch_credentials, method="assume-role")

@@ -19,7 +19,10 @@ from oktalogger.okta.transport import Reply, describe
 ApiError = TypeVar("ApiError", bound=errors.OktaApiError)
 
 LOGIN_ADVICE = "Check the credentials in the connection."
-_DPOP_ADVICE = "The app demands DPoP: turn off 'Require Demonstrating Proof of Possession' on the app's page."
+_DPOP_ADVICE = (
+    "A proof holds the time and the address that was asked: check this machine's clock, and that no proxy on the way "
+    "gives Okta another host name than the connection's."
+)
 _SCOPE_ADVICE = "Grant the app the scope okta.logs.read on its page in the Admin Console (tab Okta API Scopes)."
 _ROLE_ADVICE = (
     "Give the admin who made the token, or the app, an admin role that may read the System Log (Read-only "
@@ -88,6 +91,11 @@ def is_invalid_token(reply: Reply) -> bool:
     return reply.status == 401 and envelope_of(reply).code in (None, "E0000011", "invalid_token")
 
 
+def nonce_asked_for(reply: Reply) -> bool:
+    """Return whether an answer refuses a DPoP proof for want of a nonce, and gives one (RFC 9449, sections 8 and 9)."""
+    return reply.status in (400, 401) and "DPoP-Nonce" in reply.headers and envelope_of(reply).code == "use_dpop_nonce"
+
+
 def protocol_error(reply: Reply, kind: str, about: str = "") -> errors.OktaProtocolError:
     """Return the error for an answer that is not Okta's at all.
 
@@ -105,8 +113,8 @@ def _refusal(reply: Reply, envelope: Envelope, about: str, login_advice: str) ->
     if code in _SCOPE_CODES:
         return _api_error(errors.OktaScopeError, "A scope is missing", reply, envelope, about, _SCOPE_ADVICE)
     if code in _DPOP_CODES or "DPoP proof" in envelope.summary:
-        what = "Okta asks for a DPoP proof"
-        return _api_error(errors.OktaAuthenticationError, what, reply, envelope, about, _DPOP_ADVICE)
+        advice = _DPOP_ADVICE + _clock_advice(reply)
+        return _api_error(errors.OktaAuthenticationError, "Okta refuses the DPoP proof", reply, envelope, about, advice)
     if reply.status == 401 or code in _LOGIN_CODES:
         advice = login_advice + _clock_advice(reply)
         return _api_error(errors.OktaAuthenticationError, "Okta refuses the login", reply, envelope, about, advice)

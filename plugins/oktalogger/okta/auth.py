@@ -1,36 +1,39 @@
-"""How we log in to Okta: an API token, or OAuth 2.0 with a signed assertion (``private_key_jwt``).
+"""How we log in to Okta: an API token, or OAuth 2.0 with a signed assertion (``private_key_jwt``), with DPoP or not.
 
-Sources: Okta, "Create an API token"; "Implement OAuth for Okta with a service app" (claims, lifetimes, algorithms).
+Sources: Okta, "Create an API token"; "Implement OAuth for Okta with a service app"; "Configure OAuth 2.0 Demonstrating
+Proof-of-Possession"; RFC 9449.
 """
 
 from __future__ import annotations
 
+import enum
 import re
 import threading
 import time
-import uuid
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
-import jwt
-import msgspec
 from requests.auth import AuthBase
 
-from oktalogger.okta.answers import error_of, is_invalid_token, protocol_error
+from oktalogger.okta.answers import is_invalid_token, nonce_asked_for
 from oktalogger.okta.errors import OktaConfigurationError
-from oktalogger.okta.keys import SigningKey, load_signing_key
+from oktalogger.okta.grants import NONCE_HEADER, AccessToken, TokenEndpoint
+from oktalogger.okta.keys import known_apart, load_signing_keys
 from oktalogger.okta.origin import org_origin
 from oktalogger.okta.transport import Reply, Transport
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
 
     from requests import PreparedRequest
 
-_TOKEN_PATH = "/oauth2/v1/token"  # noqa: S105 (a path)
-_ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
-_ASSERTION_SECONDS = 300  # Okta allows an hour; short, because one is made for each use
-_RENEW_BEFORE_SECONDS = 300.0
+    from oktalogger.okta.key_forms import KeyMaterial
+
+
+class Remedy(enum.Enum):
+    """What may help a request that was refused: sending it again at once, logged in anew."""
+
+    NEW_TOKEN = enum.auto()
+    NEW_PROOF = enum.auto()
 
 
 class OktaAuth(AuthBase):
@@ -44,9 +47,9 @@ class OktaAuth(AuthBase):
         :raises OktaConfigurationError: when this login belongs to another org than the client.
         """
 
-    def can_renew_after(self, reply: Reply) -> bool:
-        """Take note of an answer; return whether the same request, logged in anew, may succeed."""
-        return False
+    def heed(self, reply: Reply) -> Remedy | None:
+        """Take note of an answer; return what may help if the same request is sent again, which logs in anew."""
+        return None
 
 
 class SswsAuth(OktaAuth):
@@ -77,27 +80,26 @@ class SswsAuth(OktaAuth):
         return request
 
 
-@dataclass(frozen=True, slots=True, repr=False)
-class _AccessToken:
-    value: str
-    expires: float  # by the auth's clock
-
-
 class PrivateKeyJwtAuth(OktaAuth):
     """An OAuth 2.0 service app that proves itself with its private key. For several threads at once.
 
     The access token lives an hour; it is fetched with the first request, renewed before it expires, and once more
-    when Okta says that it is not valid.
+    when Okta says that it is not valid. An app that demands DPoP is noticed: its tokens are bound to a key that is made
+    here anew for each token, and every request carries a proof of its own.
 
     :param org_url: the org's address; the token is asked from its own authorization server.
     :param client_id: the app's client id.
-    :param private_key: the app's private key: PEM text, or a JWK as mapping or JSON text; RSA or EC.
-    :param key_id: the key's id (``kid``) on the app's page; a JWK's own by default.
+    :param private_key: the app's private key, or several, in any form of :mod:`oktalogger.okta.key_forms`.
+    :param key_id: the key's id (``kid``) on the app's page; a JWK's own by default. Of several, the one to try first.
+    :param fallback_key: a further key, tried when Okta refuses those before it.
+    :param fallback_key_id: its id.
     :param scopes: what to ask for.
+    :param dpop: take no token that is not bound to a key.
     :param allow_http: accept ``http`` for a host that is not this machine.
+    :param on_token: told of each access token before its first use, so that logs can hide it.
     :param clock: seconds that only ever grow.
-    :param wall_clock: seconds since the epoch, for the assertion's claims.
-    :raises OktaConfigurationError: when the key cannot be used, or something is missing.
+    :param wall_clock: seconds since the epoch, for the claims.
+    :raises OktaConfigurationError: when a key cannot be used, or something is missing.
     """
 
     advice = (
@@ -109,24 +111,41 @@ class PrivateKeyJwtAuth(OktaAuth):
         self,
         org_url: str,
         client_id: str,
-        private_key: str | Mapping[str, Any],
+        private_key: KeyMaterial,
         *,
         key_id: str | None = None,
+        fallback_key: KeyMaterial | None = None,
+        fallback_key_id: str | None = None,
         scopes: Sequence[str] = ("okta.logs.read",),
+        dpop: bool = False,
         allow_http: bool = False,
+        on_token: Callable[[str], None] | None = None,
         clock: Callable[[], float] = time.monotonic,
         wall_clock: Callable[[], float] = time.time,
     ) -> None:
         self._origin = org_origin(org_url, allow_http=allow_http)
-        self._client_id = client_id.strip()
-        if not self._client_id:
+        client_id = client_id.strip()
+        if not client_id:
             raise OktaConfigurationError("The client id is empty: put it into the connection.")
-        self._key: SigningKey = load_signing_key(private_key, key_id=key_id)
-        self._scopes = tuple(scopes)
+        keys = load_signing_keys(private_key, key_id=key_id)
+        if fallback_key:
+            keys = known_apart((*keys, *load_signing_keys(fallback_key, key_id=fallback_key_id)))
+        self._endpoint = TokenEndpoint(
+            self._origin,
+            client_id,
+            keys,
+            scopes,
+            bound=dpop,
+            advice=self.advice,
+            clock=clock,
+            wall_clock=wall_clock,
+        )
+        self._on_token = on_token
         self._clock = clock
         self._wall_clock = wall_clock
         self._transport: Transport | None = None
-        self._token: _AccessToken | None = None
+        self._token: AccessToken | None = None
+        self._nonce: str | None = None  # of the System Log; the token endpoint has its own
         self._lock = threading.Lock()
 
     def connect(self, transport: Transport) -> None:
@@ -138,66 +157,38 @@ class PrivateKeyJwtAuth(OktaAuth):
         self._transport = transport
 
     def __call__(self, request: PreparedRequest) -> PreparedRequest:
-        """Sign a request with a token that is still valid for some minutes.
+        """Sign a request with a token that is still valid for some minutes, and with a proof where it is bound.
 
         :raises OktaError: when Okta gives no token.
         """
         with self._lock:
             if self._token is None or self._clock() >= self._token.expires:
-                self._token = self._fetch()
-            request.headers["Authorization"] = _bearer(self._token)
-            return request
+                self._token = self._endpoint.fetch(self._transport or Transport(self._origin))
+                if self._on_token is not None:
+                    self._on_token(self._token.value)
+            token, nonce = self._token, self._nonce
+        request.headers["Authorization"] = token.authorization
+        if token.key is not None:
+            request.headers["DPoP"] = token.key.proof(
+                request.method or "",
+                request.url or "",
+                access_token=token.value,
+                nonce=nonce,
+                now=self._wall_clock(),
+            )
+        return request
 
-    def can_renew_after(self, reply: Reply) -> bool:
-        """Forget the token when the answer says that it is not valid."""
-        if not is_invalid_token(reply):
-            return False
+    def heed(self, reply: Reply) -> Remedy | None:
+        """Keep the nonce that an answer gives, and forget a token that it calls invalid."""
         with self._lock:
+            nonce = reply.headers.get(NONCE_HEADER)
+            if nonce and "DPoP" in reply.request.headers:
+                self._nonce = nonce
+                if nonce_asked_for(reply):
+                    return Remedy.NEW_PROOF
+            if not is_invalid_token(reply):
+                return None
             # Another thread may have renewed it already.
-            if self._token and reply.request.headers.get("Authorization") == _bearer(self._token):
+            if self._token and reply.request.headers.get("Authorization") == self._token.authorization:
                 self._token = None
-        return True
-
-    def _fetch(self) -> _AccessToken:
-        transport = self._transport or Transport(self._origin)
-        about = f"access token for client {self._client_id}"
-        form = {
-            "grant_type": "client_credentials",
-            "scope": " ".join(self._scopes),
-            "client_assertion_type": _ASSERTION_TYPE,
-            "client_assertion": self._assertion(),
-        }
-        asked = self._clock()
-        reply = transport.send("POST", self._origin + _TOKEN_PATH, data=form, about=about)
-        if reply.status != 200:
-            raise error_of(reply, about=about, login_advice=self.advice)
-        try:
-            grant = msgspec.json.decode(reply.body, type=_Grant)
-        except msgspec.DecodeError as error:
-            raise protocol_error(reply, "something that holds no access token", about) from error
-        # A token is used until some minutes before its end; a short-lived one until half its life.
-        return _AccessToken(
-            grant.access_token, asked + max(grant.expires_in - _RENEW_BEFORE_SECONDS, grant.expires_in / 2)
-        )
-
-    def _assertion(self) -> str:
-        now = int(self._wall_clock())
-        claims = {
-            "iss": self._client_id,
-            "sub": self._client_id,
-            "aud": self._origin + _TOKEN_PATH,
-            "iat": now,
-            "exp": now + _ASSERTION_SECONDS,
-            "jti": str(uuid.uuid4()),  # Okta refuses an assertion that it has seen
-        }
-        headers = {"kid": self._key.key_id} if self._key.key_id else None
-        return jwt.encode(claims, self._key.key, algorithm=self._key.algorithm, headers=headers)
-
-
-def _bearer(token: _AccessToken) -> str:
-    return f"Bearer {token.value}"
-
-
-class _Grant(msgspec.Struct):
-    access_token: str
-    expires_in: float = 3600.0
+            return Remedy.NEW_TOKEN

@@ -3,6 +3,10 @@
 Okta counts requests per org (or token) and minute, shares the bucket among everything that the company runs, and
 reports using it up as a violation. There is no coordinator between workers: each task goes by the headers of its own
 responses, which show what everybody together has left.
+
+A row of tasks keeps to one share without knowing of each other: one that begins within a minute takes the part of its
+share that goes with the rest of that minute, and one that ends within a minute keeps its place for as long as the
+requests that it made would take at the pace of the share.
 """
 
 from __future__ import annotations
@@ -16,6 +20,7 @@ from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from datetime import datetime
 
     from oktalogger.okta.rate import RateLimit
 
@@ -24,6 +29,8 @@ log = logging.getLogger(__name__)
 # The reset is told in whole seconds, and several tasks must not return in the same instant.
 _MARGIN_SECONDS: Final = 1.0
 _JITTER_SECONDS: Final = 2.0
+# Okta, "Rate limits overview": the count is typically begun anew every 60 seconds.
+_MINUTE: Final = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +43,7 @@ class Share:
         importance always finds room. One request always stays, whatever this says
     :param tasks: how many tasks of all kinds may ask at once: as many requests stay as well, because each of the others
         may have one on its way that this task's last answer did not yet show
-    :param paced: whether short tasks follow one another: see :meth:`RateBudget.rest`
+    :param paced: whether tasks follow one another in a row that keeps to the share as a whole
     :raises ValueError: where a number is out of its range
     """
 
@@ -52,9 +59,13 @@ class Share:
                 f"{self} is no share: part lies over 0 up to 1, among and tasks are 1 or more, reserve 0 up to 1"
             )
 
+    def exact(self, limit: int) -> float:
+        """Return the requests a minute that this task may make, on the average."""
+        return limit * self.part / self.among
+
     def allowance(self, limit: int) -> int:
-        """Return the requests a minute that this task may make, at least one."""
-        return max(1, math.floor(limit * self.part / self.among))
+        """Return the whole requests in that, at least one."""
+        return max(1, math.floor(self.exact(limit)))
 
     def floor(self, limit: int) -> int:
         """Return how many requests must be left after one of ours."""
@@ -86,9 +97,13 @@ class RateBudget:
         self._jitter = jitter
         self._limit = 0
         self._remaining = 0
+        self._reset: datetime | None = None
         self._ends = -math.inf
+        self._quota = 1
+        self._carried = 0.5  # the part of a request that earlier minutes left; a half rounds to the nearest
         self._used = 0
-        self._began = 0.0
+        self._asked = 0.0
+        self._began = 0.0  # since when the requests counted in `_used` are made, at the pace of the share
         self.remaining: int | None = None
         self.waits = 0
 
@@ -104,26 +119,23 @@ class RateBudget:
                 self._remaining,
                 self._limit,
                 self._used,
-                self._share.allowance(self._limit),
+                self._quota,
             )
             self.waits += 1
             self._sleep(seconds)
-        if self._clock() >= self._ends:
+        self._asked = self._clock()
+        if self._asked >= self._ends:
             self._used = 0
-        if self._used == 0:
-            self._began = self._clock()
         self._used += 1
 
     def after_response(self, rate_limit: RateLimit | None) -> None:
         """Take note of what is left. Numbers of a concurrency violation say nothing about the bucket."""
         if rate_limit is None or rate_limit.is_concurrency:
             return
-        now = self._clock()
-        ends = now + rate_limit.seconds_left
-        if self._ends <= now:
-            # The count of a new minute begins with the request that brought this answer.
-            self._used = 1
-        self._limit, self._remaining, self._ends = rate_limit.limit, rate_limit.remaining, ends
+        if self._reset is None or rate_limit.reset > self._reset:
+            self._open(rate_limit)
+        self._limit, self._remaining = rate_limit.limit, rate_limit.remaining
+        self._ends = self._clock() + rate_limit.seconds_left
         self.remaining = rate_limit.remaining
 
     def rest(self) -> None:
@@ -142,13 +154,26 @@ class RateBudget:
         elif not self._share.paced:
             return
         else:
-            pace = 60.0 * self._used / self._share.allowance(self._limit)
-            seconds = min(until_reset, pace - (now - self._began))
+            pace = _MINUTE * self._used / self._share.exact(self._limit)
+            seconds = min(until_reset, self._began + pace - now)
         if seconds > 0:
             log.info("Keeping the place for %.0f s more, so that the next task finds Okta's rate limit open.", seconds)
             self.waits += 1
             self._sleep(seconds)
 
+    def _open(self, rate_limit: RateLimit) -> None:
+        """Begin a new minute of Okta's, whose first request of ours was the one just answered."""
+        left = min(_MINUTE, rate_limit.seconds_left)
+        exact = self._share.exact(rate_limit.limit)
+        self._began = self._clock() + left - _MINUTE
+        if self._reset is None and self._share.paced:
+            # What the task before this one used of this minute is not known: its part of it is.
+            exact *= left / _MINUTE
+            self._began = self._asked
+        self._reset = rate_limit.reset
+        self._used = 1
+        self._quota = max(1, math.floor(exact + self._carried))
+        self._carried = min(1.0, max(0.0, exact + self._carried - self._quota))
+
     def _may_ask(self) -> bool:
-        within_share = self._used < self._share.allowance(self._limit)
-        return within_share and self._remaining - 1 >= self._share.floor(self._limit)
+        return self._used < self._quota and self._remaining - 1 >= self._share.floor(self._limit)

@@ -11,7 +11,7 @@ from urllib.parse import quote, urlencode
 
 from oktalogger.okta import rate
 from oktalogger.okta.answers import LOGIN_ADVICE, events_of
-from oktalogger.okta.auth import OktaAuth
+from oktalogger.okta.auth import OktaAuth, Remedy
 from oktalogger.okta.errors import OktaCursorError, OktaError, OktaPageLimitError, OktaRequestError
 from oktalogger.okta.links import next_link
 from oktalogger.okta.origin import org_origin
@@ -100,6 +100,7 @@ class Page:
     :param requests: requests that the page cost, retries included.
     :param waited_seconds: seconds waited before the page came, in retries and at the gate.
     :param note: what was unusual about the way that paging went on or ended here.
+    :param answered_at: Okta's own time of the answer, in whole seconds; None where it names none.
     """
 
     number: int
@@ -112,6 +113,7 @@ class Page:
     requests: int
     waited_seconds: float
     note: str | None = None
+    answered_at: datetime | None = None
 
 
 @dataclass(slots=True)
@@ -251,6 +253,7 @@ class SystemLogClient:
             requests=cost.requests,
             waited_seconds=cost.waited_seconds,
             note=step.note,
+            answered_at=rate.date_of(reply.headers),
         )
 
     def _patient_answer(self, url: str, cost: _Cost, *, about: str) -> tuple[Reply, list[msgspec.Raw]]:
@@ -266,16 +269,21 @@ class SystemLogClient:
             raise
 
     def _answer(self, url: str, cost: _Cost, *, about: str) -> tuple[Reply, list[msgspec.Raw]]:
-        """Make one attempt, and at once a second one where a new login can help."""
+        """Make one attempt, and at once another where a new token, or a new proof of its key, can help."""
         reply = self._exchange(url, cost, about=about)
-        advice = LOGIN_ADVICE
-        if isinstance(self._auth, OktaAuth):
-            advice = self._auth.advice
-            if not cost.login_renewed and self._auth.can_renew_after(reply):
+        if not isinstance(self._auth, OktaAuth):
+            return reply, events_of(reply, about=about, login_advice=LOGIN_ADVICE)
+        proof_renewed = False
+        while remedy := self._auth.heed(reply):
+            if remedy is Remedy.NEW_TOKEN and not cost.login_renewed:
                 cost.login_renewed = True
                 log.info("Okta refused the access token (%s %s): getting a new one.", reply.status, reply.request_id)
-                reply = self._exchange(url, cost, about=about)
-        return reply, events_of(reply, about=about, login_advice=advice)
+            elif remedy is Remedy.NEW_PROOF and not proof_renewed:
+                proof_renewed = True
+            else:
+                break
+            reply = self._exchange(url, cost, about=about)
+        return reply, events_of(reply, about=about, login_advice=self._auth.advice)
 
     def _exchange(self, url: str, cost: _Cost, *, about: str) -> Reply:
         began = self._clock()

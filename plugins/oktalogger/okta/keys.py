@@ -1,8 +1,7 @@
-"""The private key of an OAuth app, in whichever form people have it: PEM or JWK, RSA or EC."""
+"""The private keys of an OAuth app: checked, each with its algorithm and the id under which Okta knows it."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,10 +10,11 @@ import jwt
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
-from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from cryptography.hazmat.primitives.serialization import load_der_private_key, load_pem_private_key
 from jwt.algorithms import ECAlgorithm, RSAAlgorithm
 
 from oktalogger.okta.errors import OktaConfigurationError
+from oktalogger.okta.key_forms import KeyForm, KeyMaterial, key_forms
 
 PrivateKey = RSAPrivateKey | EllipticCurvePrivateKey
 
@@ -31,42 +31,49 @@ class SigningKey:
     algorithm: str
     key_id: str | None
 
+    def __str__(self) -> str:
+        """Name the key in a sentence."""
+        return f"key {self.key_id}" if self.key_id else "key without an id"
 
-def load_signing_key(private_key: str | Mapping[str, Any], *, key_id: str | None = None) -> SigningKey:
-    r"""Return the key that signs, checked. No message shows any of it.
 
-    :param private_key: PEM text (line ends may be written ``\\n``, as in environment variables), a JWK, or a key set
-        of one, as mapping or JSON text.
-    :param key_id: the ``kid``; a JWK's own by default.
+def load_signing_keys(material: KeyMaterial, *, key_id: str | None = None) -> tuple[SigningKey, ...]:
+    """Return the keys that sign, checked, the one to try first in front. No message shows any of them.
+
+    :param material: one key, or a set of JWKs, in any form of :mod:`oktalogger.okta.key_forms`.
+    :param key_id: the ``kid``; a JWK's own by default. Of several keys, the one to try first.
     :raises OktaConfigurationError: when there is no usable private key in it.
     """
-    jwk = _jwk_of(private_key)
-    key, algorithms = _checked(_from_pem(str(private_key)) if jwk is None else _from_jwk(jwk))
-    named = jwk or {}
+    keys = tuple(_signing_key(form) for form in key_forms(material))
+    key_id = (key_id or "").strip() or None
+    if len(keys) == 1:
+        return (SigningKey(keys[0].key, keys[0].algorithm, key_id or keys[0].key_id),)
+    ids = [key.key_id for key in known_apart(keys)]
+    if key_id and key_id not in ids:
+        raise OktaConfigurationError(f"The key id {key_id!r} is that of no key in the set: {', '.join(map(str, ids))}.")
+    return tuple(sorted(keys, key=lambda key: key_id is not None and key.key_id != key_id))
+
+
+def known_apart(keys: tuple[SigningKey, ...]) -> tuple[SigningKey, ...]:
+    """Return the keys, if each has an id of its own.
+
+    :raises OktaConfigurationError: where one has none, or two have the same.
+    """
+    ids = [key.key_id for key in keys]
+    if None in ids or len(set(ids)) < len(ids):
+        raise OktaConfigurationError(
+            f"The connection has {len(keys)} private keys, so each needs an id (kid) of its own, as the app's page in "
+            "Okta shows it: Okta knows them apart by it."
+        )
+    return keys
+
+
+def _signing_key(form: KeyForm) -> SigningKey:
+    key, algorithms = _checked(_from_jwk(form) if isinstance(form, Mapping) else _from_text(form))
+    named = form if isinstance(form, Mapping) else {}
     algorithm = named.get("alg") or algorithms[0]
     if algorithm not in algorithms:
         raise OktaConfigurationError(f"The private key says 'alg' {algorithm!r}; Okta takes {', '.join(algorithms)}.")
-    return SigningKey(key, algorithm, (key_id or "").strip() or named.get("kid"))
-
-
-def _jwk_of(private_key: str | Mapping[str, Any]) -> Mapping[str, Any] | None:
-    """Return the JWK, or None when this is no JSON and so must be PEM."""
-    value: Any = private_key
-    if isinstance(value, str):
-        if not value.lstrip().startswith("{"):
-            return None
-        try:
-            value = json.loads(value)
-        except ValueError:
-            # Without the cause: its message quotes the text.
-            raise OktaConfigurationError("The private key begins like a JWK but is no valid JSON.") from None
-    if isinstance(value.get("keys"), list):
-        if len(value["keys"]) != 1:
-            raise OktaConfigurationError(f"The private key is a set of {len(value['keys'])} keys: give the one to use.")
-        value = value["keys"][0]
-    if not isinstance(value, Mapping):
-        raise OktaConfigurationError("The private key is no JWK: a JWK is a JSON object.")
-    return value
+    return SigningKey(key, algorithm, named.get("kid"))
 
 
 def _from_jwk(jwk: Mapping[str, Any]) -> object:
@@ -84,12 +91,11 @@ def _from_jwk(jwk: Mapping[str, Any]) -> object:
         ) from None
 
 
-def _from_pem(text: str) -> object:
-    text = text.replace("\\n", "\n").strip()
-    if "ENCRYPTED" in text.partition("\n\n")[0]:
-        raise OktaConfigurationError("The private key is encrypted: give it without a passphrase.")
+def _from_text(form: str | bytes) -> object:
     try:
-        return load_pem_private_key(text.encode(), password=None)
+        if isinstance(form, bytes):
+            return load_der_private_key(form, password=None)
+        return load_pem_private_key(form.encode(), password=None)
     except (ValueError, TypeError, UnsupportedAlgorithm):
         raise OktaConfigurationError(
             "The private key cannot be read: give it as PEM ('-----BEGIN PRIVATE KEY-----' ...) or as a JWK."

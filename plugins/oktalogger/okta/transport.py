@@ -105,6 +105,7 @@ class Transport:
         *,
         auth: AuthBase | None = None,
         data: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
         about: str = "",
     ) -> Reply:
         """Make one exchange and return the whole answer, whatever its status.
@@ -112,6 +113,7 @@ class Transport:
         :param url: sent exactly as it is.
         :param auth: called with the prepared request, which bears the final URL.
         :param data: a form to post.
+        :param headers: further headers.
         :param about: what the request is for, for the error message.
         :raises OktaForeignLinkError: when the URL leads to another origin; nothing is sent.
         :raises OktaConnectionError: when no whole answer came.
@@ -120,7 +122,7 @@ class Transport:
         if not same_origin(url, self.origin):
             raise OktaForeignLinkError(f"Not sent to {without_user(url)}: tokens go to {self.origin} only.")
         request = requests.PreparedRequest()
-        request.prepare(method, self.origin, headers=self._headers, data=data)
+        request.prepare(method, self.origin, headers={**self._headers, **(headers or {})}, data=data)
         request.url = url  # after prepare(), which would encode it again
         if auth is not None:
             request.prepare_auth(auth, url)

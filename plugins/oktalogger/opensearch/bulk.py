@@ -260,14 +260,15 @@ def _batches(documents: Sequence[Document], max_body_bytes: int) -> Iterator[lis
 
 
 def _body(documents: list[Document]) -> bytes:
-    lines = []
+    lines: list[bytes] = []
     for document in documents:
         source = document.source
         # Valid JSON has newlines between tokens only, where a space is the same; here they would end the document.
         if b"\n" in source:
             source = source.replace(b"\n", b" ")
-        lines.append(b'{"create":{"_id":%b}}\n%b\n' % (msgspec.json.encode(document.id), source))
-    return b"".join(lines)
+        lines += (b'{"create":{"_id":%b}}' % msgspec.json.encode(document.id), source)
+    lines.append(b"")
+    return b"\n".join(lines)
 
 
 def _unusable(document: Document) -> Rejection | None:

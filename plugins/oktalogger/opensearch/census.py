@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 from datetime import UTC, datetime
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+from oktalogger.opensearch.errors import OpenSearchRequestError
 from oktalogger.opensearch.transport import call
 
 if TYPE_CHECKING:
@@ -15,6 +17,8 @@ if TYPE_CHECKING:
 
     from oktalogger.opensearch.names import IndexNames
     from oktalogger.pipeline.window import Window
+
+log = logging.getLogger(__name__)
 
 _PAGE = 10_000
 
@@ -35,9 +39,14 @@ class OpenSearchCensus:
 
         :raises OpenSearchLoadError: where that is refused
         """
-        self._ask(
-            f"/{self._names.alias},{self._names.rejected},{self._names.ledger}/_refresh", "to refresh its indices", None
-        )
+        path = f"/{self._names.alias},{self._names.rejected},{self._names.ledger}/_refresh"
+        try:
+            self._ask(path, "to refresh its indices", None)
+        except OpenSearchRequestError as error:
+            if error.status != 404:
+                raise
+            # Amazon OpenSearch Serverless refreshes by itself only.
+            log.warning("This OpenSearch takes no request to refresh: what was stored within seconds may be missing.")
 
     def events_by_hour(self, org: str, within: Window) -> dict[datetime, int]:
         """Return the number of documents of each hour that has some."""

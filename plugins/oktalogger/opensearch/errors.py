@@ -120,3 +120,19 @@ class IndexBlockedError(OpenSearchLoadError):
 
 class RejectionNotStoredError(OpenSearchLoadError):
     """The index of rejected events refused one: nothing may be dropped, so the load has to stop."""
+
+
+class SetupDocumentsError(OpenSearchLoadError, ValueError):
+    """The roles and role mappings that the setup was given cannot be applied as they are."""
+
+
+class SetupConflictError(OpenSearchLoadError):
+    """A role or a retention policy that oktalogger did not make has a name that oktalogger needs."""
+
+
+class CollectionTypeError(OpenSearchLoadError):
+    """A collection of Amazon OpenSearch Serverless takes no ids, so that nothing could be stored only once."""
+
+
+class RetentionRefusedError(OpenSearchLoadError):
+    """The retention that was asked for would delete months at once, and nobody confirmed that."""

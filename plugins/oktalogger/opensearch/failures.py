@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
 
 from oktalogger.opensearch.errors import (
+    CollectionTypeError,
     IndexBlockedError,
     IndexConflictError,
     IndexMissingError,
@@ -17,18 +20,30 @@ from oktalogger.opensearch.errors import (
     OpenSearchTlsError,
     OpenSearchUnavailableError,
 )
+from oktalogger.opensearch.roles import role_that_allows
+from oktalogger.resources import ResourceError
 
 if TYPE_CHECKING:
     from opensearchpy import exceptions
 
+SETUP_DAG: Final = "okta_opensearch_setup"
+MAPPINGS_API: Final = "/_plugins/_security/api/rolesmapping"
 _LONGEST_REASON = 1000
 # The security plugin: no permissions for [a, b] and User [name=x, backend_roles=[r, s], requestedTenant=null]
 # A permission may itself hold brackets: indices:data/write/bulk[s]
 _NO_PERMISSIONS = re.compile(r"no permissions for \[(?P<permissions>.*?)\](?: and |$)")
 _USER = re.compile(r"User \[name=(?P<name>.*?), backend_roles=\[(?P<roles>.*?)\]")
+# The security plugin's own API: No permission to access REST API: User x with Security roles [a, b] does not have any
+_NO_SECURITY_API = re.compile(r"No permission to access REST API: User (?P<name>.+?) with Security [Rr]oles")
+# botocore, when it could not get the credentials to sign with; it ends in a connection error of opensearch-py.
+_NO_CREDENTIALS = re.compile(r"when calling the (AssumeRole\w*|GetRoleCredentials) operation")
+# Amazon OpenSearch Serverless, collections of the types TIMESERIES and VECTORSEARCH.
+_NO_IDS = "Document ID is not supported in create/index operation request"
+_PLUGIN_MISSING = "no handler found for uri"
 # AWS answers these with 403, before OpenSearch has seen the request.
 _AWS_UNKNOWN = re.compile(
-    r"security token|signature|UnrecognizedClient|InvalidClientTokenId|Missing Authentication|ExpiredToken",
+    r"security token|signature|UnrecognizedClient|InvalidClientTokenId|Missing Authentication|ExpiredToken"
+    r"|Credential should be scoped|x-amz-content-sha256",
     re.IGNORECASE,
 )
 _TLS_FOR_GOOD = re.compile(
@@ -127,6 +142,12 @@ def error_for(failure: Failure, *, doing: str, index: str | None = None) -> Open
         )
     if failure.error_type == "index_closed_exception":
         return IndexBlockedError(f"{head} The index is closed: open it (POST <index>/_open).", **facts)
+    if _NO_IDS in failure.reason:
+        return CollectionTypeError(
+            f"{head} This collection of Amazon OpenSearch Serverless chooses ids itself, so that an event that is "
+            "loaded again would be stored again. Make a collection of the type SEARCH, or take a domain.",
+            **facts,
+        )
     if failure.error_type in _NAME_TAKEN:
         return IndexConflictError(f"{head} {_OTHER_PREFIX}", **facts)
     if _SETTING_OF_OTHERS.search(failure.reason):
@@ -161,6 +182,13 @@ _OTHER_PREFIX = (
 
 def _no_answer(failure: Failure, doing: str, facts: dict[str, Any]) -> OpenSearchLoadError:
     head = f"OpenSearch did not answer when asked {doing} ({failure.error_type}: {failure.reason})."
+    if _NO_CREDENTIALS.search(failure.reason):
+        return OpenSearchAuthenticationError(
+            f"Nothing was asked of OpenSearch: AWS gave no credentials to sign a request with, {doing} "
+            f"({failure.reason}). Let the worker's role assume that role: its own policy "
+            "must allow it, and that role's trust policy as well.",
+            **facts,
+        )
     if "ssl" in f"{failure.error_type} {failure.reason}".lower() and _TLS_FOR_GOOD.search(failure.reason):
         return OpenSearchTlsError(
             f"{head} The server's certificate is not trusted for this host, or the port does not speak TLS: check the "
@@ -188,25 +216,53 @@ def _unblock(failure: Failure) -> str:
 
 
 def _forbidden(failure: Failure, head: str, facts: dict[str, Any]) -> OpenSearchPermissionError:
-    user = _USER.search(failure.reason)
+    user = _USER.search(failure.reason) or _NO_SECURITY_API.search(failure.reason)
     wanted = _NO_PERMISSIONS.search(failure.reason)
     permissions = tuple(filter(None, (part.strip() for part in wanted["permissions"].split(",")))) if wanted else ()
-    roles = tuple(filter(None, (part.strip() for part in user["roles"].split(",")))) if user else ()
+    listed = user.groupdict().get("roles") if user else None
+    roles = tuple(filter(None, (part.strip() for part in listed.split(",")))) if listed else ()
     if user is None:
         advice = (
             "The access policy of the domain, or a proxy, does not let this identity in: allow it there first. "
-            "Then map it to a role of OpenSearch."
+            f"Then map it to a role of OpenSearch (the DAG {SETUP_DAG} does)."
         )
+    elif user.re is _NO_SECURITY_API:
+        advice = f"Only an administrator of OpenSearch may do that, and {user['name']} is none."
     else:
-        who = f"the backend role {' or '.join(roles)}" if roles else f"the user {user['name']}"
-        needed = f" that has {', '.join(permissions)}" if permissions else ""
-        advice = (
-            f"OpenSearch knows the caller as {user['name']}, but no role mapped to it allows this. "
-            f"Map {who} to a role{needed} (Dashboards: Security, Roles, Mapped users; or the roles mapping API)."
-        )
+        advice = _whom_to_map(user["name"], roles, permissions)
     return OpenSearchPermissionError(
         f"{head} {advice}", user=user["name"] if user else None, backend_roles=roles, permissions=permissions, **facts
     )
+
+
+def _whom_to_map(user: str, backend_roles: tuple[str, ...], permissions: tuple[str, ...]) -> str:
+    """Say which role is missing to whom, and the ways to give it."""
+    known = f"OpenSearch knows the caller as {user}, but no role mapped to it allows this."
+    who = f"the backend role {' or '.join(backend_roles)}" if backend_roles else f"the user {user}"
+    if any("index_template/put" in permission for permission in permissions):
+        return (
+            f"{known} The index templates are missing or older than this version of oktalogger, and only the DAG "
+            f"{SETUP_DAG} (or `python -m oktalogger setup`) puts them, with the rights of an administrator: run it. "
+            f"Or map {who} to a role that has {', '.join(permissions)}."
+        )
+    try:
+        role = role_that_allows(permissions)
+    except ResourceError:  # an incomplete installation must not hide what OpenSearch said
+        role = None
+    if role is None:
+        needed = f" that has {', '.join(permissions)}" if permissions else ""
+        return f"{known} Map {who} to a role{needed} (Dashboards: Security, Roles, Mapped users)."
+    member = {"backend_roles": [backend_roles[0]]} if backend_roles else {"users": [user]}
+    return (
+        f"{known} Map {who} to the role {role}, which has {', '.join(permissions)}: run the DAG {SETUP_DAG} (on AWS "
+        "Terraform names who is mapped, and setup_from_airflow = true lets the DAG do it), or as an administrator "
+        f"PUT {MAPPINGS_API}/{role} {msgspec.json.encode(member).decode()}, which replaces whoever is mapped there."
+    )
+
+
+def plugin_missing(error: OpenSearchLoadError) -> bool:
+    """Say whether a request was refused because the plugin that would answer it is not installed."""
+    return _PLUGIN_MISSING in (error.reason or "")
 
 
 def _advice(failure: Failure) -> str:

@@ -70,7 +70,7 @@ _NOT_THE_DOCUMENT_TYPES = frozenset(
 )
 _NOT_THE_DOCUMENT = re.compile(
     r"no write index is defined for alias|pipeline with id \[.*\] does not exist|Number of documents in the index"
-    r"|maximum shards open"
+    r"|maximum shards open|Document ID is not supported"
 )
 
 

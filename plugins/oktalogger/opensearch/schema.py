@@ -130,26 +130,60 @@ def ensure_month(client: OpenSearch, names: IndexNames, index: str) -> bool:
     return _ensure_index(client, names, month_template(names), index)
 
 
+def plan_templates(
+    client: OpenSearch, names: IndexNames, *, shards: int | None = None, replicas: int | None = None
+) -> list[tuple[Template, Outcome]]:
+    """Say what would become of each index template, and change nothing. One request.
+
+    :param client: the client
+    :param names: the names of the deployment
+    :param shards: primary shards of a month to come, as in :func:`ensure_schema`
+    :param replicas: copies of each shard of an index to come, likewise
+    :raises IndexConflictError: where a template of somebody else has a name of ours
+    :raises OpenSearchLoadError: for all else
+    """
+    templates = [
+        month_template(names, shards=shards, replicas=replicas),
+        *(side_template(names, index, replicas=replicas) for index in names.side_indices),
+    ]
+    found = read_templates(client, names)
+    for template in templates:
+        check_template(template, found.get(template.name))
+    return [(template, _outcome(template, found.get(template.name))) for template in templates]
+
+
+def _outcome(template: Template, found: TemplateState | None) -> Outcome:
+    if found is None:
+        return "made"
+    if found.meta.version > template.version:
+        return "newer"
+    if found.meta.version == template.version and _as_asked(template, found):
+        return "unchanged"
+    return "upgraded"
+
+
 def _ensure_template(client: OpenSearch, names: IndexNames, template: Template, found: TemplateState | None) -> Outcome:
     for _ in range(_RACES):
         check_template(template, found)
-        if found is None:
-            if _put_template(client, template, create=True):
-                return "made"
+        outcome = _outcome(template, found)
+        if outcome == "made" and not put_template(client, template, create=True):
             # Another task made it just now, or somebody else did.
             found = read_templates(client, names).get(template.name)
             continue
-        if found.meta.version > template.version:
-            return "newer"
-        if found.meta.version == template.version and _as_asked(template, found):
-            return "unchanged"
-        _put_template(client, template, create=False)
-        return "upgraded"
+        if outcome == "upgraded":
+            put_template(client, template, create=False)
+        return outcome
     raise _lost_races(template.name)
 
 
-def _put_template(client: OpenSearch, template: Template, *, create: bool) -> bool:
-    """PUT it; False where ``create`` was asked for and somebody was faster."""
+def put_template(client: OpenSearch, template: Template, *, create: bool) -> bool:
+    """Put an index template there.
+
+    :param create: only where there is none of its name
+    :return: False where ``create`` was asked for and there is one
+    :raises IndexConflictError: where another template matches the same indices with the same priority
+    :raises OpenSearchLoadError: for all else
+    """
     try:
         call(
             client,

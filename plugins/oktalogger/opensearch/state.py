@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from oktalogger.opensearch.errors import IndexConflictError, IndexMissingError
+from oktalogger.opensearch.errors import IndexConflictError, IndexMissingError, OpenSearchRequestError
 from oktalogger.opensearch.templates import Meta, Template
 from oktalogger.opensearch.transport import call
 
@@ -152,13 +152,19 @@ def check_would_be_ours(client: OpenSearch, template: Template, index: str) -> N
     :raises IndexConflictError: where it would be somebody else's, naming the one that wins
     :raises IndexMissingError: where ours is gone or older; setting up the schema again mends that
     """
-    answer = call(
-        client,
-        "POST",
-        f"/_index_template/_simulate_index/{index}",
-        doing=f"to say which template {index} would be made from",
-        only="template.mappings._meta",
-    )
+    try:
+        answer = call(
+            client,
+            "POST",
+            f"/_index_template/_simulate_index/{index}",
+            doing=f"to say which template {index} would be made from",
+            only="template.mappings._meta",
+        )
+    except OpenSearchRequestError as error:
+        if error.status != 404:
+            raise
+        # Amazon OpenSearch Serverless cannot say; there the index is looked at when it is made, before it is loaded.
+        return
     meta = Meta.of(answer.get("template", {}).get("mappings", {}).get("_meta"))
     if meta.ours and meta.version >= template.version:
         return

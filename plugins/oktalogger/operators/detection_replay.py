@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -10,8 +11,10 @@ from oktalogger.detections.alerting import AlertingClient
 from oktalogger.detections.alerts import mark_notified, pending_alerts
 from oktalogger.detections.cli import UsageError, chosen
 from oktalogger.detections.deployment import monitor_settings
-from oktalogger.detections.matches import matches_index
-from oktalogger.detections.replay import Span, replay, table
+from oktalogger.detections.matches import first_found_in, matches_index
+from oktalogger.detections.messages import about
+from oktalogger.detections.monitor import fresh_minutes
+from oktalogger.detections.replay import ReplayIncompleteError, Span, replay, table
 from oktalogger.detections.replay_report import merge_rows, rows_text, windows_of
 from oktalogger.notifications.channels import notify
 from oktalogger.opensearch.names import IndexNames
@@ -21,6 +24,8 @@ from oktalogger.settings import load_settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+
+    from opensearchpy import OpenSearch
 
     from oktalogger.compat import Context
     from oktalogger.detections.replay import Found
@@ -155,7 +160,8 @@ class DetectionAlertOperator(DetectionOperator):
     Runs the enabled rules over what has just been loaded, and notifies: for clusters without the Alerting plugin.
 
     On a cluster with the plugin it is skipped. Nobody hears of the same events twice; a notification that fails is
-    tried again with the task.
+    tried again with the task. A rule that OpenSearch will not run fails the task, after all others have been run and
+    told of. Cleared, the task looks from its own loads on up to the present.
 
     What has just been loaded is what the assets (Airflow 2: datasets) that started the run say; in a run that somebody
     started, the params ``since`` and ``until``, or the last hour.
@@ -166,7 +172,7 @@ class DetectionAlertOperator(DetectionOperator):
     """
 
     def execute(self, context: Context) -> list[dict[str, Any]]:
-        """Look, notify, and return what was found.
+        """Look, notify, and return what was found that no run before had found: two may look at the same loads.
 
         :raises AirflowSkipException: where the cluster has the Alerting plugin
         :raises AirflowFailException: where no retry can help
@@ -185,27 +191,54 @@ class DetectionAlertOperator(DetectionOperator):
                     "This cluster has no Alerting plugin: detections run here, after each load, and notify by Airflow."
                 )
                 names = IndexNames(settings.index_prefix)
-                rules = [rule for rule in self._detections() if rule.enabled]
-                span = Span(loaded_range(context), by="loaded", historical=False)
-                self.log.info("%d rules over what was loaded in %s.", len(rules), span.window)
-                common = monitor_settings(settings)
-                found = replay(client, names, rules, span, run_id=str(context["run_id"]), settings=common)
-                some = [item for item in found if item.matches]
-                self.log.info("%s", f"\n{table(some)}" if some else "No rule found anything.")
-                self._notify(client, names, some, settings, context)
+                found, incomplete = self._look(client, names, settings, context)
+                self._notify(client, names, found, settings, context)
+                if incomplete is not None:
+                    raise incomplete
+                first = [_first_found(client, matches_index(names), item, str(context["run_id"])) for item in found]
             finally:
                 client.close()
-        return [item.as_dict() for item in some]
+        return [item.as_dict() for item in first if item.matches]
+
+    def _look(
+        self, client: OpenSearch, names: IndexNames, settings: Settings, context: Context
+    ) -> tuple[list[Found], ReplayIncompleteError | None]:
+        rules = [rule for rule in self._detections() if rule.enabled]
+        span = Span(loaded_range(context), by="loaded", historical=False)
+        self.log.info("%d rules over what was loaded in %s.", len(rules), span.window)
+        common = monitor_settings(settings)
+        incomplete: ReplayIncompleteError | None = None
+        all_found: Sequence[Found]
+        try:
+            all_found = replay(client, names, rules, span, run_id=str(context["run_id"]), settings=common)
+        except ReplayIncompleteError as error:
+            all_found, incomplete = error.found, error
+        found = [item for item in all_found if item.matches]
+        self.log.info("%s", f"\n{table(found)}" if found else "No rule found anything.")
+        return found, incomplete
 
     def _notify(
-        self, client: Any, names: IndexNames, found: Iterable[Found], settings: Settings, context: Context
+        self, client: OpenSearch, names: IndexNames, found: Iterable[Found], settings: Settings, context: Context
     ) -> None:
         index = matches_index(names)
         common = monitor_settings(settings)
         failed: list[Exception] = []
         for item in found:
             channels = item.detection.channels_under(common)
-            for alert in pending_alerts(client, index, item.detection, item.matches, channels):
+            quiet = timedelta(minutes=fresh_minutes(item.detection, common))
+            quiet_since = datetime.now(UTC) - quiet
+            for alert in pending_alerts(client, index, item.detection, item.matches, channels, quiet_since=quiet_since):
+                if alert.quiet:
+                    self.log.info(
+                        "%d matches of %s are in groups that %s heard of within %s: not told again.",
+                        len(alert.quiet),
+                        item.detection.name,
+                        alert.channel,
+                        quiet,
+                    )
+                if not alert.matches:
+                    mark_notified(client, index, alert)
+                    continue
                 try:
                     notify(alert, settings.detection_notifiers, context)
                 except Exception as error:  # whatever a notifier raises; the others are to be told all the same
@@ -216,6 +249,54 @@ class DetectionAlertOperator(DetectionOperator):
                 self.log.info("Told %s: %s", alert.channel, alert.subject)
         if failed:
             raise failed[0]
+
+
+class DetectionFindingOperator(DetectionOperator):
+    """
+    Shows what one rule found in its log: the matches, what they mean, what to do, and where they are kept.
+
+    It is there to be seen: mapped over what :class:`DetectionAlertOperator` returns, a run has a task for each rule
+    that found something, named after it.
+
+    :param finding: one of the rows that :class:`DetectionAlertOperator` returns
+    :param opensearch_conn_id: Airflow connection to OpenSearch (templated); None takes
+        ``OKTALOGGER_OPENSEARCH_CONN_ID``
+    :param folder: the folder of rules (templated); None takes ``include/detections``
+    """
+
+    def __init__(self, *, finding: Mapping[str, Any], **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.finding = finding
+
+    @property
+    def label(self) -> str:
+        """What the mapped task is called in the UI."""
+        return f"{self.finding['severity']}: {self.finding['title']} ({self.finding['matches']})"
+
+    def execute(self, context: Context) -> None:
+        """Show.
+
+        :raises AirflowFailException: where the rules cannot be read
+        """
+        with failing_at_once():
+            rules = {rule.id: rule for rule in self._detections()}
+        row = self.finding
+        rule = rules.get(row["id"])
+        index = matches_index(IndexNames(load_settings().index_prefix))
+        many = "1 match" if row["matches"] == 1 else f"{row['matches']}{'+' if row['more'] else ''} matches"
+        self.log.warning(
+            "[%s] %s: %s\nfirst %s, last %s, for example:\n%s\n\n%s\n\nEach match is in the index %s; find them with: "
+            "detection.name:%s",
+            row["severity"],
+            row["title"],
+            many,
+            row["first"],
+            row["last"],
+            row["example"],
+            about(rule) if rule is not None else "The rule is gone by now.",
+            index,
+            row["rule"],
+        )
 
 
 def loaded_range(context: Context) -> Window:
@@ -232,6 +313,11 @@ def loaded_range(context: Context) -> Window:
     except WindowError as error:
         raise AirflowFailException(str(error)) from error
     return Window(now - _BY_HAND, now)
+
+
+def _first_found(client: OpenSearch, index: str, found: Found, run_id: str) -> Found:
+    ids = first_found_in(client, index, [match.id for match in found.matches], run_id)
+    return replace(found, matches=tuple(match for match in found.matches if match.id in ids))
 
 
 def _began(at: datetime, extra: Mapping[str, Any]) -> datetime:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
-from oktalogger.compat import Stats
+from oktalogger.compat import Stats, flush_stats
 
 if TYPE_CHECKING:
     from oktalogger.pipeline.load import LoadPlan, LoadResult
@@ -34,6 +34,20 @@ def measure_load(result: LoadResult, plan: LoadPlan, *, newest: datetime | None,
         Stats.gauge("oktalogger.load.rate_remaining", result.rate_remaining, tags=tags)
     if newest is not None:
         measure_behind(plan.stamp.org, newest, now)
+    flush_stats()
+
+
+def measure_failure(plan: LoadPlan, *, newest: datetime | None, now: datetime) -> None:
+    """Send that a load failed, and how far behind that leaves its org.
+
+    :param plan: what was to be loaded
+    :param newest: end of the newest complete window of the org, where somebody knows it
+    :param now: the time
+    """
+    Stats.incr("oktalogger.load.failed", 1, tags={"org": plan.stamp.org, "kind": plan.stamp.kind})
+    if newest is not None:
+        measure_behind(plan.stamp.org, newest, now)
+    flush_stats()
 
 
 def measure_behind(org: str, newest: datetime, now: datetime) -> None:
@@ -44,6 +58,7 @@ def measure_behind(org: str, newest: datetime, now: datetime) -> None:
     :param now: the time
     """
     Stats.gauge("oktalogger.load.behind_seconds", (now - newest).total_seconds(), tags={"org": org})
+    flush_stats()
 
 
 def measure_findings(org: str, findings: Findings) -> None:
@@ -57,3 +72,4 @@ def measure_findings(org: str, findings: Findings) -> None:
     Stats.gauge("oktalogger.reconcile.late_max_seconds", findings.late_max_seconds, tags=tags)
     Stats.gauge("oktalogger.reconcile.gap_seconds", findings.gap_seconds, tags=tags)
     Stats.gauge("oktalogger.reconcile.unread", len(findings.unread), tags=tags)
+    flush_stats()

@@ -52,7 +52,7 @@ class ReconcilePlanOperator(LedgerOperator):
         # A run that is caught up reads the hours that it would have read then.
         closed = closed_hours(context.get("data_interval_end") or at, after)
         covered = covered_time(ledgered, start_date=settings.start_date, now=at, hold_back=settings.hold_back)
-        plan = plan_reconcile(closed, covered, ledgered.complete)
+        plan = plan_reconcile(closed, covered, ledgered)
         if ledgered.complete:
             measure_behind(org.org, max(window.end for window in ledgered.complete), at)
         if covered is None:

@@ -15,12 +15,13 @@ from oktalogger.okta.budget import RateBudget
 from oktalogger.okta.errors import OktaError
 from oktalogger.opensearch.errors import OpenSearchLoadError
 from oktalogger.opensearch.names import IndexNames
-from oktalogger.operators.metrics import measure_load
+from oktalogger.operators.metrics import measure_failure, measure_load
 from oktalogger.operators.reporter import LoadReporter
 from oktalogger.pipeline.document import LoadKind, Stamp
-from oktalogger.pipeline.load import CLOCK_TOLERANCE, LoadPlan, LoadResult, StopSignal
+from oktalogger.pipeline.load import CLOCK_TOLERANCE, LoadPlan, LoadResult
 from oktalogger.pipeline.record import load_and_record
 from oktalogger.pipeline.share import share_of
+from oktalogger.pipeline.stop import StopSignal
 from oktalogger.pipeline.window import Window, WindowError, format_instant, resolve_window
 from oktalogger.settings import Settings, load_settings
 
@@ -187,6 +188,9 @@ class OktaSystemLogToOpenSearchOperator(BaseOperator):
                 )
                 newest = _newest(ledger, plan)
                 budget.rest()
+            except BaseException as error:
+                self._measure_failure(ledger, plan, error)
+                raise
             finally:
                 opensearch.client.close()
         self._report(result, names, links)
@@ -196,6 +200,15 @@ class OktaSystemLogToOpenSearchOperator(BaseOperator):
                 outlet_extra(context, outlet, counts)
         measure_load(result, plan, newest=newest, now=datetime.now(UTC))
         return counts
+
+    def _measure_failure(self, ledger: Ledger, plan: LoadPlan, failure: BaseException) -> None:
+        newest = None
+        if not isinstance(failure, OpenSearchLoadError):  # else there is no use in asking it
+            try:
+                newest = _newest(ledger, plan, done=False)
+            except OpenSearchLoadError as error:
+                self.log.warning("How far behind this leaves the org cannot be told: %s", error)
+        measure_failure(plan, newest=newest, now=datetime.now(UTC))
 
     def _window(self, context: Context) -> Window:
         params = context.get("params") or {}
@@ -233,14 +246,18 @@ class OktaSystemLogToOpenSearchOperator(BaseOperator):
         return LoadPlan(
             stamp,
             overlap=overlap,
+            hold_back=self._held_back(settings),
             filter=_given(self.filter) or connection.filter,
             q=_given(self.q) or connection.q,
             page_limit=connection.page_limit,
             threads=settings.bulk_threads,
         )
 
+    def _held_back(self, settings: Settings) -> timedelta:
+        return settings.hold_back if self.hold_back is None else self.hold_back
+
     def _hold_back(self, window: Window, settings: Settings, stop: StopSignal) -> None:
-        hold_back = settings.hold_back if self.hold_back is None else self.hold_back
+        hold_back = self._held_back(settings)
         now = datetime.now(UTC)
         left = (window.end + hold_back - now).total_seconds()
         if left <= 0 or window.end > now + CLOCK_TOLERANCE:  # the load itself refuses a window in the future
@@ -326,11 +343,13 @@ def system_log_asset(
     return Asset(f"okta-system-log://{okta_conn_id}/{opensearch_conn_id}/{index_prefix}")
 
 
-def _newest(ledger: Ledger, plan: LoadPlan) -> datetime | None:
+def _newest(ledger: Ledger, plan: LoadPlan, *, done: bool = True) -> datetime | None:
     """Return the end of the newest complete window, which a load that was caught up is not."""
     if plan.stamp.kind != "scheduled" or plan.filter or plan.q:
         return None
-    return max(plan.stamp.window.end, ledger.newest_complete(plan.stamp.org) or plan.stamp.window.end)
+    window = plan.stamp.window
+    newest = ledger.newest_complete(plan.stamp.org)
+    return max(window.end, newest or window.end) if done else newest or window.start
 
 
 def load_kind(given: str | None, context: Context) -> LoadKind:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 import msgspec
@@ -40,6 +41,7 @@ STAMP_FIELDS: Final = {
 
 _OWN_KEYS: Final = ("oktalogger", "@timestamp")
 _LONGEST_ID: Final = 512
+_MILLISECOND: Final = timedelta(milliseconds=1)
 _decode = msgspec.json.Decoder().decode
 _encode = msgspec.json.Encoder().encode
 
@@ -105,7 +107,8 @@ class DocumentBuilder:
     def __init__(self, stamp: Stamp, names: IndexNames) -> None:
         self._stamp = stamp
         self._names = names
-        self._fields = stamp.fields()
+        # The same in every document, so encoded once; what differs goes in behind it.
+        self._stamp_json = _encode(stamp.fields())[:-1]
         self._marks_history = stamp.kind in HISTORICAL_KINDS
 
     def build(self, raw: bytes, now: datetime) -> Built | Rejection:
@@ -135,16 +138,21 @@ class DocumentBuilder:
         published = parse_published(event.get("published"))
         lateness = now - published
         added = {
-            **self._fields,
-            "ingested_at": format_instant(now),
-            "lateness_ms": lateness // timedelta(milliseconds=1),
+            "ingested_at": _format_now(now),
+            "lateness_ms": lateness // _MILLISECOND,
             "historical": self._marks_history and lateness > self._stamp.horizon,
             "published_hour": published.hour,
             "published_weekday": published.isoweekday(),
             **lift(event),
         }
-        source = b"%b,%b}" % (_one_line(raw)[:-1], b'"oktalogger":' + _encode(added))
+        source = b'%b,"oktalogger":%b,%b}' % (_one_line(raw)[:-1], self._stamp_json, _encode(added)[1:])
         return Built(Document(uuid, self._names.month_index(published), source), published)
+
+
+@lru_cache(maxsize=16)
+def _format_now(now: datetime) -> str:
+    """Write the time of loading, which a page's events share."""
+    return format_instant(now)
 
 
 def identity(raw: bytes) -> tuple[str | None, datetime | None]:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from typing import Final
+from typing import TYPE_CHECKING, Final, Self
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 PERCENTILES: Final = (50, 95, 99)
 _DIGITS: Final = 2
@@ -30,6 +33,23 @@ class Lateness:
         self._counts.update(other._counts)
         self.count += other.count
         self.max_seconds = max(self.max_seconds, other.max_seconds)
+
+    @classmethod
+    def of(cls, counts: Mapping[str, int], max_seconds: float) -> Self:
+        """Return what :meth:`counts` was taken of.
+
+        :param counts: as that returned it
+        :param max_seconds: the greatest lateness
+        """
+        made = cls()
+        for seconds, times in counts.items():
+            made.add(float(seconds), times)
+        made.max_seconds = max_seconds
+        return made
+
+    def counts(self) -> dict[str, int]:
+        """Return how many events came how many seconds late, as plain JSON values."""
+        return {f"{seconds:g}": times for seconds, times in sorted(self._counts.items())}
 
     def percentile(self, percent: int) -> float:
         """Return the lateness that so many percent of the events did not exceed, in seconds; 0 where there are none."""

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 import msgspec
 
+from oktalogger.pipeline.lateness import Lateness
 from oktalogger.pipeline.window import Window, format_instant
 
 if TYPE_CHECKING:
@@ -73,8 +74,10 @@ class LedgerEntry(msgspec.Struct, frozen=True, kw_only=True):
     :param next_url: the link of the page to go on with, while there is something to go on with
     :param error: what ended the newest try
     :param counts: of all tries since the last one that began at the window's start
-    :param lateness: of the events that were created, in seconds: maximum and percentiles; ``late_max`` is that of
-        the late ones
+    :param lateness: of the events that these tries created, in seconds: maximum and percentiles; ``late_max`` is that
+        of the late ones
+    :param lateness_counts: how many of them came how many seconds late, for the next try to go on with; empty once
+        there is nothing to go on with
     :param rate: what the newest try saw of Okta's rate limit: ``limit``, and ``remaining``, the fewest that were left
     """
 
@@ -96,6 +99,7 @@ class LedgerEntry(msgspec.Struct, frozen=True, kw_only=True):
     error: str | None = None
     counts: dict[str, float] = {}
     lateness: dict[str, float] = {}
+    lateness_counts: dict[str, int] = {}
     rate: dict[str, int] = {}
 
     @property
@@ -110,9 +114,13 @@ class LedgerEntry(msgspec.Struct, frozen=True, kw_only=True):
 
     def covers_for(self, filter: str | None, q: str | None) -> bool:
         """Whether all events of the window that a filter and keywords let through were once stored."""
+        return self.completed_at is not None and self.reads_for(filter, q)
+
+    def reads_for(self, filter: str | None, q: str | None) -> bool:
+        """Whether the load reads all events of the window that a filter and keywords let through."""
         all_of_it = not self.filter and not self.q
         the_same = (self.filter or None, self.q or None) == (filter or None, q or None)
-        return self.completed_at is not None and (all_of_it or the_same)
+        return all_of_it or the_same
 
 
 def begin(
@@ -148,6 +156,7 @@ def begin(
         next_url=before.next_url if before and resumes else None,
         counts=before.counts if before and resumes else {},
         lateness=before.lateness if before and resumes else {},
+        lateness_counts=before.lateness_counts if before and resumes else {},
     )
 
 
@@ -172,6 +181,7 @@ def advance(
     base = {} if result.restarted else entry.counts
     counts = {name: round(base.get(name, 0) + getattr(result, name), 3) for name in COUNTS}
     complete = state == "complete"
+    lateness, late_max = _lateness(entry, result)
     return msgspec.structs.replace(
         entry,
         state=state,
@@ -180,16 +190,19 @@ def advance(
         next_url=None if complete else next_url,
         error=error,
         counts=counts,
-        lateness=_lateness(entry, result),
+        lateness={**lateness.as_dict(), "late_max": late_max} if lateness.count else {},
+        lateness_counts={} if complete else lateness.counts(),
         rate=_rate(result) or entry.rate,
     )
 
 
-def _lateness(entry: LedgerEntry, result: LoadResult) -> dict[str, float]:
-    if not result.lateness.count:
-        return entry.lateness
-    before = 0.0 if result.restarted else entry.lateness.get("late_max", 0.0)
-    return {**result.lateness.as_dict(), "late_max": round(max(before, result.late_max_seconds), 3)}
+def _lateness(entry: LedgerEntry, result: LoadResult) -> tuple[Lateness, float]:
+    """Return the lateness of what all tries created, and the greatest of the late ones among that."""
+    if result.restarted:
+        return result.lateness, round(result.late_max_seconds, 3)
+    lateness = Lateness.of(entry.lateness_counts, entry.lateness.get("max", 0.0))
+    lateness.merge(result.lateness)
+    return lateness, round(max(entry.lateness.get("late_max", 0.0), result.late_max_seconds), 3)
 
 
 def _rate(result: LoadResult) -> dict[str, int]:

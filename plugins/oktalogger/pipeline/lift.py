@@ -10,10 +10,7 @@ from __future__ import annotations
 import json
 import re
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Final
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from typing import Any, Final
 
 # A keyword term holds 32,766 bytes, and a character takes up to four.
 LONGEST_KEYWORD: Final = 8191
@@ -182,7 +179,11 @@ def lift(event: dict[str, Any]) -> dict[str, Any]:
     if type(security) is not dict:
         security = {}
 
-    debug = {name: _text(data[key]) for key, name in _DEBUG_NAMES.items() if data.get(key) not in (None, "")}
+    debug = {
+        _DEBUG_NAMES[key]: _text(value)
+        for key, value in data.items()
+        if key in _DEBUG_NAMES and value is not None and value != ""
+    }
     if debug:
         lifted["debug"] = debug
     suspected = str(data.get("threatSuspected", "")).lower()
@@ -200,43 +201,44 @@ def lift(event: dict[str, Any]) -> dict[str, Any]:
 
 
 def _text(value: Any) -> str:
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    text = value if type(value) is str else json.dumps(value, ensure_ascii=False, separators=(",", ":"))
     return text[:LONGEST_KEYWORD]
 
 
-def _dicts(value: Any) -> Iterator[dict[str, Any]]:
+def _dicts(value: Any) -> list[dict[str, Any]]:
     if type(value) is list:
-        for item in value:
-            if type(item) is dict:
-                yield item
-    elif type(value) is dict:
-        yield value
+        return [item for item in value if type(item) is dict]
+    return [value] if type(value) is dict else []
 
 
 def _put(holder: dict[str, list[str]], name: str, value: str) -> None:
-    values = holder.setdefault(name, [])
-    if value not in values:
+    values = holder.get(name)
+    if values is None:
+        holder[name] = [value]
+    elif value not in values:
         values.append(value)
 
 
 def _lift_targets(event: dict[str, Any], lifted: dict[str, Any]) -> None:
     actor = event.get("actor")
     actor_id = actor.get("id") if type(actor) is dict else None
+    of_any: dict[str, list[str]] = {}
     targets: dict[str, dict[str, list[str]]] = {}
     changes: list[str] = []
     methods: list[str] = []
     is_console = event.get("eventType") == "user.session.access_admin_app"
     actor_is_target = None
     for target in filter(None, _dicts(event.get("target"))):
+        targets[ANY_KIND] = of_any
         kind = TARGET_KINDS.get(str(target.get("type")), OTHER_KIND)
-        of_kind = targets.setdefault(kind, {})
-        of_any = targets.setdefault(ANY_KIND, {})
-        for key, name in TARGET_FIELDS.items():
-            value = target.get(key)
-            if value not in (None, ""):
-                text = _text(value)
-                _put(of_kind, name, text)
-                _put(of_any, name, text)
+        texts = [
+            (name, _text(value))
+            for key, name in TARGET_FIELDS.items()
+            if (value := target.get(key)) is not None and value != ""
+        ]
+        for holder in (targets.setdefault(kind, {}), of_any):
+            for name, text in texts:
+                _put(holder, name, text)
         if kind == "user" and actor_id:
             actor_is_target = actor_is_target or target.get("id") == actor_id
         elif kind == "app" and ADMIN_CONSOLE in (target.get("displayName"), target.get("alternateId")):
@@ -313,12 +315,12 @@ def _lift_addresses(event: dict[str, Any], security: dict[str, Any], lifted: dic
     if _is_address(address):
         lifted["source_ip"] = address
     request = event.get("request")
-    chain = request.get("ipChain") if type(request) is dict else None
-    hops = [hop["ip"] for hop in _dicts(chain) if _is_address(hop.get("ip"))]
+    chain = _dicts(request.get("ipChain")) if type(request) is dict else []
+    hops = [hop["ip"] for hop in chain if _is_address(hop.get("ip"))]
     if hops:
         lifted["request_ips"] = hops
     services: dict[str, list[str]] = {}
-    for details in (security.get("ipDetails"), *(hop.get("ipDetails") for hop in _dicts(chain))):
+    for details in (security.get("ipDetails"), *[hop.get("ipDetails") for hop in chain]):
         if type(details) is dict:
             for service in _dicts(details.get("ipServiceCategories")):
                 if service.get("type"):

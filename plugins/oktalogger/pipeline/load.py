@@ -7,7 +7,6 @@ resume from.
 
 from __future__ import annotations
 
-import threading
 import time
 from collections import Counter, deque
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -20,6 +19,8 @@ from oktalogger.okta.errors import OktaCursorError
 from oktalogger.opensearch.bulk import BulkResult, Document, Rejection
 from oktalogger.pipeline.document import Built, DocumentBuilder, Stamp
 from oktalogger.pipeline.lateness import Lateness
+from oktalogger.pipeline.ripe import CLOCK_SLACK, ripe_pages
+from oktalogger.pipeline.stop import StopSignal
 from oktalogger.pipeline.window import Window, WindowError, format_instant
 
 if TYPE_CHECKING:
@@ -32,10 +33,6 @@ if TYPE_CHECKING:
 CLOCK_TOLERANCE: Final = timedelta(minutes=1)
 # Seconds; less than this is the time that asking for leave takes.
 _A_WAIT: Final = 0.5
-
-
-class LoadStoppedError(Exception):
-    """The load was told to stop; what had been stored stays, the rest is left for the next try."""
 
 
 class PageSource(Protocol):
@@ -60,33 +57,13 @@ class DocumentStore(Protocol):
         """Keep events that cannot be stored, whole and with the reason."""
 
 
-class StopSignal:
-    """Lets another thread, or a signal handler, end a load early, also in the middle of a wait."""
-
-    def __init__(self) -> None:
-        self._event = threading.Event()
-
-    def set(self) -> None:
-        """Ask for the end."""
-        self._event.set()
-
-    def check(self) -> None:
-        """Raise ``LoadStoppedError`` if the end was asked for."""
-        if self._event.is_set():
-            raise LoadStoppedError("The load was stopped before its window was complete.")
-
-    def sleep(self, seconds: float) -> None:
-        """Wait, or raise ``LoadStoppedError`` as soon as the end is asked for."""
-        self._event.wait(seconds)
-        self.check()
-
-
 @dataclass(frozen=True, slots=True)
 class LoadPlan:
     """What to load.
 
     :param stamp: the window, the org, and what else every document says
     :param overlap: how far before the window's start to read again, because Okta publishes some events late
+    :param hold_back: how long after the window's end, by Okta's own clock, reading may begin
     :param covered: windows whose load was complete before this one: what is created in them is late
     :param filter: Okta's SCIM filter expression, passed through
     :param q: Okta's keyword search, passed through
@@ -96,6 +73,7 @@ class LoadPlan:
 
     stamp: Stamp
     overlap: timedelta = timedelta(0)
+    hold_back: timedelta = timedelta(0)
     covered: tuple[Window, ...] = ()
     filter: str | None = None
     q: str | None = None
@@ -106,6 +84,11 @@ class LoadPlan:
     def reads(self) -> Window:
         """The range of ``published`` that is read: the window and the overlap before it."""
         return Window(self.stamp.window.start - self.overlap, self.stamp.window.end)
+
+    @property
+    def ripe(self) -> datetime:
+        """The instant, by Okta's clock, from which on the window may be read."""
+        return self.stamp.window.end + max(self.hold_back - CLOCK_SLACK, timedelta(0))
 
     def query(self) -> SystemLogQuery:
         """Return the bounded query that covers ``reads``."""
@@ -210,6 +193,7 @@ def load_window(
     resume_from: str | None = None,
     on_stored: Callable[[Progress], None] | None = None,
     stop: StopSignal | None = None,
+    wait: Callable[[float], None] | None = None,
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> LoadResult:
     """Load one window.
@@ -220,9 +204,11 @@ def load_window(
     :param resume_from: link of the page to go on with, from an earlier try's ``Progress.next_url``
     :param on_stored: told after each page that is safely stored, in the order of the pages
     :param stop: lets others end the load early
+    :param wait: waits that many seconds, by ``stop`` where not given
     :param clock: tells the time, in UTC
     :return: the counts
     :raises WindowError: where the window ends in the future
+    :raises TooEarlyError: where it does so by Okta's clock, for more than a minute
     :raises OktaError: where Okta refused, or stayed out of reach
     :raises OpenSearchLoadError: where OpenSearch refused, or stayed out of reach
     :raises LoadStoppedError: where ``stop`` was set
@@ -233,7 +219,8 @@ def load_window(
             f"The window {window} ends in the future (it is {format_instant(clock())}): events would be missed. "
             "Give an `until` that has passed."
         )
-    return _Load(source, store, plan, on_stored, stop or StopSignal(), clock).run(resume_from)
+    stop = stop or StopSignal()
+    return _Load(source, store, plan, on_stored, stop, wait or stop.sleep, clock).run(resume_from)
 
 
 class _Load:
@@ -244,6 +231,7 @@ class _Load:
         plan: LoadPlan,
         on_stored: Callable[[Progress], None] | None,
         stop: StopSignal,
+        wait: Callable[[float], None],
         clock: Callable[[], datetime],
     ) -> None:
         self._source = source
@@ -253,6 +241,7 @@ class _Load:
         self._builder = DocumentBuilder(plan.stamp, store.names)
         self._on_stored = on_stored
         self._stop = stop
+        self._wait = wait
         self._clock = clock
         self._result = LoadResult()
         self._began = time.monotonic()
@@ -295,14 +284,28 @@ class _Load:
     def _pages(self, resume_from: str | None) -> Iterator[Page]:
         query = self._plan.query()
         try:
-            yield from self._watched(self._source.pages(query, resume_from=resume_from))
+            yield from self._watched(self._ripe(query, resume_from))
         except OktaCursorError as error:
             note = f"The window is read again from its start, because Okta no longer takes the cursor. {error}"
             self._result.notes.append(note)
             self._result.restarted = True
         else:
             return
-        yield from self._watched(self._source.pages(query))
+        yield from self._watched(self._ripe(query, None))
+
+    def _ripe(self, query: SystemLogQuery, resume_from: str | None) -> Iterator[Page]:
+        def waiting(page: Page, seconds: float) -> None:
+            self._result.requests += page.requests
+            self._result.waited_seconds += seconds
+            self._result.notes.append(f"Waited {seconds:.0f} s: by Okta's clock it was too early for this window.")
+            self._wait(seconds)
+
+        return ripe_pages(
+            lambda: self._source.pages(query, resume_from=resume_from),
+            self._plan.ripe,
+            longest=CLOCK_TOLERANCE + self._plan.hold_back,
+            waiting=waiting,
+        )
 
     def _watched(self, pages: Iterator[Page]) -> Iterator[Page]:
         for page in pages:
@@ -342,7 +345,7 @@ class _Load:
         lateness = Lateness()
         if outcome.created:
             for built in inside:
-                if others[built.document.id] > 0:
+                if others and others[built.document.id] > 0:
                     others[built.document.id] -= 1
                 else:
                     seconds = (now - built.published).total_seconds()

@@ -27,10 +27,12 @@ class Ledgered:
 
     :param first_live: start of the first window that a scheduled load began, None where there is none
     :param complete: windows that are complete
+    :param begun: windows that a load was begun for, complete or not
     """
 
     first_live: datetime | None
     complete: tuple[Window, ...]
+    begun: tuple[Window, ...] = ()
 
     @classmethod
     def of(cls, entries: Iterable[LedgerEntry], filter: str | None = None, q: str | None = None) -> Ledgered:
@@ -41,13 +43,15 @@ class Ledgered:
         :param q: Okta's keyword search, likewise
         """
         first: datetime | None = None
-        complete = []
+        complete, begun = [], []
         for entry in entries:
             if entry.kind == "scheduled":
                 first = min(first or entry.window_start, entry.window_start)
+            if entry.reads_for(filter, q):
+                begun.append(entry.window)
             if entry.covers_for(filter, q):
                 complete.append(entry.window)
-        return cls(first, tuple(complete))
+        return cls(first, tuple(complete), tuple(begun))
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,26 +93,34 @@ def covered_time(ledgered: Ledgered, *, start_date: datetime, now: datetime, hol
     return Window(start, end) if start < end else None
 
 
-def plan_reconcile(closed: Sequence[Window], covered: Window | None, complete: Iterable[Window]) -> ReconcilePlan:
+def plan_reconcile(closed: Sequence[Window], covered: Window | None, ledgered: Ledgered) -> ReconcilePlan:
     """Decide what to read again.
 
-    :param closed: the closed hours whose turn it is; what lies before the covered time is left out
+    :param closed: the closed hours whose turn it is; of what lies before the covered time, only what was ever loaded
     :param covered: the time that scheduled loads answer for
-    :param complete: windows that are complete
+    :param ledgered: what the ledger says
     """
     if covered is None:
         return ReconcilePlan((), (), 0)
-    # An hour that began before the first load is read from there on: nobody said that the rest is wanted.
-    due = [
-        Window(max(hour.start, covered.start), hour.end)
-        for hour in closed
-        if hour.end > covered.start and hour.end <= covered.end
-    ]
-    missing = gaps(covered, complete)
+    due = [part for hour in closed if (part := _due(hour, covered, ledgered.begun)) is not None]
+    missing = gaps(covered, ledgered.complete)
     # What the closed hours bring anyway is not read twice.
     parts = [part for gap in missing for rest in _without(gap, due) for part in hours(rest)]
     parts.reverse()
     return ReconcilePlan((*due, *parts[:MOST_GAPS]), tuple(missing), max(0, len(parts) - MOST_GAPS))
+
+
+def _due(hour: Window, covered: Window, begun: Iterable[Window]) -> Window | None:
+    """Return what of an hour is to be read again.
+
+    Before the first scheduled load nobody said that events are wanted, unless a backfill has begun to load them: what
+    came late after it was there would else be missing for good.
+    """
+    if hour.end > covered.end:
+        return None
+    loaded = [window.start for window in begun if window.start < hour.end and hour.start < window.end]
+    start = max(hour.start, min([covered.start, *loaded]))
+    return Window(start, hour.end) if start < hour.end else None
 
 
 def _without(window: Window, others: Iterable[Window]) -> list[Window]:

@@ -47,6 +47,7 @@ module "oktalogger" {
   }
 
   mwaa = {
+    package_folder    = var.package_folder
     environment_class = "mw1.medium"
     webserver_access  = "private"
     access_log_bucket = var.access_log_bucket

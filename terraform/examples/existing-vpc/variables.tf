@@ -95,3 +95,9 @@ variable "alarm_topic_arns" {
   description = "SNS topics for alarms."
   type        = list(string)
 }
+
+variable "package_folder" {
+  description = "Folder that `make mwaa-package` made; null for an environment without oktalogger on it."
+  type        = string
+  default     = null
+}

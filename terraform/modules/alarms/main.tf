@@ -113,6 +113,26 @@ resource "aws_cloudwatch_metric_alarm" "silent" {
   tags                = var.tags
 }
 
+# By its own name: while a backfill succeeds, "silent" hears nothing of scheduled runs that fail.
+resource "aws_cloudwatch_metric_alarm" "failed" {
+  for_each = { for id, run in var.runs : id => run if run.failure_metric != null }
+
+  alarm_name          = "${var.name}-${each.key}-failed"
+  alarm_description   = "A run of ${each.key} has failed after all its retries. Look at its log, then clear it: it goes on where it stopped, and stores nothing twice."
+  namespace           = each.value.namespace
+  metric_name         = each.value.failure_metric
+  dimensions          = each.value.dimensions
+  statistic           = "SampleCount"
+  comparison_operator = "GreaterThanOrEqualToThreshold"
+  threshold           = 1
+  period              = 300
+  evaluation_periods  = 1
+  treat_missing_data  = "notBreaching"
+  alarm_actions       = var.sns_topic_arns
+  ok_actions          = var.sns_topic_arns
+  tags                = var.tags
+}
+
 resource "aws_cloudwatch_metric_alarm" "behind" {
   for_each = var.runs
 

@@ -4,6 +4,7 @@ output "alarm_arns" {
     for alarm in concat(
       values(aws_cloudwatch_metric_alarm.domain),
       values(aws_cloudwatch_metric_alarm.silent),
+      values(aws_cloudwatch_metric_alarm.failed),
       values(aws_cloudwatch_metric_alarm.behind),
     ) : alarm.alarm_name => alarm.arn
   }

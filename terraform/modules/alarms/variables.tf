@@ -68,15 +68,17 @@ variable "runs" {
   description = <<-TEXT
     The DAGs whose runs are watched, by DAG id, and where CloudWatch has their metrics. For an Airflow that sends StatsD
     through the CloudWatch agent: the agent's namespace and the names that it makes of Airflow's
-    `dagrun.duration.success.DAG` and `dagrun.schedule_delay.DAG`, both in milliseconds.
+    `dagrun.duration.success.DAG`, `dagrun.duration.failed.DAG` and `dagrun.schedule_delay.DAG`, all in milliseconds.
     * `namespace`: AmazonMWAA for Amazon MWAA
     * `success_metric`: has a data point whenever a run succeeds; DAGDurationSuccess for Amazon MWAA
+    * `failure_metric`: has a data point whenever a run fails; DAGDurationFailed for Amazon MWAA; null for no such alarm
     * `delay_metric`: by how many milliseconds a run started late; DAGScheduleDelay for Amazon MWAA
     * `dimensions`: Environment and DAG for Amazon MWAA
   TEXT
   type = map(object({
     namespace      = string
     success_metric = string
+    failure_metric = optional(string)
     delay_metric   = string
     dimensions     = map(string)
   }))

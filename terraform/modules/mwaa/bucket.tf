@@ -82,6 +82,7 @@ resource "aws_s3_bucket_policy" "this" {
   policy = jsonencode({
     Version = "2012-10-17"
     Statement = [{
+      # Everything, because it is a denial: what is left out of a list here would be allowed without TLS.
       Sid       = "OnlyOverTls"
       Effect    = "Deny"
       Action    = "s3:*"

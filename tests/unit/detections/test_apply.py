@@ -21,7 +21,7 @@ from oktalogger.detections.compare import normal
 from oktalogger.detections.model import source_hash
 from oktalogger.detections.plan import Kind, PlanRefusedError
 from oktalogger.detections.stored import Owner
-from oktalogger.opensearch.errors import OpenSearchUnavailableError
+from oktalogger.opensearch.errors import OpenSearchPermissionError, OpenSearchUnavailableError
 from tests.standin.alerting import AlertingStandIn, Answer
 from tests.standin.transport import CutError, in_process_client
 from tests.unit.detections.builders import detection_id, event_body, rendered, rules, threshold_body
@@ -375,15 +375,25 @@ class TestClient:
         assert client_of(standin).dry_run(event_body(1)) == ()
         assert not standin.log
 
+    @staticmethod
+    def refused(reason: str) -> AlertingClient:
+        said = {"type": "security_exception", "reason": reason}
+        return client_of(AlertingStandIn(), before=lambda *_: (403, {"error": said, "status": 403}))
+
     def test_permissions_are_explained(self) -> None:
-        said = {
-            "type": "security_exception",
-            "reason": "no permissions for [cluster:admin/opendistro/alerting/monitor/search] and User [name=airflow, "
-            "backend_roles=[], requestedTenant=null]",
-        }
-        client = client_of(AlertingStandIn(), before=lambda *_: (403, {"error": said, "status": 403}))
-        with pytest.raises(Exception, match="Map the user airflow to a role"):
-            client.available()
+        client = self.refused(
+            "no permissions for [cluster:admin/opendistro/alerting/monitor/search] and User [name=airflow, "
+            "backend_roles=[], requestedTenant=null]"
+        )
+        with pytest.raises(Exception, match="Map the user airflow to the role oktalogger_sync"):
+            client.monitors()
+        assert client.available(), "only a cluster that has the plugin knows its rights"
+
+    def test_another_refusal_says_nothing_about_the_plugin(self) -> None:
+        with pytest.raises(OpenSearchPermissionError):
+            self.refused(
+                "User: arn:aws:iam::123456789012:role/x is not authorized to perform: es:ESHttpPost"
+            ).available()
 
 
 class TestChannels:

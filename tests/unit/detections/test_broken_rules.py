@@ -73,6 +73,7 @@ BROKEN = {
     "look_ahead": (detecting("actor.alternateId|re: '^(?!admin).*$'"), 13, "negative look-ahead"),
     "bad_regex": (detecting("actor.alternateId|re: 'a(b'"), 13, "it is not valid: missing )"),
     "regex_too_complex": (detecting("actor.alternateId|re: '^.{0,60}!.{0,60}$'"), 13, "too complex"),
+    "too_long": (detecting(f"actor.displayName: {'x' * 300}"), 13, "of 1200 characters, and OpenSearch takes 1000"),
     "regex_on_address": (detecting("client.ipAddress|re: '10\\..*'"), 13, "no text for a regular expression"),
     "address_by_parts": (detecting("client.ipAddress|startswith: '10.'"), 13, "use `|cidr`"),
     "not_a_network": (detecting("client.ipAddress: 10.0.0.0/33"), 13, "is no network"),
@@ -116,6 +117,20 @@ BROKEN = {
     "counts_below": (changed(COUNTING, ("gte: 10", "lt: 10")), 10, "not that something stayed away"),
     "timespan": (changed(COUNTING, ("timespan: 10m", "timespan: 3M")), 9, "over 10s to 7d"),
     "groups_by_unknown": (changed(COUNTING, ("client.ipAddress", "client.address")), 3, "`client.address` is no field"),
+    "groups_by_what_is_not_kept": (
+        changed(COUNTING, ("client.ipAddress", "debugContext.debugData.risk")),
+        3,
+        "not counted or grouped by",
+    ),
+    "counts_what_is_not_kept": (
+        changed(
+            COUNTING,
+            ("event_count", "value_count"),
+            ("    gte: 10", "    field: debugContext.debugData.url\n    gte: 10"),
+        ),
+        3,
+        "not counted or grouped by",
+    ),
     "value_count_of_nothing": (changed(COUNTING, ("event_count", "value_count")), 3, "without field reference"),
     "global_action": ("action: global\n" + GOOD, 1, "`action: global` is not supported"),
     "filter": ("title: x\nfilter: {rules: [a]}\n", 2, "a Sigma filter is not supported"),

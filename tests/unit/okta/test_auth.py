@@ -16,7 +16,7 @@ from requests import PreparedRequest
 from urllib3 import HTTPHeaderDict
 
 from oktalogger.okta import errors
-from oktalogger.okta.auth import PrivateKeyJwtAuth, SswsAuth
+from oktalogger.okta.auth import PrivateKeyJwtAuth, Remedy, SswsAuth
 from oktalogger.okta.client import SystemLogClient, SystemLogQuery
 from oktalogger.okta.transport import Reply
 from tests.unit.okta.server import TOKEN, Answer, Asked, ScriptedServer, error, events, page, too_many
@@ -205,7 +205,7 @@ def test_a_late_refusal_does_not_throw_away_a_new_token(auth: PrivateKeyJwtAuth,
     refused.prepare("GET", org.url, auth=auth)
     reply = Reply(refused, 401, HTTPHeaderDict(), b"")
     for _ in range(2):
-        assert auth.can_renew_after(reply)
+        assert auth.heed(reply) is Remedy.NEW_TOKEN
         another = PreparedRequest()
         another.prepare("GET", org.url, auth=auth)
         assert another.headers["Authorization"] == "Bearer access-2"
@@ -225,12 +225,6 @@ def oauth(status: int, code: str, description: str = "", **more: Any) -> Answer:
         ),
         (oauth(400, "unauthorized_client"), errors.OktaAuthenticationError, "400 unauthorized_client"),
         (oauth(400, "invalid_scope", "One or more scopes"), errors.OktaScopeError, "Okta API Scopes"),
-        (oauth(400, "invalid_dpop_proof", "The DPoP proof"), errors.OktaAuthenticationError, "Demonstrating Proof"),
-        (
-            oauth(400, "invalid_request", "The resource request requires a DPoP proof."),
-            errors.OktaAuthenticationError,
-            "DPoP",
-        ),
         (oauth(403, "access_denied", "outside the permitted zones"), errors.OktaPermissionError, "network zones"),
         (oauth(400, "invalid_request", "no"), errors.OktaRequestError, "400 invalid_request no"),
         (error(404, "E0000007", "Not found"), errors.OktaRequestError, "org URL"),

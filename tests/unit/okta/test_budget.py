@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -173,6 +174,20 @@ class TestRest:
         assert bucket.violations == 0
         assert max(bucket.used.values()) == 20 - 6
 
+    @pytest.mark.parametrize("limit", [20, 50, 60, 120, 600])
+    @pytest.mark.parametrize("requests", [1, 3, 7, 26])
+    def test_a_row_of_longer_tasks_keeps_to_the_share_and_uses_it(self, limit: int, requests: int) -> None:
+        bucket = Bucket(limit, offset=13.0)
+        count = 40
+        for _ in range(count):
+            gate = budget(bucket, Share(0.25, paced=True))
+            run(bucket, gate, requests)
+            gate.rest()
+        allowed = limit * 0.25
+        assert count * requests / (bucket.now / 60) <= allowed * 1.03
+        assert max(bucket.used.values()) <= allowed + 2
+        assert bucket.violations == 0
+
     def test_before_any_answer_there_is_nothing_to_rest_for(self) -> None:
         bucket = Bucket(20)
         budget(bucket, Share(0.5, paced=True)).rest()
@@ -183,3 +198,34 @@ def test_as_many_requests_stay_as_there_are_tasks() -> None:
     bucket = Bucket(20)
     run(bucket, budget(bucket, Share(1.0, tasks=5)), 30)
     assert max(bucket.used.values()) == 15
+
+
+@pytest.mark.parametrize(("limit", "part"), [(50, 0.25), (25, 0.25), (20, 0.33), (120, 0.1)])
+def test_parts_of_a_request_are_carried_into_the_next_minute(limit: int, part: float) -> None:
+    bucket = Bucket(limit)
+    minutes = 40
+    run(bucket, budget(bucket, Share(part)), math.floor(limit * part * minutes))
+    assert len(bucket.used) <= minutes + 1
+    assert max(bucket.used.values()) <= math.ceil(limit * part)
+
+
+@pytest.mark.parametrize(("left", "expected"), [(60, 15), (40, 10), (20, 5), (1, 1)])
+def test_a_task_in_a_row_takes_its_part_of_the_minute_in_which_it_begins(left: int, expected: int) -> None:
+    bucket = Bucket(60, offset=60.0 - left)
+    run(bucket, budget(bucket, Share(0.25, paced=True)), expected + 1)
+    assert list(bucket.used.values()) == [expected, 1]
+
+
+def test_a_live_task_takes_all_of_its_share_whenever_it_begins() -> None:
+    bucket = Bucket(60, offset=40.0)
+    run(bucket, budget(bucket, Share(0.5)), 30)
+    assert list(bucket.used.values()) == [30]
+
+
+def test_a_minute_that_ends_while_requests_go_on_is_noticed_by_its_reset() -> None:
+    bucket = Bucket(60, offset=55.0)
+    gate = budget(bucket, Share(0.5))
+    # 25 requests fill what is left of the minute, and what they used must not count in the next one.
+    run(bucket, gate, 25 + 30)
+    assert bucket.used == {0: 25, 1: 30}
+    assert gate.waits == 0

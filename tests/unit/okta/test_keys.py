@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import base64
 import json
 import traceback
 from typing import Any
@@ -17,7 +18,8 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from oktalogger.okta.errors import OktaConfigurationError
-from oktalogger.okta.keys import load_signing_key
+from oktalogger.okta.key_forms import secret_parts
+from oktalogger.okta.keys import SigningKey, load_signing_keys
 
 RSA = rsa.generate_private_key(public_exponent=65537, key_size=2048)
 CURVES: list[tuple[ec.EllipticCurve, str]] = [
@@ -25,6 +27,11 @@ CURVES: list[tuple[ec.EllipticCurve, str]] = [
     (ec.SECP384R1(), "ES384"),
     (ec.SECP521R1(), "ES512"),
 ]
+
+
+def load_signing_key(material: Any, *, key_id: str | None = None) -> SigningKey:
+    (key,) = load_signing_keys(material, key_id=key_id)
+    return key
 
 
 def pem(
@@ -69,6 +76,70 @@ def test_a_key_set_of_one() -> None:
     assert load_signing_key({"keys": [jwk(RSA, kid="own")]}).key_id == "own"
 
 
+PEM = pem(RSA)
+BODY = "".join(PEM.splitlines()[1:-1])
+WRAPPINGS = {
+    "one line": PEM.replace("\n", " "),
+    "no line ends": PEM.replace("\n", ""),
+    "written line ends": PEM.replace("\n", "\\n"),
+    "written twice": PEM.replace("\n", "\\\\n"),
+    "DOS": PEM.replace("\n", "\r\n"),
+    "written DOS": PEM.replace("\n", "\\r\\n"),
+    "a byte order mark": "\ufeff" + PEM,
+    "a JSON string": json.dumps(PEM),
+    "a JSON string with its line ends": f'"{PEM}"',
+    "a JSON string twice": json.dumps(json.dumps(PEM)),
+    "Base64": base64.b64encode(PEM.encode()).decode(),
+    "Base64 in lines": base64.encodebytes(PEM.encode()).decode(),
+    "Base64 for URLs": base64.urlsafe_b64encode(PEM.encode()).decode().rstrip("="),
+    "Base64 of written line ends": base64.b64encode(PEM.replace("\n", "\\n").encode()).decode(),
+    "without its markers": BODY,
+    "DER of the older kind": base64.b64encode(
+        RSA.private_bytes(Encoding.DER, PrivateFormat.TraditionalOpenSSL, NoEncryption())
+    ).decode(),
+    "a JWK": jwk(RSA),
+    "a JWK as text": json.dumps(jwk(RSA), indent=2),
+    "a JWK as text twice": json.dumps(json.dumps(jwk(RSA))),
+    "a JWK in Base64": base64.b64encode(json.dumps(jwk(RSA)).encode()).decode(),
+    "a key set in Base64": base64.b64encode(json.dumps({"keys": [jwk(RSA)]}).encode()).decode(),
+    "an array of one": [jwk(RSA)],
+}
+
+
+@pytest.mark.parametrize("how", WRAPPINGS)
+def test_every_wrapping_is_undone_and_its_secret_parts_are_known(how: str) -> None:
+    material: Any = WRAPPINGS[how]
+    assert load_signing_key(material, key_id="k").key.private_numbers() == RSA.private_numbers()
+    parts = secret_parts(material)
+    assert (material if isinstance(material, str) else json.dumps(material)) in parts
+    if "JWK" in how or "key set" in how or "array" in how:
+        assert jwk(RSA)["d"] in parts
+        assert jwk(RSA)["n"] not in parts
+    elif how not in ("without its markers", "DER of the older kind"):
+        assert set(PEM.splitlines()[1:-2]) <= set(parts)
+    assert min(map(len, parts)) >= 16, "masking a few letters would black out innocent words"
+
+
+def test_what_is_no_key_is_secret_all_the_same() -> None:
+    assert secret_parts("the-key-with-a-slip") == ["the-key-with-a-slip"]
+
+
+EC_KEY = ec.generate_private_key(ec.SECP256R1())
+
+
+def test_an_ec_key_as_openssl_writes_it() -> None:
+    parameters = "-----BEGIN EC PARAMETERS-----\nBggqhkjOPQMBBw==\n-----END EC PARAMETERS-----\n"
+    key = load_signing_key(parameters + pem(EC_KEY, PrivateFormat.TraditionalOpenSSL))
+    assert key.key.private_numbers() == EC_KEY.private_numbers()
+
+
+def test_a_set_of_two_keys() -> None:
+    both = {"keys": [jwk(RSA, kid="new"), jwk(EC_KEY, kid="old")]}
+    assert [key.key_id for key in load_signing_keys(both)] == ["new", "old"]
+    assert [key.key_id for key in load_signing_keys(json.dumps(both["keys"]), key_id="old")] == ["old", "new"]
+    assert [str(key) for key in load_signing_keys(both)] == ["key new", "key old"]
+
+
 BAD: list[tuple[Any, str]] = [
     ("", "cannot be read"),
     ("secret-nonsense", "cannot be read"),
@@ -86,6 +157,15 @@ BAD: list[tuple[Any, str]] = [
     ({}, "this is the public key"),
     ({"keys": []}, "a set of 0 keys"),
     ({"keys": ["secret"]}, "no JWK"),
+    ({"keys": [jwk(RSA), jwk(EC_KEY, kid="old")]}, "2 private keys.*an id"),
+    ({"keys": [jwk(RSA, kid="k"), jwk(EC_KEY, kid="k")]}, "2 private keys.*an id"),
+    ([], "a set of 0 keys"),
+    (3, "no JWK"),
+    (PEM + pem(EC_KEY), "2 keys in PEM.*fallback_private_key"),
+    ("-----BEGIN PRIVATE KEY-----", "cannot be read"),
+    (base64.b64encode(b"0secret").decode(), "cannot be read"),
+    (base64.b64encode(b"secret").decode(), "cannot be read"),
+    (json.dumps(json.dumps(json.dumps(json.dumps(json.dumps("secret"))))), "cannot be read"),
     (jwk(RSA, alg="ES256"), "says 'alg' 'ES256'"),
     (jwk(RSA, alg="none"), "says 'alg' 'none'"),
     (jwk(RSA, alg="PS256"), "says 'alg' 'PS256'"),
@@ -100,6 +180,11 @@ def test_what_is_no_key_is_told_without_showing_it(given: Any, says: str) -> Non
     assert "secret" not in shown
     assert "MII" not in shown
     assert caught.value.__suppress_context__ or caught.value.__context__ is None
+
+
+def test_a_key_id_that_no_key_of_the_set_has() -> None:
+    with pytest.raises(OktaConfigurationError, match=r"'new' is that of no key in the set: a, b"):
+        load_signing_keys([jwk(RSA, kid="a"), jwk(EC_KEY, kid="b")], key_id="new")
 
 
 def test_the_key_is_not_in_its_repr() -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from oktalogger.opensearch.errors import (
+    CollectionTypeError,
     IndexBlockedError,
     IndexConflictError,
     IndexMissingError,
@@ -50,7 +51,10 @@ def test_an_unmapped_role_is_named(client: OpenSearch, server: Server) -> None:
     role = "arn:aws:iam::123456789012:role/loader"
     assert (got.user, got.backend_roles) == (role, (role,))
     assert got.permissions == ("indices:admin/create", "indices:admin/aliases")
-    assert f"Map the backend role {role} to a role that has indices:admin/create, indices:admin/aliases" in str(got)
+    said = str(got)
+    assert f"Map the backend role {role} to the role oktalogger_loader, which has indices:admin/create, " in said
+    assert "run the DAG okta_opensearch_setup" in said
+    assert f'PUT /_plugins/_security/api/rolesmapping/oktalogger_loader {{"backend_roles":["{role}"]}}' in said
     assert not got.retryable
 
 
@@ -69,7 +73,44 @@ def test_a_permission_may_hold_brackets(client: OpenSearch, server: Server) -> N
 def test_a_user_without_backend_roles_is_named(client: OpenSearch, server: Server) -> None:
     reason = "no permissions for [indices:admin/get] and User [name=loader, backend_roles=[], requestedTenant=null]"
     got = refused(client, server, 403, error(403, "security_exception", reason))
-    assert "Map the user loader to a role that has indices:admin/get" in str(got)
+    assert "Map the user loader to the role oktalogger_loader, which has indices:admin/get" in str(got)
+    assert 'rolesmapping/oktalogger_loader {"users":["loader"]}' in str(got)
+
+
+def unmapped(permission: str) -> Any:
+    reason = f"no permissions for [{permission}] and User [name=a, backend_roles=[b], requestedTenant=null]"
+    return error(403, "security_exception", reason)
+
+
+@pytest.mark.parametrize(
+    ("permission", "words"),
+    [
+        ("cluster:admin/opendistro/alerting/monitor/write", "to the role oktalogger_sync"),
+        ("indices:admin/index_template/put", "only the DAG okta_opensearch_setup"),
+        ("cluster:admin/settings/update", "to a role that has cluster:admin/settings/update (Dashboards:"),
+    ],
+)
+def test_the_role_is_the_one_that_has_the_permission(
+    client: OpenSearch, server: Server, permission: str, words: str
+) -> None:
+    assert words in str(refused(client, server, 403, unmapped(permission)))
+
+
+def test_the_security_plugins_own_api_is_for_administrators(client: OpenSearch, server: Server) -> None:
+    message = (
+        "No permission to access REST API: User bob with Security roles [own_index] does not have any role privileged"
+    )
+    got = refused(client, server, 403, {"status": "FORBIDDEN", "message": f"{message} for admin access."})
+    assert isinstance(got, OpenSearchPermissionError)
+    assert got.user == "bob"
+    assert "Only an administrator" in str(got)
+
+
+def test_a_collection_that_chooses_ids_itself(client: OpenSearch, server: Server) -> None:
+    reason = "Document ID is not supported in create/index operation request"
+    got = refused(client, server, 400, error(400, "illegal_argument_exception", reason))
+    assert isinstance(got, CollectionTypeError)
+    assert "type SEARCH" in str(got)
 
 
 @pytest.mark.parametrize(
@@ -82,6 +123,8 @@ def test_a_user_without_backend_roles_is_named(client: OpenSearch, server: Serve
          "clock of this machine"),
         (403, {"message": "The request signature we calculated does not match the signature you provided."},
          OpenSearchAuthenticationError, "signature"),
+        (403, {"message": "Credential should be scoped to a valid region."},
+         OpenSearchAuthenticationError, "its region"),
         (404, error(404, "index_not_found_exception", "no such index [x]"), IndexMissingError, "no such index"),
         (404, b"<html>nginx</html>", OpenSearchRequestError, "check that the URL"),
         (405, b"", OpenSearchRequestError, "check that the URL"),

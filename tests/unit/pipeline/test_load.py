@@ -16,7 +16,8 @@ from oktalogger.okta.errors import OktaCursorError, OktaServerError
 from oktalogger.opensearch.bulk import BulkResult, Document, Rejection
 from oktalogger.opensearch.names import IndexNames
 from oktalogger.pipeline.document import Stamp
-from oktalogger.pipeline.load import LoadPlan, LoadStoppedError, Progress, StopSignal, load_window
+from oktalogger.pipeline.load import LoadPlan, Progress, load_window
+from oktalogger.pipeline.stop import LoadStoppedError, StopSignal
 from oktalogger.pipeline.window import Window, WindowError
 
 if TYPE_CHECKING:

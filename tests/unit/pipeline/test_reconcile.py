@@ -92,7 +92,7 @@ class TestCoveredTime:
 class TestGaps:
     def plan(self, entries: list[LedgerEntry], closed: list[Window] | None = None) -> list[Window]:
         ledgered = Ledgered.of(entries)
-        return list(plan_reconcile(closed or [], covered(entries), ledgered.complete).windows)
+        return list(plan_reconcile(closed or [], covered(entries), ledgered).windows)
 
     def test_none_where_all_is_complete(self) -> None:
         assert self.plan(live(NOON - 3 * HOUR, NOON + timedelta(minutes=5))) == []
@@ -138,7 +138,7 @@ class TestGaps:
 
     def test_a_very_long_one_is_shared_out_over_runs(self) -> None:
         entries = [*live(NOON - 500 * HOUR, NOON - 499 * HOUR), *live(NOON, NOON + timedelta(minutes=5))]
-        plan = plan_reconcile([], covered(entries), Ledgered.of(entries).complete)
+        plan = plan_reconcile([], covered(entries), Ledgered.of(entries))
         assert len(plan.windows) == MOST_GAPS
         assert plan.windows[0] == Window(NOON - HOUR, NOON), "the newest first"
         assert plan.left == 499 - MOST_GAPS
@@ -148,6 +148,21 @@ class TestGaps:
         hour = Window(NOON - 2 * HOUR, NOON - HOUR)
         day = Window(NOON - 25 * HOUR, NOON - 24 * HOUR)
         assert self.plan(entries, [hour, day]) == [Window(NOON - HOUR - timedelta(minutes=20), NOON - HOUR)]
+
+    @pytest.mark.parametrize("complete", [True, False], ids=["complete", "under way"])
+    def test_an_hour_before_the_first_load_is_read_as_far_as_a_backfill_loads_it(self, *, complete: bool) -> None:
+        """What a backfill of the last day reads, some events of it can still come late."""
+        day = Window(NOON - 25 * HOUR, NOON - 24 * HOUR)
+        middle = day.start + HOUR / 2
+        entries = [
+            *live(NOON - HOUR, NOON + timedelta(minutes=5)),
+            entry(middle, NOON - HOUR, kind="backfill", complete=complete),
+        ]
+        assert self.plan(entries, [day]) == [Window(middle, day.end)]
+        entries.append(entry(day.start - HOUR, middle, kind="backfill", filter='severity eq "WARN"'))
+        assert self.plan(entries, [day]) == [Window(middle, day.end)], "what was read through a filter is not"
+        entries.append(entry(day.start - HOUR, middle, kind="backfill"))
+        assert self.plan(entries, [day]) == [day]
 
 
 @given(complete=st.lists(st.tuples(st.integers(0, 600), st.integers(1, 90)), max_size=20))
@@ -160,7 +175,7 @@ def test_whatever_is_complete_reading_the_plan_leaves_no_gap(complete: list[tupl
     assert whole is not None
     ledgered = Ledgered.of(entries)
     closed = closed_hours(NOW, [HOUR])
-    plan = plan_reconcile(closed, whole, ledgered.complete)
+    plan = plan_reconcile(closed, whole, ledgered)
     assert gaps(whole, [*ledgered.complete, *plan.windows]) == []
     read = sum((window.duration for window in plan.windows), timedelta())
     once = sum((window.duration for window in merge(plan.windows)), timedelta())

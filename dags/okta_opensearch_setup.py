@@ -1,0 +1,78 @@
+"""Sets up OpenSearch for the pipeline: index templates, retention, roles and role mappings, with Apache Airflow.
+
+### When to run it
+
+By hand: once before the first load on a cluster with the security plugin, and again after an upgrade of oktalogger,
+after a change of `OKTALOGGER_RETENTION_DAYS`, `OKTALOGGER_SHARDS` or `OKTALOGGER_REPLICAS`, and after Terraform was
+applied with other roles or principals. A second run changes nothing.
+
+### What a run does
+
+It compares what OpenSearch has with what it should have, writes the difference into the log and the XCom `plan`, and
+then puts what differs: the **index templates**, the **retention policy** (Index State Management) and its assignment to
+the months that are there, the **roles** whose names begin with `oktalogger_`, and **who is mapped** to them. A role,
+template or policy that has such a name and is somebody else's ends the run before anything is written. Where a plugin
+is missing, its part is left out with a notice.
+
+Roles and mappings come from the Airflow Variable `oktalogger_security`, which Terraform makes in the secrets backend.
+Without it the roles are those of the package, and nobody is mapped.
+
+### Whose rights it needs
+
+An administrator's. On AWS the run assumes the domain's master role, which Terraform allows while `setup_from_airflow`
+is true. Elsewhere name a connection of an administrator in the param `opensearch_conn_id`.
+
+### Params
+
+* `dry_run`: only compare
+* `confirm_deletions`: accept a retention that deletes months as soon as it is in force
+* `opensearch_conn_id`: the connection to use
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from oktalogger.compat import DAG, EXPONENTIAL_BACKOFF, Param
+from oktalogger.operators.setup import OpenSearchSetupOperator
+from oktalogger.settings import load_settings
+
+settings = load_settings()
+
+with DAG(
+    dag_id="okta_opensearch_setup",
+    description="Index templates, retention, roles and role mappings of OpenSearch",
+    doc_md=__doc__,
+    schedule=None,
+    start_date=settings.start_date,
+    catchup=False,
+    # Two at once would only get into each other's way.
+    max_active_runs=1,
+    dagrun_timeout=timedelta(hours=1),
+    params={
+        "dry_run": Param(False, type="boolean", description="Only say what would be done."),
+        "confirm_deletions": Param(
+            False, type="boolean", description="Accept a retention that deletes months as soon as it is in force."
+        ),
+        "opensearch_conn_id": Param(
+            settings.opensearch_conn_id,
+            type="string",
+            minLength=1,
+            description="Airflow connection to OpenSearch with the rights of an administrator.",
+        ),
+    },
+    default_args={
+        "owner": "oktalogger",
+        "retries": 4,
+        "retry_delay": timedelta(seconds=30),
+        "retry_exponential_backoff": EXPONENTIAL_BACKOFF,
+        "max_retry_delay": timedelta(minutes=5),
+        "execution_timeout": timedelta(minutes=15),
+    },
+    tags=["okta", "opensearch", "security", "setup"],
+):
+    OpenSearchSetupOperator(
+        task_id="set_up",
+        opensearch_conn_id="{{ params.opensearch_conn_id }}",
+        doc_md="Compares, then puts what differs. What it did is its XCom `return_value`, the plan its XCom `plan`.",
+    )

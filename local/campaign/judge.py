@@ -1,0 +1,143 @@
+"""Whether OpenSearch holds exactly what Okta sent: every event, once, unchanged. Uses nothing of the product's code."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+_SHOWN: Final = 10
+_decode = msgspec.json.Decoder().decode
+_canonical = msgspec.json.Encoder(order="deterministic").encode
+
+
+@dataclass(slots=True)
+class Verdict:
+    """What was found.
+
+    :param events: different events that Okta has
+    :param lost: of these, how many are neither among the documents nor among the rejected
+    :param doubled: documents too many: second ones of an event, in whatever index
+    :param wrong: documents that differ from what Okta sent, or lie where they do not belong
+    :param rejected: events that OpenSearch had to refuse, and that are kept whole
+    :param examples: the first of each, for a person
+    """
+
+    events: int = 0
+    lost: int = 0
+    doubled: int = 0
+    wrong: int = 0
+    rejected: int = 0
+    examples: list[str] = field(default_factory=list)
+
+    def note(self, what: str) -> None:
+        """Keep an example."""
+        if len(self.examples) < _SHOWN:
+            self.examples.append(what)
+
+
+@dataclass(slots=True)
+class _Copy:
+    index: str
+    digest: bytes
+
+
+class Judge:
+    """Takes all that is stored, then all that was sent.
+
+    :param prefix: how the indices' names begin
+    :param org: the org's host name
+    """
+
+    def __init__(self, prefix: str, org: str) -> None:
+        self._prefix = prefix
+        self._org = org
+        self._rejected_index = f"{prefix}-rejected"
+        self._copies: dict[str, _Copy] = {}
+        self._parts: dict[str, dict[int, str]] = {}
+        self._verdict = Verdict()
+
+    def document(self, index: str, identity: str, source: dict[str, Any]) -> None:
+        """Take one document of a month's index."""
+        added = source.pop("oktalogger", {})
+        uuid = str(source.get("uuid"))
+        if identity != uuid or added.get("org") != self._org:
+            self._wrong(uuid, f"its document {identity} in {index} says org {added.get('org')!r}")
+        elif added.get("historical") and added.get("load_kind") != "backfill":
+            self._wrong(uuid, f"a load of kind {added.get('load_kind')} marked it historical")
+        self._add(uuid, index, source)
+
+    def rejection(self, source: Mapping[str, Any]) -> None:
+        """Take one document of the index of rejected events, which may hold a part of one."""
+        uuid = str(source.get("uuid"))
+        parts = self._parts.setdefault(uuid, {})
+        parts[int(source.get("part") or 1)] = str(source.get("event"))
+        if len(parts) < int(source.get("parts") or 1):
+            return
+        del self._parts[uuid]
+        if not source.get("reason"):
+            self._wrong(uuid, "it was rejected without a reason")
+        try:
+            event = _decode("".join(parts[number] for number in sorted(parts)))
+        except msgspec.DecodeError as error:
+            self._wrong(uuid, f"what was rejected cannot be read: {error}")
+            event = {}
+        event.pop("oktalogger", None)
+        self._add(uuid, self._rejected_index, event)
+
+    def _add(self, uuid: str, index: str, event: Mapping[str, Any]) -> None:
+        if uuid in self._copies:
+            self._verdict.doubled += 1
+            self._verdict.note(f"{uuid} is in {self._copies[uuid].index} and once more in {index}")
+            return
+        self._copies[uuid] = _Copy(index, _digest(event))
+
+    def sent(self, bodies: Iterable[bytes], poison: set[str]) -> None:
+        """Take events as Okta sends them.
+
+        :param poison: uuids of those that OpenSearch has to refuse
+        """
+        for body in bodies:
+            event = _decode(body)
+            uuid = event["uuid"]
+            self._verdict.events += 1
+            copy = self._copies.pop(uuid, None)
+            if copy is None:
+                self._verdict.lost += 1
+                self._verdict.note(f"{uuid} of {event['published']} is nowhere")
+                continue
+            wanted = self._rejected_index if uuid in poison else f"{self._prefix}-{event['published'][:7]}"
+            self._verdict.rejected += copy.index == self._rejected_index
+            if copy.index != wanted:
+                self._wrong(uuid, f"it is in {copy.index} and belongs into {wanted}")
+            elif copy.digest != _digest(event):
+                self._wrong(uuid, f"its document in {copy.index} is not what Okta sent")
+
+    def verdict(self) -> Verdict:
+        """Say what was found; what is stored and was never sent is wrong."""
+        for uuid, copy in self._copies.items():
+            self._wrong(uuid, f"Okta never sent it, and it is in {copy.index}")
+        for uuid in self._parts:
+            self._wrong(uuid, "parts of it are missing among the rejected events")
+        self._copies.clear()
+        self._parts.clear()
+        return self._verdict
+
+    def _wrong(self, uuid: str, why: str) -> None:
+        self._verdict.wrong += 1
+        self._verdict.note(f"{uuid}: {why}")
+
+
+def _digest(event: Mapping[str, Any]) -> bytes:
+    return hashlib.blake2b(_canonical(event), digest_size=16).digest()
+
+
+def tally(oddities: Iterable[str | None]) -> dict[str, int]:
+    """Count the events of each odd kind."""
+    return dict(sorted(Counter(kind for kind in oddities if kind).items()))

@@ -1,0 +1,106 @@
+"""What OpenSearch holds, read past the proxy and without the product's code."""
+
+from __future__ import annotations
+
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+import requests
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from local.campaign.oracle import Happened
+
+_BATCH: Final = 5000
+_SCROLL: Final = 2000
+
+
+class _Got(msgspec.Struct):
+    id: str = msgspec.field(name="_id")
+    found: bool = False
+
+
+class _Many(msgspec.Struct):
+    docs: list[_Got]
+
+
+class Hit(msgspec.Struct):
+    """A document.
+
+    :param index: where it is
+    :param id: its id
+    :param source: what it holds
+    """
+
+    index: str = msgspec.field(name="_index")
+    id: str = msgspec.field(name="_id")
+    source: dict[str, Any] = msgspec.field(name="_source")
+
+
+class _Hits(msgspec.Struct):
+    hits: list[Hit]
+
+
+class _Scrolled(msgspec.Struct):
+    hits: _Hits
+    scroll_id: str = msgspec.field(name="_scroll_id")
+
+
+class Holdings:
+    """Reads an OpenSearch.
+
+    :param url: its address
+    :param prefix: how the names of the campaign's indices begin
+    """
+
+    def __init__(self, url: str, prefix: str) -> None:
+        self._url = url
+        self._prefix = prefix
+
+    def missing(self, events: Iterable[Happened]) -> list[str]:
+        """Return the uuids of those events that are neither documents nor rejected, as of this very moment."""
+        found: list[str] = []
+        iterator = iter(events)
+        while some := list(islice(iterator, _BATCH)):
+            months = self._absent((f"{self._prefix}-{event.published:%Y-%m}", event.uuid) for event in some)
+            found += self._absent((f"{self._prefix}-rejected", uuid) for uuid in months)
+        return found
+
+    def _absent(self, wanted: Iterable[tuple[str, str]]) -> list[str]:
+        # By id, which sees what was written this instant; a search would not.
+        docs = [{"_index": index, "_id": uuid, "_source": False} for index, uuid in wanted]
+        if not docs:
+            return []
+        answer = self._ask("POST", "/_mget", {"docs": docs})
+        return [got.id for got in msgspec.json.decode(answer, type=_Many).docs if not got.found]
+
+    def documents(self, indices: str) -> Iterator[Hit]:
+        """Yield every document of some indices.
+
+        :param indices: what follows the prefix, such as ``-20*``
+        """
+        name = self._prefix + indices
+        self._ask("POST", f"/{name}/_refresh", None)
+        body: dict[str, Any] = {"size": _SCROLL, "sort": ["_doc"], "query": {"match_all": {}}}
+        page = msgspec.json.decode(self._ask("POST", f"/{name}/_search?scroll=5m", body), type=_Scrolled)
+        while page.hits.hits:
+            yield from page.hits.hits
+            follow = {"scroll": "5m", "scroll_id": page.scroll_id}
+            page = msgspec.json.decode(self._ask("POST", "/_search/scroll", follow), type=_Scrolled)
+        self._ask("DELETE", "/_search/scroll", {"scroll_id": page.scroll_id})
+
+    def block(self, *, full: bool) -> None:
+        """Let the indices take no writes, as OpenSearch does when a disk is full; or let them again."""
+        body = {"index.blocks.read_only_allow_delete": True if full else None}
+        self._ask("PUT", f"/{self._prefix}*/_settings?expand_wildcards=all", body)
+
+    def _ask(self, method: str, path: str, body: object | None) -> bytes:
+        with requests.Session() as session:
+            session.trust_env = False
+            data = None if body is None else msgspec.json.encode(body)
+            headers = {"Content-Type": "application/json"}
+            answer = session.request(method, self._url + path, data=data, headers=headers, timeout=120)
+        answer.raise_for_status()
+        return answer.content

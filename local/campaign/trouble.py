@@ -1,0 +1,115 @@
+"""Lets the planned faults happen when their time has come."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections import Counter
+from typing import TYPE_CHECKING, Final
+
+import requests
+
+from local.campaign import proxy
+from local.campaign.plan import DISK_FULL, OKTA_FAULTS, OPENSEARCH_FAULTS, RESTARTED, WORKER_KILLED
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from local.campaign.clock import SharedClock
+    from local.campaign.crew import Slot
+    from local.campaign.plan import Campaign, Injection
+    from local.campaign.server import Server
+    from local.campaign.stored import Holdings
+    from local.simulator.process import Simulator
+
+_LOOK_SECONDS: Final = 0.05
+# How long a kill waits for a worker that does something.
+_KILL_PATIENCE: Final = 200
+
+
+class Trouble:
+    """Injects the faults of a campaign.
+
+    :param campaign: what is planned
+    :param okta: the simulated org
+    :param server: the real OpenSearch
+    :param holdings: the same, for blocking it
+    :param proxy_url: of the proxy before it
+    :param slots: the workers that may be killed
+    """
+
+    def __init__(
+        self,
+        campaign: Campaign,
+        clock: SharedClock,
+        okta: Simulator,
+        server: Server,
+        holdings: Holdings,
+        proxy_url: str,
+        slots: Sequence[Slot],
+    ) -> None:
+        self._campaign = campaign
+        self._clock = clock
+        self._okta = okta
+        self._server = server
+        self._holdings = holdings
+        self._proxy = proxy_url + proxy.PREFIX
+        self._slots = slots
+        self._rng = random.Random(f"trouble {campaign.seed}")  # noqa: S311
+        # Stopping, and blocking, are not for two at once.
+        self._whole = asyncio.Lock()
+        self.fired: Counter[str] = Counter()
+
+    async def run(self) -> None:
+        """Inject all that is planned, each at its time."""
+        async with asyncio.TaskGroup() as group:
+            for injection in self._campaign.injections:
+                while self._campaign.progress(self._clock.now()) < injection.at:
+                    await asyncio.sleep(_LOOK_SECONDS)
+                group.create_task(self._inject(injection))
+
+    async def _inject(self, injection: Injection) -> None:
+        kind = injection.kind
+        if kind in OKTA_FAULTS:
+            wish = {"seconds": injection.seconds} if injection.seconds else {}
+            on = {"on": "next"} if kind in ("looping-next", "returning-next") else {}
+            await asyncio.to_thread(self._okta.control.fault, kind, **wish, **on)
+        elif kind in OPENSEARCH_FAULTS:
+            await asyncio.to_thread(requests.post, self._proxy, json={"kind": kind}, timeout=60)
+        elif kind == WORKER_KILLED:
+            await self._kill(injection.seconds)
+        elif kind == DISK_FULL:
+            async with self._whole:
+                await self._fill(injection.seconds)
+        elif kind in RESTARTED:
+            async with self._whole:
+                await asyncio.to_thread(self._server.stop, kill=kind == RESTARTED[1])
+                await asyncio.to_thread(self._server.start)
+            self.fired[kind] += 1
+
+    async def _kill(self, after: float) -> None:
+        for _ in range(_KILL_PATIENCE):
+            busy = [slot for slot in self._slots if slot.busy]
+            if busy:
+                chosen = self._rng.choice(busy)
+                await asyncio.sleep(after)
+                if chosen.kill():
+                    self.fired[WORKER_KILLED] += 1
+                    return
+            await asyncio.sleep(_LOOK_SECONDS)
+
+    async def _fill(self, seconds: float) -> None:
+        before = (await asyncio.to_thread(self.seen_by_proxy))["blocked"]
+        await asyncio.to_thread(self._holdings.block, full=True)
+        try:
+            await asyncio.sleep(seconds)
+        finally:
+            await asyncio.to_thread(self._holdings.block, full=False)
+        after = (await asyncio.to_thread(self.seen_by_proxy))["blocked"]
+        self.fired[DISK_FULL] += after > before  # only one that refused somebody's write
+
+    def seen_by_proxy(self) -> dict[str, int]:
+        """What the proxy has seen."""
+        answer = requests.get(self._proxy, timeout=60)
+        found: dict[str, int] = answer.json()
+        return found

@@ -1,0 +1,82 @@
+"""``python -m oktalogger setup``: put index templates, retention, roles and role mappings into OpenSearch."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from oktalogger.cli.environment import (
+    OPENSEARCH_AWS_REGION,
+    OPENSEARCH_AWS_SERVICE,
+    EnvironmentConfigError,
+    opensearch_client,
+)
+from oktalogger.opensearch.names import IndexNames
+from oktalogger.opensearch.security import SecurityDocuments, read_documents, shipped_documents
+from oktalogger.opensearch.setup import apply_setup, plan_setup
+from oktalogger.settings import load_settings
+
+if TYPE_CHECKING:
+    import argparse
+
+EXIT_TO_DO: Final = 3
+
+
+def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command to the parser."""
+    parser = commands.add_parser("setup", help="set up OpenSearch, as an administrator", description=__doc__)
+    parser.add_argument("--dry-run", action="store_true", help="only say what would be done")
+    parser.add_argument(
+        "--check", action="store_true", help="like --dry-run, and end with 3 where anything is to be done"
+    )
+    parser.add_argument(
+        "--documents",
+        metavar="FILE",
+        help="output of terraform output -json security_documents (default: the roles of this package, nobody mapped)",
+    )
+    parser.add_argument(
+        "--confirm-deletions", action="store_true", help="accept a retention that deletes months at once"
+    )
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Set up the OpenSearch that the environment names.
+
+    :return: 0; with ``--check`` 3 where anything is to be done
+    """
+    import os
+
+    settings = load_settings()
+    names = IndexNames(settings.index_prefix)
+    documents = _documents(arguments.documents, names)
+    client = opensearch_client()
+    plan = plan_setup(
+        client,
+        names,
+        documents,
+        retention_days=settings.retention_days,
+        shards=settings.shards,
+        replicas=settings.replicas,
+        confirm_deletions=arguments.confirm_deletions,
+        serverless=bool(os.environ.get(OPENSEARCH_AWS_REGION)) and os.environ.get(OPENSEARCH_AWS_SERVICE) == "aoss",
+    )
+    dry_run = arguments.dry_run or arguments.check
+    if not dry_run:
+        apply_setup(client, plan)
+    text = json.dumps({**plan.as_dict(), "dry_run": dry_run}, indent=2) if arguments.json else plan.text()
+    sys.stdout.write(text + "\n")
+    return EXIT_TO_DO if arguments.check and plan.changes else 0
+
+
+def _documents(file: str | None, names: IndexNames) -> SecurityDocuments:
+    if file is None:
+        return shipped_documents(names)
+    try:
+        text = Path(file).read_text(encoding="utf-8")
+    except OSError as error:
+        raise EnvironmentConfigError(f"--documents: {error}") from error
+    return read_documents(text, names, source=file)

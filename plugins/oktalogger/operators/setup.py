@@ -1,0 +1,121 @@
+"""The operator that sets up an OpenSearch cluster for a deployment."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from oktalogger.compat import AirflowFailException, BaseOperator, get_variable
+from oktalogger.hooks.extras import ConnectionSettingsError
+from oktalogger.hooks.opensearch import OpenSearchHook
+from oktalogger.opensearch.errors import OpenSearchLoadError
+from oktalogger.opensearch.names import IndexNames
+from oktalogger.opensearch.security import SecurityDocuments, read_documents, shipped_documents
+from oktalogger.opensearch.setup import apply_setup, plan_setup
+from oktalogger.settings import SettingsError, load_settings
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from oktalogger.compat import Context
+    from oktalogger.opensearch.steps import Step
+
+
+class OpenSearchSetupOperator(BaseOperator):
+    """
+    Puts index templates, the retention policy, roles and role mappings into OpenSearch, where they differ.
+
+    All is compared first, and nothing is written if something of our names is somebody else's. With the param
+    ``dry_run`` nothing is written at all. The plan is in the log, and what was done is returned.
+
+    :param opensearch_conn_id: Airflow connection of an administrator (templated); None takes
+        ``OKTALOGGER_OPENSEARCH_CONN_ID``
+    :param security_variable: Airflow Variable with the output ``security_documents`` of Terraform (templated). Where
+        there is none, the roles are those of this package and nobody is mapped
+    :param role_arn: IAM role to assume for this (templated), where the connection logs in by SigV4; None takes the
+        domain's master role that the documents name
+    """
+
+    template_fields: Sequence[str] = ("opensearch_conn_id", "security_variable", "role_arn")
+    ui_color = "#ffe9d5"
+    plan_key: ClassVar[str] = "plan"
+
+    def __init__(
+        self,
+        *,
+        opensearch_conn_id: str | None = None,
+        security_variable: str = "oktalogger_security",
+        role_arn: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.opensearch_conn_id = opensearch_conn_id
+        self.security_variable = security_variable
+        self.role_arn = role_arn
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Plan and, but for a dry run, apply.
+
+        :return: ``changed``, ``unchanged`` and ``notices``; in a dry run nothing is ``changed``
+        :raises AirflowFailException: where no retry can help
+        :raises OpenSearchLoadError: where OpenSearch was out of reach, or somebody else changed the same just now
+        """
+        params = context.get("params") or {}
+        try:
+            return self._set_up(
+                context, dry_run=bool(params.get("dry_run")), confirmed=bool(params.get("confirm_deletions"))
+            )
+        except (ConnectionSettingsError, SettingsError) as error:
+            raise AirflowFailException(str(error)) from error
+        except OpenSearchLoadError as error:
+            if error.retryable:
+                raise
+            raise AirflowFailException(str(error)) from error
+
+    def _set_up(self, context: Context, *, dry_run: bool, confirmed: bool) -> dict[str, Any]:
+        settings = load_settings()
+        names = IndexNames(settings.index_prefix)
+        documents = self._documents(names)
+        hook = OpenSearchHook(
+            self.opensearch_conn_id or settings.opensearch_conn_id, role_arn=self.role_arn or documents.master_role_arn
+        )
+        try:
+            self.log.info("Setting up %s as %s.", hook.settings.url, self._identity(hook))
+            plan = plan_setup(
+                hook.client,
+                names,
+                documents,
+                retention_days=settings.retention_days,
+                shards=settings.shards,
+                replicas=settings.replicas,
+                confirm_deletions=confirmed,
+                serverless=hook.serverless,
+            )
+            self.log.info("The plan, with %s:\n%s", documents.source, plan.text())
+            context["ti"].xcom_push(key=self.plan_key, value=plan.as_dict())
+            if not dry_run:
+                apply_setup(hook.client, plan, on_step=self._say)
+        finally:
+            hook.client.close()
+        changed = [] if dry_run else [step.as_dict() for step in plan.changes]
+        self.log.info(
+            "%s: %d of %d things.", "To be changed" if dry_run else "Changed", len(plan.changes), len(plan.steps)
+        )
+        return {**plan.as_dict(), "changed": changed, "dry_run": dry_run}
+
+    def _documents(self, names: IndexNames) -> SecurityDocuments:
+        text = get_variable(self.security_variable)
+        if text is None:
+            self.log.warning(
+                "There is no Airflow Variable %s: taking the roles of this package, and mapping nobody.",
+                self.security_variable,
+            )
+            return shipped_documents(names)
+        return read_documents(text, names, source=f"the Airflow Variable {self.security_variable}")
+
+    def _identity(self, hook: OpenSearchHook) -> str:
+        if hook.settings.http_auth is None:
+            return f"the user {hook.settings.username}" if hook.settings.username else "whoever the connection says"
+        return f"the role {hook.role_arn}" if hook.role_arn else "the worker's own role"
+
+    def _say(self, step: Step) -> None:
+        self.log.info("Done: %s %s %s", step.action, step.kind, step.name)

@@ -1,0 +1,99 @@
+"""The setup's DAG: its shape, and runs of it by Airflow itself on a real OpenSearch with the security plugin."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from oktalogger.compat import get_variable
+from tests.airflow.conftest import run_airflow
+from tests.airflow.test_dags import load_dags
+from tests.integration.people import PASSWORD, People, people
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@pytest.fixture(scope="module")
+def dag() -> Any:
+    return load_dags()["okta_opensearch_setup"]
+
+
+def test_nobody_runs_it_but_people_and_one_at_a_time(dag: Any) -> None:
+    assert [task.task_id for task in dag.tasks] == ["set_up"]
+    assert dag.max_active_runs == 1
+    assert type(dag.timetable).__name__ == "NullTimetable"
+
+
+def test_its_params(dag: Any) -> None:
+    assert dag.params.dump() == {
+        "dry_run": False,
+        "confirm_deletions": False,
+        "opensearch_conn_id": "opensearch_default",
+    }
+    assert dag.get_task("set_up").opensearch_conn_id == "{{ params.opensearch_conn_id }}"
+
+
+def test_a_variable_is_read_from_wherever_airflow_keeps_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AIRFLOW_VAR_OKTALOGGER_SECURITY", '{"version": 1}')
+    assert get_variable("oktalogger_security") == '{"version": 1}'
+
+
+@pytest.fixture
+def team(opensearch_secure: Any) -> Iterator[People]:
+    with people(opensearch_secure) as found:
+        yield found
+
+
+def run(team: People, params: dict[str, Any], **variables: str) -> str:
+    """Run the DAG, and return what Airflow said."""
+    server = team.server
+    connection = {
+        "conn_type": "opensearch",
+        "host": server.url,
+        "login": server.username,
+        "password": server.password,
+        "extra": {"ca_certs": str(server.ca)},
+    }
+    environment = {
+        "AIRFLOW_CONN_OPENSEARCH_ADMIN": json.dumps(connection),
+        # Somebody who may not do it, so that the param must have been heard.
+        "AIRFLOW_CONN_OPENSEARCH_DEFAULT": json.dumps(
+            connection | {"login": team.users["oktalogger_loader"], "password": PASSWORD}
+        ),
+        "OKTALOGGER_INDEX_PREFIX": team.names.prefix,
+        **variables,
+    }
+    conf = json.dumps({"opensearch_conn_id": "opensearch_admin", **params})
+    done = run_airflow("dags", "test", "okta_opensearch_setup", "-c", conf, check=False, **environment)
+    said = done.stdout + done.stderr
+    assert server.password not in said
+    return said
+
+
+@pytest.mark.airflow
+@pytest.mark.opensearch
+def test_airflow_sets_up_what_terraform_says(airflow_db: Path, team: People) -> None:
+    documents = {"AIRFLOW_VAR_OKTALOGGER_SECURITY": json.dumps(team.document())}
+
+    def mapped() -> set[str]:
+        found: dict[str, Any] = team.admin.transport.perform_request("GET", "/_plugins/_security/api/rolesmapping")
+        return {role for role, user in team.users.items() if user in found.get(role, {}).get("users", ())}
+
+    said = run(team, {"dry_run": True}, **documents)
+    assert "To be changed: 9 of 9 things" in said
+    assert f"+ user {team.users['oktalogger_sync']}" in said
+    assert mapped() == set()
+
+    said = run(team, {}, **documents)
+    assert "Changed: 9 of 9 things" in said
+    assert "Done: create role mapping oktalogger_sync" in said
+    assert mapped() == set(team.users)
+
+    assert "Changed: 0 of 9 things" in run(team, {}, **documents)
+
+    said = run(team, {"opensearch_conn_id": "opensearch_default"}, **documents)
+    assert "rights of an administrator" in said

@@ -1,0 +1,444 @@
+"""What each role may do, on a real OpenSearch with the security plugin, as users who have that role and no other.
+
+docs/opensearch-setup.md says the same in a table, and a test holds the two together. Alerting is not among the
+published plugins: whether the sync's role allows the sync is decided by the role as the security plugin stored it, in
+front of a stand-in of the Alerting API, with the plugin's names of actions and its rule for wildcards.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import msgspec
+import pytest
+
+from local.simulator.process import Simulator, running
+from oktalogger.detections.alerting import AlertingClient
+from oktalogger.detections.apply import SyncOptions, apply_sync, plan_sync
+from oktalogger.detections.channels import read_channels
+from oktalogger.detections.matches import ensure_matches_index, matches_index
+from oktalogger.detections.stored import Owner
+from oktalogger.okta.auth import SswsAuth
+from oktalogger.okta.client import SystemLogClient
+from oktalogger.opensearch.census import OpenSearchCensus
+from oktalogger.opensearch.client import OpenSearchSettings, make_client
+from oktalogger.opensearch.errors import OpenSearchLoadError, OpenSearchPermissionError
+from oktalogger.opensearch.ledger import Ledger
+from oktalogger.opensearch.security import ROLES_API
+from oktalogger.opensearch.setup import apply_setup, plan_setup
+from oktalogger.opensearch.store import OpenSearchStore
+from oktalogger.opensearch.transport import call, send
+from oktalogger.pipeline.document import Stamp
+from oktalogger.pipeline.ledger import LedgerKey
+from oktalogger.pipeline.load import LoadPlan
+from oktalogger.pipeline.record import load_and_record
+from oktalogger.pipeline.stop import LoadStoppedError, StopSignal
+from oktalogger.pipeline.window import Window
+from tests.integration.conftest import ROOT
+from tests.integration.people import People, people
+from tests.standin.alerting import AlertingStandIn, Answer
+from tests.standin.transport import in_process_client
+from tests.unit.detections.builders import rendered
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from opensearchpy import OpenSearch
+
+    from oktalogger.detections.model import RenderedMonitor
+    from oktalogger.pipeline.document import LoadKind
+
+pytestmark = pytest.mark.opensearch
+
+NOW = "2026-11-16T14:00:00Z"
+HOUR = Window(datetime(2026, 11, 16, 10, tzinfo=UTC), datetime(2026, 11, 16, 11, tzinfo=UTC))
+LOADER, SYNC, ANALYST = "oktalogger_loader", "oktalogger_sync", "oktalogger_analyst"
+
+
+@pytest.fixture(scope="module")
+def team(opensearch_secure: Any) -> Iterator[People]:
+    with people(opensearch_secure) as found:
+        plan = plan_setup(found.admin, found.names, found.documents(), retention_days=365)
+        apply_setup(found.admin, plan)
+        call(found.admin, "PUT", "/payroll/_doc/1", doing="to have something foreign", body={"salary": 1})
+        yield found
+        found.admin.indices.delete(index="payroll,payroll-*", ignore_unavailable=True)
+
+
+@pytest.fixture(scope="module")
+def clients(team: People) -> Iterator[dict[str, OpenSearch]]:
+    made = {role: team.client(user) for role, user in team.users.items()}
+    yield made
+    for client in made.values():
+        client.close()
+
+
+@pytest.fixture(scope="module")
+def org() -> Iterator[Simulator]:
+    with running("--seed", "roles", "--rate", "3", "--clock", NOW, "--rate-limit", "100000") as simulator:
+        event = {"securityContext": "no object"}
+        simulator.control.post("/events", event=event, published="2026-11-16T10:10:00Z")
+        yield simulator
+
+
+def host(org: Simulator) -> str:
+    """Return what documents of the org are stamped with."""
+    return urlsplit(org.url).hostname or ""
+
+
+def load(
+    client: OpenSearch, team: People, org: Simulator, kind: LoadKind, *, stop_after: int | None = None
+) -> dict[str, Any]:
+    """Load the hour as the load does, twenty events a page."""
+    stop = StopSignal()
+    store = OpenSearchStore(client, team.names)
+    store.prepare()
+    stamp = Stamp(host(org), HOUR, f"{kind}-run", kind, timedelta(hours=24))
+
+    def count(progress: Any) -> None:
+        if stop_after is not None and progress.result.pages >= stop_after:
+            stop.set()
+
+    with SystemLogClient(org.url, SswsAuth(org.token), allow_http=True) as okta:
+        return load_and_record(
+            okta,
+            store,
+            Ledger(client, team.names),
+            LoadPlan(stamp, page_limit=20, threads=1),
+            on_stored=count,
+            stop=stop,
+        ).as_dict()
+
+
+@pytest.fixture(scope="module")
+def loaded(team: People, clients: dict[str, OpenSearch], org: Simulator) -> dict[str, Any]:
+    """The hour, loaded as the loader's user: stopped half-way and taken up again."""
+    with pytest.raises(LoadStoppedError):
+        load(clients[LOADER], team, org, "scheduled", stop_after=2)
+    return load(clients[LOADER], team, org, "scheduled")
+
+
+def documents(team: People) -> dict[str, Any]:
+    """Return every document of ours, whole, with its version."""
+    team.admin.indices.refresh(index=f"{team.names.prefix}*")
+    body = {"size": 5000, "version": True, "sort": ["_doc"]}
+    found: dict[str, Any] = {}
+    for index in (team.names.alias, team.names.rejected):
+        for hit in team.admin.search(index=index, body=body)["hits"]["hits"]:
+            found[hit["_id"]] = (hit["_index"], hit["_version"], hit["_source"])
+    return found
+
+
+class TestTheLoadersRoleIsEnough:
+    """The whole pipeline, as a user with the role of the loader and no other."""
+
+    def test_load_resume_and_ledger(self, team: People, org: Simulator, loaded: dict[str, Any]) -> None:
+        expected = {event["uuid"] for event in org.control.events("2026-11-16T10:00:00Z", "2026-11-16T11:00:00Z")}
+        assert len(expected) > 100
+        assert set(documents(team)) == expected
+        assert loaded["read"] < len(expected), "it went on where it had stopped"
+        key = LedgerKey(host(org), "scheduled", HOUR, None, None)
+        entry, _ = Ledger(team.admin, team.names).read(key.id)
+        assert entry is not None
+        assert (entry.state, entry.tries) == ("complete", 2)
+
+    def test_a_rejected_event_is_kept(self, team: People, loaded: dict[str, Any]) -> None:
+        kept = team.admin.search(index=team.names.rejected)["hits"]["hits"]
+        assert [json.loads(one["_source"]["event"])["securityContext"] for one in kept] == ["no object"]
+
+    def test_reconcile(
+        self, team: People, clients: dict[str, OpenSearch], org: Simulator, loaded: dict[str, Any]
+    ) -> None:
+        before = documents(team)
+        counts = load(clients[LOADER], team, org, "reconcile")
+        assert (counts["created"], counts["late"]) == (0, 0)
+        assert counts["existing"] + counts["rejected"] == counts["read"] == len(before)
+        assert documents(team) == before
+
+    def test_counting_and_comparing(
+        self, team: People, clients: dict[str, OpenSearch], org: Simulator, loaded: dict[str, Any]
+    ) -> None:
+        census = OpenSearchCensus(clients[LOADER], team.names)
+        census.refresh()
+        assert sum(census.events_by_hour(host(org), HOUR).values()) + 1 == len(documents(team))
+        assert len(census.ids(host(org), HOUR)) + 1 == len(documents(team))
+
+    def test_the_command_line(self, team: People, org: Simulator, loaded: dict[str, Any]) -> None:
+        environ = {
+            "PATH": os.environ["PATH"],
+            "PYTHONPATH": str(ROOT / "plugins"),
+            "OKTALOGGER_OKTA_URL": org.url,
+            "OKTALOGGER_OKTA_TOKEN": org.token,
+            **team.environ(team.users[LOADER]),
+        }
+        window = ("--from", "2026-11-16T10:00:00Z", "--to", "2026-11-16T11:00:00Z", "--json")
+        for command, code in (("load", 3), ("coverage", 0)):
+            done = subprocess.run(
+                [sys.executable, "-m", "oktalogger", command, *window],
+                env=environ,
+                capture_output=True,
+                text=True,
+                timeout=180,
+                check=False,
+            )
+            assert done.returncode == code, done.stderr
+            assert json.loads(done.stdout)["rejected"] == 1
+
+    def test_the_matches_of_replay(self, team: People, clients: dict[str, OpenSearch]) -> None:
+        index = matches_index(team.names)
+        for _ in range(2):
+            ensure_matches_index(clients[LOADER], index)
+        call(clients[LOADER], "PUT", f"/{index}/_create/m", doing="to keep a match", body={"org": "o"})
+        call(clients[LOADER], "POST", f"/{index}/_update/m", doing="to note it", body={"doc": {"notified": ["soc"]}})
+        assert call(clients[LOADER], "GET", f"/{index}/_doc/m", doing="to read it")["_source"]["notified"] == ["soc"]
+
+
+@dataclass(frozen=True)
+class Case:
+    """One request, and what becomes of it.
+
+    :param role: of the caller
+    :param what: in the words of the table in the docs
+    :param answer: ``yes``; ``no`` where the role refuses; ``never`` where the index refuses everybody
+    """
+
+    role: str
+    what: str
+    answer: str
+    method: str
+    path: str
+    body: Any = None
+    ndjson: str | None = None
+
+
+def bulk(action: str, index: str) -> str:
+    return f'{{"{action}":{{"_index":"{index}","_id":"ID"}}}}\n' + ("" if action == "delete" else '{"x":1}\n')
+
+
+READS: list[Case] = [
+    Case(role, "search events", "yes", "POST", "/ALIAS/_search", {"size": 1}) for role in (LOADER, SYNC, ANALYST)
+] + [Case(role, "read the mapping", "yes", "GET", "/MONTH/_mapping") for role in (LOADER, SYNC, ANALYST)]
+
+NOBODY = (LOADER, SYNC, ANALYST)
+REFUSED: list[Case] = [
+    case
+    for role in NOBODY
+    for case in (
+        Case(role, "delete an event", "no", "DELETE", "/MONTH/_doc/ID"),
+        # Before it asks the role, a bulk request is held against the index's own setting.
+        Case(role, "delete events in bulk", "never", "POST", "/_bulk", ndjson=bulk("delete", "MONTH")),
+        Case(role, "delete events", "no", "POST", "/MONTH/_delete_by_query", {"query": {"match_all": {}}}),
+        Case(role, "change an event", "no", "POST", "/MONTH/_update/ID", {"doc": {"x": 1}}),
+        Case(role, "change an event", "no", "POST", "/MONTH/_update_by_query", {"query": {"match_all": {}}}),
+        Case(role, "delete or close an index", "no", "DELETE", "/MONTH"),
+        Case(role, "delete or close an index", "no", "POST", "/MONTH/_close"),
+        Case(role, "change settings", "no", "PUT", "/MONTH/_settings", {"index": {"refresh_interval": "1s"}}),
+        Case(role, "change settings", "no", "PUT", "/_cluster/settings", {"transient": {"x": "y"}}),
+        Case(role, "change index templates", "no", "PUT", "/_index_template/mine", {"index_patterns": ["mine-*"]}),
+        Case(role, "change index templates", "no", "DELETE", "/_index_template/PREFIX"),
+        Case(role, "read other indices", "no", "POST", "/payroll/_search", {}),
+        Case(role, "read other indices", "no", "GET", "/payroll/_doc/1"),
+        Case(role, "change other indices", "no", "PUT", "/payroll/_doc/2", {"salary": 2}),
+        Case(role, "change other indices", "no", "PUT", "/payroll-two"),
+        Case(role, "change other indices", "no", "POST", "/_bulk", ndjson=bulk("index", "payroll")),
+        Case(role, "change other indices", "no", "POST", "/_aliases",
+             {"actions": [{"add": {"index": "payroll", "alias": "PREFIX-x"}}]}),
+        Case(role, "change other indices", "no", "POST", "/_reindex",
+             {"source": {"index": "MONTH"}, "dest": {"index": "payroll"}}),
+        Case(role, "read or change security", "no", "GET", "/_plugins/_security/api/roles"),
+        Case(role, "read or change security", "no", "PUT", "/_plugins/_security/api/roles/mine", {}),
+        Case(role, "read or change security", "no", "PATCH", "/_plugins/_security/api/rolesmapping",
+             [{"op": "add", "path": "/all_access", "value": {"users": ["me"]}}]),
+        Case(role, "read or change security", "no", "POST", "/.opendistro_security/_search", {}),
+        Case(role, "store scripts or snapshots", "no", "PUT", "/_scripts/mine",
+             {"script": {"lang": "painless", "source": "1"}}),
+        Case(role, "store scripts or snapshots", "no", "GET", "/_snapshot"),
+    )
+]  # fmt: skip
+
+WRITES: list[Case] = [
+    # Adding and overwriting are one permission; what refuses the second is the index's own setting, to anybody.
+    Case(LOADER, "overwrite an event", "never", "PUT", "/MONTH/_doc/ID", {"x": 1}),
+    Case(LOADER, "overwrite an event", "never", "POST", "/_bulk", ndjson=bulk("index", "MONTH")),
+    Case(LOADER, "overwrite an event", "never", "PUT", "/REJECTED/_doc/KEPT", {"x": 1}),
+    Case("admin", "overwrite an event", "never", "PUT", "/MONTH/_doc/ID", {"x": 1}),
+    Case("admin", "delete an event", "never", "DELETE", "/MONTH/_doc/ID"),
+    Case(SYNC, "overwrite an event", "no", "PUT", "/MONTH/_doc/ID", {"x": 1}),
+    Case(ANALYST, "overwrite an event", "no", "PUT", "/MONTH/_doc/ID", {"x": 1}),
+    Case(LOADER, "add an event", "yes", "PUT", "/MONTH/_create/added", {"uuid": "added"}),
+    Case(SYNC, "add an event", "no", "PUT", "/MONTH/_create/added2", {"uuid": "added2"}),
+    Case(ANALYST, "add an event", "no", "PUT", "/MONTH/_create/added2", {"uuid": "added2"}),
+    Case(LOADER, "keep the ledger", "yes", "PUT", "/LEDGER/_doc/x", {"id": "x"}),
+    Case(LOADER, "keep the ledger", "yes", "PUT", "/LEDGER/_doc/x", {"id": "x", "tries": 2}),
+    Case(LOADER, "delete from the ledger", "no", "DELETE", "/LEDGER/_doc/x"),
+    Case(LOADER, "delete from the ledger", "no", "POST", "/_bulk", ndjson=bulk("delete", "LEDGER")),
+    Case(SYNC, "keep the ledger", "no", "PUT", "/LEDGER/_doc/x", {"id": "x"}),
+    Case(ANALYST, "keep the ledger", "no", "PUT", "/LEDGER/_doc/x", {"id": "x"}),
+    Case(LOADER, "make an index of ours", "yes", "PUT", "/PREFIX-2026-10"),
+    Case(SYNC, "make an index of ours", "no", "PUT", "/PREFIX-2026-09"),
+    Case(ANALYST, "make an index of ours", "no", "PUT", "/PREFIX-2026-09"),
+]
+
+CASES = [*READS, *REFUSED, *WRITES]
+
+
+def name(case: Case) -> str:
+    return f"{case.role.removeprefix('oktalogger_')}-{case.answer}-{case.what}-{case.method} {case.path}"
+
+
+@pytest.fixture(scope="module")
+def held(team: People, loaded: dict[str, Any]) -> dict[str, str]:
+    """What the words in the paths stand for: an event of each kind that is there."""
+    rejected = team.admin.search(index=team.names.rejected, body={"size": 1})["hits"]["hits"][0]["_id"]
+    event = team.admin.search(index=team.names.alias, body={"size": 1})["hits"]["hits"][0]["_id"]
+    return {
+        "ALIAS": team.names.alias,
+        "MONTH": f"{team.names.prefix}-2026-11",
+        "REJECTED": team.names.rejected,
+        "LEDGER": team.names.ledger,
+        "PREFIX": team.names.prefix,
+        "KEPT": rejected,
+        "ID": event,
+    }
+
+
+def outcome(client: OpenSearch, case: Case, held: dict[str, str]) -> str:
+    """Send the request, and say what became of it in the words of :class:`Case`."""
+
+    def filled(text: str) -> str:
+        for word, value in held.items():
+            text = text.replace(word, value)
+        return text
+
+    body = case.ndjson if case.ndjson else None if case.body is None else json.dumps(case.body)
+    try:
+        answer = send(
+            client,
+            case.method,
+            filled(case.path),
+            doing="to do that",
+            body=None if body is None else filled(body).encode(),
+            content_type="application/x-ndjson" if case.ndjson else "application/json",
+        )
+    except OpenSearchPermissionError:
+        return "no"
+    except OpenSearchLoadError as error:
+        return "never" if "append_only" in str(error) else str(error)
+    for item in msgspec.json.decode(answer).get("items", ()):
+        (result,) = item.values()
+        if result["status"] >= 300:
+            return "no" if result["status"] == 403 else "never" if "append_only" in str(result) else str(result)
+    return "yes"
+
+
+@pytest.mark.parametrize("case", CASES, ids=name)
+def test_each_thing_is_allowed_or_refused(
+    team: People, clients: dict[str, OpenSearch], held: dict[str, str], case: Case
+) -> None:
+    before = documents(team)
+    assert outcome(team.admin if case.role == "admin" else clients[case.role], case, held) == case.answer
+    if case.answer != "yes":
+        assert documents(team) == before
+
+
+def test_the_table_in_the_docs_is_the_one_above() -> None:
+    text = (ROOT / "docs" / "opensearch-setup.md").read_text().partition("\n## What each role may do\n")[2]
+    lines = [line.strip("|").split(" | ") for line in text.partition("\n## ")[0].splitlines() if line.startswith("|")]
+    header, _, *rows = [[cell.strip(" `") for cell in line] for line in lines]
+    table = {(row[0], role): answer for row in rows for role, answer in zip(header[1:], row[1:], strict=True)}
+    tried = {(case.what, case.role): case.answer for case in CASES if case.role != "admin"}
+    assert {key: table.get(key) for key in tried} == tried
+    untried = {key: answer for key, answer in table.items() if key not in tried and key[0] != "make monitors"}
+    assert untried == {("delete from the ledger", SYNC): "no", ("delete from the ledger", ANALYST): "no"}
+
+
+# opensearch-project/common-utils, AlertingActions.kt and NotificationsActions.kt; alerting, ExecuteMonitorAction.kt.
+MONITOR = "cluster:admin/opendistro/alerting/monitor"
+ACTIONS = {
+    ("POST", "/_plugins/_alerting/monitors"): f"{MONITOR}/write",
+    ("PUT", "/_plugins/_alerting/monitors/ID"): f"{MONITOR}/write",
+    ("GET", "/_plugins/_alerting/monitors/ID"): f"{MONITOR}/get",
+    ("DELETE", "/_plugins/_alerting/monitors/ID"): f"{MONITOR}/delete",
+    ("POST", "/_plugins/_alerting/monitors/_search"): f"{MONITOR}/search",
+    ("POST", "/_plugins/_alerting/monitors/_execute"): f"{MONITOR}/execute",
+    ("GET", "/_plugins/_notifications/channels"): "cluster:admin/opensearch/notifications/channels/get",
+}
+
+
+class GuardedAlerting:
+    """The stand-in of the Alerting API behind a role."""
+
+    def __init__(self, team: People, role: str) -> None:
+        stored = call(team.admin, "GET", f"{ROLES_API}/{role}", doing="to read the role")[role]
+        self._allowed = stored["cluster_permissions"]
+        self._user = team.users[role]
+        self.standin = AlertingStandIn()
+
+    def __call__(self, method: str, target: str, body: Any, headers: dict[str, str]) -> Answer:
+        path = target.partition("?")[0]
+        last = path.rpartition("/")[2]
+        if last not in ("monitors", "_search", "_execute", "channels"):
+            path = f"{path.rpartition('/')[0]}/ID"
+        action = ACTIONS[(method, path)]
+        if not any(fnmatchcase(action, pattern) for pattern in self._allowed):
+            reason = (
+                f"no permissions for [{action}] and User [name={self._user}, backend_roles=[], requestedTenant=null]"
+            )
+            return 403, {"error": {"type": "security_exception", "reason": reason}, "status": 403}
+        return self.standin.handle(method, target, body, headers)
+
+    def sync(self, monitors: list[RenderedMonitor]) -> None:
+        """Plan and apply, as the DAG does."""
+        client = AlertingClient(in_process_client(self), sleep=lambda _: None)
+        read_channels(client)
+        for monitor in monitors:
+            client.dry_run(monitor.body)
+        plan_sync(client, monitors, Owner(), SyncOptions())
+        apply_sync(client, monitors, Owner(), SyncOptions(confirm_deletions=True), sleep=lambda _: None)
+
+
+def test_the_syncs_role_is_enough_for_the_sync(team: People) -> None:
+    guarded = GuardedAlerting(team, SYNC)
+    guarded.sync([rendered(1), rendered(2)])
+    guarded.sync([rendered(1, query="eventType:new")])
+    assert len(guarded.standin.monitors()) == 1
+    assert {method for method, _ in guarded.standin.writes} == {"POST", "PUT", "DELETE"}
+
+
+@pytest.mark.parametrize("role", [LOADER, ANALYST])
+def test_no_other_role_makes_monitors(team: People, role: str) -> None:
+    guarded = GuardedAlerting(team, role)
+    with pytest.raises(OpenSearchPermissionError, match="to the role oktalogger_sync"):
+        guarded.sync([rendered(1)])
+    assert guarded.standin.writes == []
+
+
+def test_whoever_has_no_role_is_told_which_one_to_map_to_whom(team: People, opensearch_secure: Any) -> None:
+    """The user of a certificate that nobody mapped, as an IAM role is that nobody mapped."""
+    folder = opensearch_secure.certificates
+    client = make_client(
+        OpenSearchSettings(
+            url=opensearch_secure.url,
+            ca_certs=str(opensearch_secure.ca),
+            client_cert=str(folder / "loader.pem"),
+            client_key=str(folder / "loader-key.pem"),
+        )
+    )
+    with pytest.raises(OpenSearchPermissionError, match="to the role oktalogger_loader") as caught:
+        OpenSearchStore(client, team.names).prepare()
+    user = caught.value.user
+    assert user is not None
+    assert f'PUT /_plugins/_security/api/rolesmapping/oktalogger_loader {{"users":["{user}"]}}' in str(caught.value)
+    # Doing what it says is enough.
+    members = {"users": [user, team.users[LOADER]]}
+    call(team.admin, "PUT", "/_plugins/_security/api/rolesmapping/oktalogger_loader", doing="to map", body=members)
+    OpenSearchStore(client, team.names).prepare()
+    client.close()

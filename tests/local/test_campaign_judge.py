@@ -1,0 +1,250 @@
+"""The campaign's judge and watch see what they are there for; a judge that cannot fail proves nothing."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from local.campaign.judge import Judge
+from local.campaign.oracle import Happened
+from local.campaign.plan import EVERY_KIND, campaign
+from local.campaign.report import Report
+from local.campaign.watch import Claim, Watch
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+ORG = "acme.okta.com"
+TEN = datetime(2026, 6, 30, 10, tzinfo=UTC)
+FIVE = timedelta(minutes=5)
+HOLD_BACK = timedelta(seconds=30)
+
+
+def event(uuid: str, published: str = "2026-06-30T10:00:00.000Z") -> dict[str, Any]:
+    return {"uuid": uuid, "published": published, "actor": {"id": "00u1", "detail": [1, 2.5, None]}}
+
+
+def document(uuid: str, **added: Any) -> dict[str, Any]:
+    return {**event(uuid), "oktalogger": {"org": ORG, **added}}
+
+
+def rejected(uuid: str, **more: Any) -> dict[str, Any]:
+    return {"uuid": uuid, "reason": "no", "part": 1, "parts": 1, "event": json.dumps(document(uuid)), **more}
+
+
+class Court:
+    """A judge who was shown what is stored; ``good`` is as it should be."""
+
+    def __init__(self) -> None:
+        self.judge = Judge("c", ORG)
+
+    def good(self, *uuids: str) -> Court:
+        for uuid in uuids:
+            self.judge.document("c-2026-06", uuid, document(uuid))
+        return self
+
+    def figures(self, *sent: str, poison: Iterable[str] = ()) -> tuple[int, int, int]:
+        self.judge.sent([json.dumps(event(uuid)).encode() for uuid in sent], set(poison))
+        verdict = self.judge.verdict()
+        assert verdict.events == len(sent)
+        assert bool(verdict.examples) == bool(verdict.lost or verdict.doubled or verdict.wrong)
+        return verdict.lost, verdict.doubled, verdict.wrong
+
+
+@pytest.fixture
+def court() -> Court:
+    return Court()
+
+
+def test_what_is_exact_is_exact(court: Court) -> None:
+    court.judge.rejection(rejected("p"))
+    assert court.good("a", "b").figures("a", "b", "p", poison={"p"}) == (0, 0, 0)
+
+
+def test_an_event_that_is_nowhere_is_lost(court: Court) -> None:
+    assert court.good("a").figures("a", "b") == (1, 0, 0)
+
+
+@pytest.mark.parametrize("index", ["c-2026-06", "c-2026-07"])
+def test_a_second_document_is_doubled_in_whatever_index(court: Court, index: str) -> None:
+    court.good("a").judge.document(index, "a", document("a"))
+    assert court.figures("a") == (0, 1, 0)
+
+
+def test_an_event_both_stored_and_rejected_is_doubled(court: Court) -> None:
+    court.good("a").judge.rejection(rejected("a"))
+    assert court.figures("a") == (0, 1, 0)
+
+
+@pytest.mark.parametrize(
+    ("index", "identity", "source"),
+    [
+        ("c-2026-06", "a", {**document("a"), "actor": {"id": "00u2"}}),
+        ("c-2026-06", "a", {**document("a"), "actor": {"id": "00u1", "detail": [1, 2.5]}}),
+        ("c-2026-06", "a", {**document("a"), "more": 1}),
+        ("c-2026-07", "a", document("a")),
+        ("c-2026-06", "b", document("a")),
+        ("c-2026-06", "a", document("a", org="other.okta.com")),
+        ("c-2026-06", "a", document("a", historical=True, load_kind="scheduled")),
+    ],
+    ids=["another value", "a value less", "a field more", "month", "id", "org", "historical"],
+)
+def test_a_document_that_differs_is_wrong(court: Court, index: str, identity: str, source: dict[str, Any]) -> None:
+    court.judge.document(index, identity, source)
+    assert court.figures("a") == (0, 0, 1)
+
+
+def test_what_was_never_sent_is_wrong(court: Court) -> None:
+    assert court.good("a", "b").figures("a") == (0, 0, 1)
+
+
+def test_a_good_event_among_the_rejected_is_wrong_and_so_is_poison_among_the_documents(court: Court) -> None:
+    court.good("p").judge.rejection(rejected("a"))
+    assert court.figures("a", "p", poison={"p"}) == (0, 0, 2)
+
+
+def test_a_rejected_event_is_compared_too(court: Court) -> None:
+    court.judge.rejection(rejected("p", event=json.dumps({**event("p"), "more": 1})))
+    court.judge.rejection(rejected("q", event="{"))
+    court.judge.rejection(rejected("r", reason=""))
+    assert court.figures("p", "q", "r", poison={"p", "q", "r"}) == (0, 0, 4)
+
+
+def test_a_rejected_event_in_parts_is_put_together(court: Court) -> None:
+    text = json.dumps(document("p"))
+    court.judge.rejection(rejected("p", part=2, parts=2, event=text[20:]))
+    court.judge.rejection(rejected("p", part=1, parts=2, event=text[:20]))
+    court.judge.rejection(rejected("q", part=1, parts=2, event="{"))
+    assert court.figures("p", "q", poison={"p", "q"}) == (1, 0, 1)
+
+
+class Org:
+    """Okta, and an OpenSearch that lacks some of its events."""
+
+    def __init__(self, *events: Happened) -> None:
+        self.events = events
+        self.time = TEN + FIVE + HOLD_BACK
+        self.lacks: set[str] = set()
+
+    def now(self) -> datetime:
+        return self.time
+
+    def published(self, start: datetime, end: datetime) -> Iterator[Happened]:
+        return (found for found in self.events if start <= found.published < end)
+
+    def missing(self, events: Iterable[Happened]) -> list[str]:
+        return [found.uuid for found in events if found.uuid in self.lacks]
+
+
+def happened(uuid: str, published: timedelta, readable_after: timedelta) -> Happened:
+    return Happened(uuid, TEN + published, TEN + published + readable_after)
+
+
+SECOND = timedelta(seconds=1)
+LATE = happened("late", 4 * 60 * SECOND, timedelta(hours=3))
+ON_TIME = happened("on time", FIVE - SECOND, 31 * SECOND)
+NEXT = happened("next window", FIVE, SECOND)
+OPEN = Claim(id="w", kind="scheduled", window_start=TEN, window_end=TEN + FIVE)
+DONE = Claim(id="w", kind="scheduled", window_start=TEN, window_end=TEN + FIVE, state="complete", completed_at=TEN)
+
+
+def written(watch: Watch, *claims: Claim) -> None:
+    for claim in claims:
+        watch.after(claim, watch.before(claim))
+
+
+@pytest.fixture
+def org() -> Org:
+    return Org(LATE, ON_TIME, NEXT)
+
+
+@pytest.fixture
+def watch(org: Org) -> Watch:
+    return Watch(org, org, HOLD_BACK)
+
+
+def test_a_window_with_all_its_on_time_events_is_not_early(org: Org, watch: Watch) -> None:
+    org.lacks = {"late", "next window"}
+    written(watch, OPEN, DONE)
+    assert (watch.complete, watch.early) == ({"w"}, {})
+
+
+def test_a_window_without_an_on_time_event_is_early_even_if_it_comes_later(org: Org, watch: Watch) -> None:
+    org.lacks = {"on time"}
+    written(watch, OPEN, DONE)
+    org.lacks = set()
+    written(watch, DONE)
+    assert watch.early == {"w": 1}
+
+
+def test_a_claim_that_was_not_written_does_not_count(org: Org, watch: Watch) -> None:
+    org.lacks = {"on time"}
+    written(watch, OPEN)
+    assert watch.before(DONE) == 1
+    org.lacks = set()
+    written(watch, DONE)
+    assert watch.early == {}
+
+
+def test_what_could_be_read_when_a_window_was_first_opened_is_on_time(org: Org, watch: Watch) -> None:
+    org.time = TEN + timedelta(hours=4)
+    org.lacks = {"late"}
+    written(watch, OPEN, DONE)
+    assert watch.early == {"w": 1}
+
+
+def test_a_later_try_does_not_make_a_late_event_on_time(org: Org, watch: Watch) -> None:
+    written(watch, OPEN)
+    org.time = TEN + timedelta(hours=4)
+    org.lacks = {"late"}
+    second = Claim(**{**_fields(OPEN), "tries": 2, "next_url": "https://acme.okta.com/api/v1/logs?after=1"})
+    written(watch, second, Claim(**{**_fields(DONE), "tries": 2}))
+    assert (watch.early, watch.resumes) == ({}, 1)
+
+
+def _fields(claim: Claim) -> dict[str, Any]:
+    return {name: getattr(claim, name) for name in claim.__struct_fields__}
+
+
+GOOD = Report(
+    events=10, faults=500, lost=0, doubled=0, wrong=0, early_complete=0, seed=1,
+    faults_by_kind=dict.fromkeys(EVERY_KIND, 20), wanted_events=10, fewest_faults=500, uncovered_seconds=0.0,
+    unwatched=0, unread_windows=0, backfill_left=0, refused_for_good=0, rejected=1, late=1, late_max_seconds=1.0,
+    odd_events={"poison": 1, "duplicate": 1}, windows={}, kills=1, resumes=1, restarts_from_start=0, retried_tasks=1,
+    requests_to_okta=1, rate_limit_violations=0, simulated_days=1.0, seconds=1.0, opensearch="2.19.4",
+)  # fmt: skip
+
+
+def test_a_good_report_has_no_problems() -> None:
+    assert GOOD.problems == []
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"lost": 1}, {"doubled": 1}, {"wrong": 1}, {"early_complete": 1}, {"uncovered_seconds": 1.0}, {"unwatched": 1},
+        {"faults": 499}, {"events": 9}, {"late": 0}, {"odd_events": {"poison": 1}}, {"refused_for_good": 1},
+        {"faults_by_kind": dict.fromkeys(EVERY_KIND[1:], 20)}, {"unread_windows": 1}, {"backfill_left": 1},
+    ],
+)  # fmt: skip
+def test_anything_amiss_is_a_problem(change: dict[str, Any]) -> None:
+    [problem] = replace(GOOD, **change).problems
+    assert problem in replace(GOOD, **change).text()
+
+
+def test_a_seed_gives_the_same_plan_and_another_seed_another() -> None:
+    assert campaign(1, 1_000_000) == campaign(1, 1_000_000)
+    assert campaign(1, 1_000_000).injections != campaign(2, 1_000_000).injections
+
+
+@pytest.mark.parametrize("events", [20_000, 1_000_000])
+def test_every_kind_of_fault_is_planned_and_more_than_enough(events: int) -> None:
+    plan = campaign(1, events)
+    kinds = {injection.kind for injection in plan.injections}
+    assert kinds | {"clock-ahead", "clock-behind"} == set(EVERY_KIND)
+    assert len(plan.injections) >= plan.fewest_faults * 1.15
+    assert plan.live_start < datetime(2026, 7, 1, tzinfo=UTC) < plan.end

@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import msgspec
+
+from oktalogger.pipeline.lateness import Lateness
+from oktalogger.pipeline.ledger import LedgerEntry, LedgerKey, advance, begin
+from oktalogger.pipeline.load import LoadResult
+from oktalogger.pipeline.window import Window
+
+NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
+KEY = LedgerKey("example.okta.com", "scheduled", Window(NOON, NOON + timedelta(minutes=5)))
+
+
+def result(*seconds: float, late: float = 0.0, restarted: bool = False) -> LoadResult:
+    found = LoadResult(created=len(seconds), late_max_seconds=late, restarted=restarted)
+    for each in seconds:
+        found.lateness.add(each)
+    return found
+
+
+def started(before: LedgerEntry | None = None) -> LedgerEntry:
+    # Through JSON, as it comes back from OpenSearch.
+    if before is not None:
+        before = msgspec.json.decode(msgspec.json.encode(before), type=LedgerEntry)
+    return begin(KEY, before, run_id="run", run_url=None, now=NOON)
+
+
+def stopped(entry: LedgerEntry, found: LoadResult) -> LedgerEntry:
+    return advance(entry, found, next_url="https://example.okta.com/2", state="failed", now=NOON)
+
+
+class TestLateness:
+    def test_a_try_that_resumes_goes_on_with_that_of_the_one_before(self) -> None:
+        first = stopped(started(), result(*[1.0] * 90, 500.25, late=500.25))
+        second = advance(started(first), result(*[40.0] * 9), next_url=None, state="complete", now=NOON)
+        assert second.counts["created"] == 100
+        assert second.lateness == {"max": 500.25, "p50": 1.0, "p95": 40.0, "p99": 40.0, "late_max": 500.25}
+        assert second.lateness_counts == {}, "there is nothing to go on with"
+
+    def test_one_that_creates_nothing_keeps_it(self) -> None:
+        first = stopped(started(), result(3.0, 4.0))
+        second = stopped(started(first), result())
+        assert second.lateness == first.lateness
+        assert second.lateness_counts == {"3": 1, "4": 1}
+
+    def test_one_that_begins_at_the_start_after_all_forgets_it(self) -> None:
+        first = stopped(started(), result(500.0, late=500.0))
+        second = stopped(started(first), result(2.0, restarted=True))
+        assert second.lateness["max"] == 2.0
+        assert second.lateness["late_max"] == 0.0
+
+    def test_a_load_of_what_was_complete_counts_anew(self) -> None:
+        first = advance(started(), result(500.0), next_url=None, state="complete", now=NOON)
+        assert advance(started(first), result(), next_url=None, state="complete", now=NOON).lateness == {}
+
+
+def test_counts_of_lateness_come_back_as_they_were() -> None:
+    lateness = Lateness()
+    for seconds in (0.004, 0.5, 9.96, 123.4, 7776000.0):
+        lateness.add(seconds, 3)
+    again = Lateness.of(lateness.counts(), lateness.max_seconds)
+    assert again.as_dict() == lateness.as_dict()
+    assert again.counts() == lateness.counts()
