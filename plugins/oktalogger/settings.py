@@ -53,6 +53,8 @@ class Settings:
         keeps all for ever. Whole months are deleted, and only once ``okta_opensearch_setup`` has run
     :param bulk_threads: pages of one load that may be on their way into OpenSearch at once
     :param dashboards_url: address of OpenSearch Dashboards, for links from the Airflow UI and in alerts
+    :param okta_hosts: host names of the Okta orgs, separated by commas, for links into Okta's System Log in alerts of
+        thresholds, whose monitors do not know the org of what they count
     :param detection_channels: notification channels, separated by commas, of rules that name none
     :param detection_channels_from: least severity of such rules that uses them
     :param detection_delete_percent: how many percent of our monitors a sync may delete without a confirmation
@@ -82,6 +84,7 @@ class Settings:
     retention_days: int = 365
     bulk_threads: int = 4
     dashboards_url: str | None = None
+    okta_hosts: tuple[str, ...] = ()
     detection_channels: tuple[str, ...] = ()
     detection_channels_from: Severity = "medium"
     detection_delete_percent: int = 20
@@ -131,6 +134,13 @@ def _index_prefix(text: str) -> str:
     if not re.fullmatch(r"[a-z0-9][a-z0-9-]{0,99}", text):
         raise ValueError("a name of small letters, digits and dashes (a dot would shut out document-level monitors)")
     return text
+
+
+def _hosts(text: str) -> tuple[str, ...]:
+    hosts = tuple(dict.fromkeys(filter(None, (word.strip().lower() for word in text.split(",")))))
+    if not hosts or not all(re.fullmatch(r"[a-z0-9.-]+(:\d+)?", host) for host in hosts):
+        raise ValueError("host names like company.okta.com, separated by commas")
+    return hosts
 
 
 def _url(text: str) -> str:
@@ -223,6 +233,7 @@ _READERS: Final[dict[str, Callable[[str], object]]] = {
     "retention_days": _whole(0, 36_500),
     "bulk_threads": _whole(1, 16),
     "dashboards_url": _url,
+    "okta_hosts": _hosts,
     "detection_channels": _channel_names,
     "detection_channels_from": _severity,
     "detection_delete_percent": _whole(0, 100),

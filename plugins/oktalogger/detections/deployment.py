@@ -10,14 +10,17 @@ if TYPE_CHECKING:
     from oktalogger.settings import Settings
 
 
-def monitor_settings(settings: Settings, *, dashboards_url: str | None = None) -> MonitorSettings:
+def monitor_settings(settings: Settings) -> MonitorSettings:
     """Return what the monitors of a deployment have in common.
 
+    All of it is from the settings, nothing from a connection, so that whoever syncs (a DAG, the command line) renders
+    the same monitors, and none puts back what another has just changed.
+
     :param settings: the deployment's
-    :param dashboards_url: address of OpenSearch Dashboards, where the settings have none
     """
     return MonitorSettings(
         default_channels=settings.detection_channels,
         default_channels_from=settings.detection_channels_from,
-        dashboards_url=settings.dashboards_url or dashboards_url,
+        dashboards_url=settings.dashboards_url,
+        okta_orgs=settings.okta_hosts,
     )

@@ -8,6 +8,7 @@ arguments. This module imports no Airflow, because the provider info is read by 
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -81,11 +82,12 @@ class Extra:
     def _number(self, value: Any) -> float | int:
         whole = self.kind == "integer"
         wanted = f"a {'whole ' if whole else ''}number from {self.lowest} to {self.highest}"
-        try:
+        # Not raised in a handler: the error before, which the new one would carry, quotes the value.
+        number = None
+        with suppress(TypeError, ValueError):
             number = int(value) if whole else float(value)
-        except (TypeError, ValueError):
-            raise ValueError(wanted) from None
-        if isinstance(value, bool) or not (self.lowest or 0) <= number <= (self.highest or float("inf")):
+        fits = number is not None and (self.lowest or 0) <= number <= (self.highest or float("inf"))
+        if number is None or not fits or isinstance(value, bool):
             raise ValueError(wanted)
         return number
 

@@ -193,6 +193,12 @@ def _address(conn: Any, values: dict[str, Any]) -> tuple[str, int | None, bool, 
     in_host, separator, rest = host.partition("://")
     if separator:
         host = rest
+    if "@" in host:
+        # Split at its colon, the user's name would become the host, and the password would go there.
+        raise ConnectionSettingsError(
+            f"The host of the connection `{conn.conn_id}` holds a user: give the host alone, and user and password in "
+            "the fields for them."
+        )
     host, _, port_in_host = host.partition(":") if host.count(":") == 1 else (host, "", "")
     port = conn.port or (int(port_in_host) if port_in_host.isdigit() else None)
     plain = values.get("use_ssl") is False or values.get("scheme") == "http"

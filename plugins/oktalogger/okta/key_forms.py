@@ -13,6 +13,7 @@ import json
 import re
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from oktalogger.okta.errors import OktaConfigurationError
@@ -89,11 +90,10 @@ def _each(keys: Sequence[Any], wrappings: int) -> Iterator[KeyForm]:
 
 
 def _from_json(text: str) -> Any:
-    try:
+    with suppress(ValueError):
         return json.loads(text, strict=False)  # PEM in JSON may have kept its line ends
-    except ValueError:
-        # Without the cause: its message quotes the text.
-        raise OktaConfigurationError("The private key begins like a JWK but is no valid JSON.") from None
+    # Out here, because an error raised in a handler carries the one before, and that one holds the whole text.
+    raise OktaConfigurationError("The private key begins like a JWK but is no valid JSON.")
 
 
 def _pem(text: str) -> Iterator[str]:

@@ -21,7 +21,8 @@ def org_origin(org_url: str, *, allow_http: bool = False) -> str:
     :raises OktaConfigurationError: when it cannot be the address of an org, or when a token would travel in the clear.
     """
     parts = _split(org_url.strip())
-    shown = without_user(org_url.strip())
+    # Scheme and host only: whoever pastes a token behind the host must not find it in a log.
+    shown = re.sub(r"(?<![:/])[/?#].*", "", without_user(org_url.strip()), flags=re.DOTALL)
     if parts is None or parts.scheme not in _DEFAULT_PORTS or _origin(parts) is None:
         raise OktaConfigurationError(
             f"{shown!r} is not the address of an Okta org: give scheme and host only, like https://company.okta.com"

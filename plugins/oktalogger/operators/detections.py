@@ -101,7 +101,7 @@ class _Sync:
 
     def rendered(self, detections: Sequence[CompiledDetection]) -> list[RenderedMonitor]:
         names = IndexNames(self.settings.index_prefix)
-        common = monitor_settings(self.settings, dashboards_url=self.hook.dashboards_url)
+        common = monitor_settings(self.settings)
         return render_all(self.client, detections, names, common)
 
     def options(self, only: Sequence[str] | None = None) -> SyncOptions:

@@ -11,16 +11,19 @@ from oktalogger.settings import SettingsError, load_settings
 def test_reach_the_monitors() -> None:
     settings = load_settings(
         {
+            "OKTALOGGER_DASHBOARDS_URL": "https://dashboards.example.com",
+            "OKTALOGGER_OKTA_HOSTS": "Acme.okta.com, other.okta.com",
             "OKTALOGGER_DETECTION_CHANNELS": "soc, on call,soc",
             "OKTALOGGER_DETECTION_CHANNELS_FROM": "high",
             "OKTALOGGER_DETECTION_DELETE_PERCENT": "50",
             "OKTALOGGER_DETECTION_NOTIFIERS": '{"soc": {"class": "a.B", "to": "x"}}',
         }
     )
-    common = monitor_settings(settings, dashboards_url="https://dashboards.example.com")
+    common = monitor_settings(settings)
     assert common.default_channels == ("soc", "on call")
     assert common.default_channels_from == "high"
     assert common.dashboards_url == "https://dashboards.example.com"
+    assert common.okta_orgs == ("acme.okta.com", "other.okta.com")
     assert settings.detection_delete_percent == 50
     assert settings.detection_notifiers == {"soc": {"class": "a.B", "to": "x"}}
 
