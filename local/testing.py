@@ -67,8 +67,8 @@ def pytest(*arguments: str) -> tuple[str, ...]:
     return ("pytest", "-q", "-p", "no:cacheprovider", "--durations=5", *arguments)
 
 
-# What is about the loads, not about the server, and takes minutes: one release is enough.
-ONCE = ("tests/integration/test_campaign.py", "tests/integration/test_scale.py")
+# What is about the loads, or about the security plugin, and takes minutes: one release is enough.
+ONCE = tuple(f"tests/integration/test_{name}.py" for name in ("campaign", "opensearch_roles", "scale"))
 
 
 def opensearch(version: str, *without: str) -> Stage:
