@@ -43,7 +43,8 @@ def test_it_writes_every_figure_and_removes_what_it_stored(
 
     found = json.loads(out.read_text())
     assert {*found} == FIGURES | {"events", "machine", "opensearch", "peak_rss_mb"}
-    assert all(found[name] > 0 for name in FIGURES)
+    # OpenSearch tells its CPU time anew once a second, and so few events may take less.
+    assert all(found[name] >= 0 if "server_cpu" in name else found[name] > 0 for name in FIGURES)
     assert 0.8 * EVENTS < found["events"] < 1.2 * EVENTS
     assert {*found["peak_rss_mb"]} == {"200", "400"}
     # An interpreter with the client's libraries takes tens of MiB; a figure outside is a wrong unit.
