@@ -36,6 +36,7 @@ class Deployment:
         interval = {"data_interval_start": window.start, "data_interval_end": window.end} if window else {}
         return {
             "run_id": f"{run_type}__{uuid.uuid4()}",
+            "dag": None,  # notifiers of 2.11 look for it
             "dag_run": SimpleNamespace(run_type=run_type, start_date=datetime.now(UTC)),
             "ti": SimpleNamespace(xcom_push=lambda key, value: self.xcoms.__setitem__(key, value)),
             "params": self.params,
