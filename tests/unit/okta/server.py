@@ -122,6 +122,10 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         self._serve()
 
+    def do_CONNECT(self) -> None:
+        """What a proxy is asked first, where the org speaks TLS."""
+        self._serve()
+
     def log_message(self, format: str, *args: Any) -> None:
         """Say nothing."""
 
