@@ -377,7 +377,7 @@ class TestHoldBack:
         okta.control.advance(-20)
         end = datetime.now(UTC) - timedelta(seconds=4)
         counts = task.run(Window(end - timedelta(minutes=5), end), arguments={"hold_back": timedelta(seconds=3)})
-        assert counts["requests"] == 2
+        assert counts["requests"] == counts["pages"] + 1
         assert "by Okta's clock it was too early" in task.log.text("warning")
 
     def test_killing_the_task_ends_the_wait(self, task: Task) -> None:

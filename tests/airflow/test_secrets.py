@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import re
 import secrets
 import sqlite3
 import subprocess
@@ -190,7 +191,8 @@ def use(world: World, seen: Seen, okta: dict[str, Any], search: dict[str, Any]) 
 
 def test_a_good_load(world: World) -> None:
     # Where others have an object, this event has a text, so that there is a rejected document as well.
-    published = format_instant(five_minutes().start + timedelta(seconds=5))
+    # In the middle, because the window moves on with the clock while the test runs.
+    published = format_instant(five_minutes().start + timedelta(minutes=3))
     world.okta.control.post("/events", event={"actor": "system@okta.com"}, published=published)
     with listening(world.planted) as seen:
         for okta in (world.ssws(), world.oauth()):
@@ -390,7 +392,7 @@ def test_a_run_of_airflow(world: World, airflow_db: Path) -> None:
             done = run_airflow("dags", "test", "okta_system_log", instant, check=False, **environment)
             output = done.stdout + done.stderr
             seen.note(f"output of run {number}", output)
-            assert ("Loaded " in output) is good, output[-3000:]
+            assert bool(re.search(r"Loaded \d+ events", output)) is good, output[-3000:]
     for file in airflow_db.parent.rglob("*"):
         if file.is_file() and file.suffix in (".log", ".json", ".txt", ".cfg"):
             seen.note(str(file), file.read_text(errors="replace"))

@@ -108,7 +108,9 @@ class Aws:
         if key.expires is not None and key.expires <= self.now():
             return "The security token included in the request is expired"
         signed = found["signed"].split(";")
-        must = {"host", *(name for name in by_name if name.startswith("x-amz-"))}
+        # opensearch-py up to 3.1 adds this one after it has signed, and AWS takes that: the canonical request holds the
+        # body's hash in any case, and below it is compared.
+        must = {"host", *(name for name in by_name if name.startswith("x-amz-"))} - {"x-amz-content-sha256"}
         if signed != sorted(signed) or not must <= set(signed):
             return "Credential should be scoped to signed headers: host and all x-amz-*"
         at = datetime.strptime(by_name["x-amz-date"], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
