@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
@@ -53,4 +54,5 @@ def ripe_pages(
                 f"By Okta's clock this can be read from {format_instant(ripe)} on, in {early.total_seconds():.0f} s: "
                 "this machine's clock is ahead. Set it right (NTP). Nothing was loaded."
             )
-        waiting(first, early.total_seconds())
+        # Okta tells the time in whole seconds: a part of one more would only be told too early again.
+        waiting(first, math.ceil(early.total_seconds()))
