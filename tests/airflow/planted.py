@@ -66,8 +66,13 @@ class Seen:
             one = one.__cause__ or one.__context__
 
     def leaks(self) -> list[tuple[str, set[str], str]]:
-        """Return where secrets were seen, which, and a part of the text."""
-        return [(where, names, text[:300]) for where, text in self.texts if (names := self.planted.seen(text))]
+        """Return where secrets were seen, which, and the lines of the text that hold them, shortened."""
+        found = []
+        for where, text in self.texts:
+            if names := self.planted.seen(text):
+                lines = [line[:300] for line in text.splitlines() if self.planted.seen(line)]
+                found.append((where, names, "\n".join(lines[:10])))
+        return found
 
     def strays(self, allowed: dict[str, set[str]]) -> list[tuple[str, set[str]]]:
         """Return secrets that were sent to an address which has no business with them.

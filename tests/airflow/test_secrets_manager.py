@@ -16,6 +16,7 @@ from oktalogger.hooks.opensearch import OpenSearchHook
 if TYPE_CHECKING:
     from local.simulator.process import Simulator
 
+pytestmark = pytest.mark.airflow  # and the stand-in for AWS, which only the lines that run all tests have
 BACKEND = "airflow.providers.amazon.aws.secrets.secrets_manager.SecretsManagerBackend"
 OLD_PEM, OLD = make_key("RSA")
 NEW_PEM, NEW = make_key("EC")
