@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -60,9 +59,7 @@ def check(settings: StackSettings) -> bool:
         org's stories tell of is not found
     """
     watch = Stopwatch()
-    shutil.rmtree(settings.home, ignore_errors=True)
-    shutil.rmtree(settings.opensearch_home, ignore_errors=True)
-    with running_stack(settings, watch) as stack:
+    with running_stack(settings, watch, from_nothing=True) as stack:
         runs = wait_for_windows(stack, watch, WINDOWS)
         watch.say(f"{len(runs)} windows are loaded; comparing OpenSearch with the org's own list")
         results = [_compare(stack, run.start, run.end) for run in runs]

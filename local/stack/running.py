@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import shutil
 import uuid
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 RECORD = "running.json"
+LOCK = "lock"
 DOWN_TIMEOUT = 90  # seconds
 
 
@@ -54,7 +56,7 @@ def only_one(home: Path) -> Iterator[str]:
     :raises StackError: where a demo is running
     """
     home.mkdir(parents=True, exist_ok=True)
-    with (home / "lock").open("w") as lock:
+    with (home / LOCK).open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -68,6 +70,16 @@ def only_one(home: Path) -> Iterator[str]:
             yield record.marker
         finally:
             (home / RECORD).unlink(missing_ok=True)
+
+
+def empty(home: Path) -> None:
+    """Remove what earlier demos left in a folder that ``only_one`` holds."""
+    for path in home.iterdir():
+        if path.name not in (LOCK, RECORD):
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            else:
+                path.unlink()
 
 
 def read(home: Path) -> Record | None:

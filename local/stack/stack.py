@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 import time
 from contextlib import contextmanager
@@ -15,7 +16,7 @@ from local.simulator.process import Control
 from local.stack.airflow import POOL, POOL_SLOTS, Airflow
 from local.stack.airflow_api import AirflowApi
 from local.stack.processes import Parts, adopt_orphans, bury_orphans
-from local.stack.running import only_one
+from local.stack.running import empty, only_one
 from local.stack.settings import StackError
 
 if TYPE_CHECKING:
@@ -70,15 +71,19 @@ def last_closed(now: datetime) -> datetime:
 
 
 @contextmanager
-def running_stack(settings: StackSettings, watch: Stopwatch) -> Iterator[Stack]:
+def running_stack(settings: StackSettings, watch: Stopwatch, *, from_nothing: bool = False) -> Iterator[Stack]:
     """Run everything until the block is left, and end all of it then.
 
+    :param from_nothing: whether to remove first what earlier ones left
     :raises StackError: where a part cannot start
     :raises OSError: where the disk is too full
     """
-    first_start = not (settings.home / "airflow" / "airflow.db").exists()
+    first_start = from_nothing or not (settings.home / "airflow" / "airflow.db").exists()
     paths.need_free(settings.home, FIRST_START_BYTES if first_start else LATER_START_BYTES, "the demo")
     with only_one(settings.home) as marker:
+        if from_nothing:
+            empty(settings.home)
+            shutil.rmtree(settings.opensearch_home, ignore_errors=True)
         settings.logs.mkdir(parents=True, exist_ok=True)
         adopt_orphans()
         parts = Parts(marker, settings.logs)

@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING
 import psutil
 import pytest
 
+from local.console import Stopwatch
 from local.stack.processes import MARKER, Parts, end, marked
-from local.stack.running import RECORD, down, only_one, read
-from local.stack.settings import StackError, settings_for
+from local.stack.running import LOCK, RECORD, down, empty, only_one, read
+from local.stack.settings import StackError, StackSettings, settings_for
+from local.stack.stack import running_stack
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -191,3 +193,29 @@ def wait_for(log: Path) -> str:
             return text
         time.sleep(0.05)
     raise AssertionError(f"nothing in {log}")
+
+
+def test_a_second_demo_check_leaves_the_first_ones_data_alone(tmp_path: Path) -> None:
+    home, data = tmp_path / "check", tmp_path / "opensearch"
+    ports = {"airflow": 0, "opensearch": 0, "okta": 0}
+    settings = StackSettings(line="3.3", home=home, opensearch_home=data, ports=ports)
+    with only_one(home):
+        for folder in (home / "airflow", data):
+            folder.mkdir()
+            (folder / "of the first").touch()
+        with (
+            pytest.raises(StackError, match="running already"),
+            running_stack(settings, Stopwatch(), from_nothing=True),
+        ):
+            pass
+        assert (home / "airflow" / "of the first").exists()
+        assert (data / "of the first").exists()
+
+
+def test_emptying_a_folder_keeps_what_holds_it(tmp_path: Path) -> None:
+    with only_one(tmp_path):
+        (tmp_path / "logs").mkdir()
+        (tmp_path / "logs" / "airflow.log").touch()
+        (tmp_path / "settings.json").touch()
+        empty(tmp_path)
+        assert {path.name for path in tmp_path.iterdir()} == {LOCK, RECORD}
