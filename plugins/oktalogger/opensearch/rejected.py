@@ -60,7 +60,7 @@ def _pieces(event: bytes, size: int) -> Iterator[bytes]:
     start = 0
     while len(event) - start > size:
         end = start + size
-        while end > start + size - 4 and event[end] & 0xC0 == 0x80:
+        while end > start + size - 3 and event[end] & 0xC0 == 0x80:
             end -= 1
         yield event[start:end]
         start = end

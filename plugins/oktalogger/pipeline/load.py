@@ -12,13 +12,14 @@ from collections import Counter, deque
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias
 
 from oktalogger.okta.client import SystemLogQuery
 from oktalogger.okta.errors import OktaCursorError
 from oktalogger.opensearch.bulk import BulkResult, Document, Rejection
-from oktalogger.pipeline.document import Built, DocumentBuilder, Stamp
+from oktalogger.pipeline.document import DocumentBuilder, Stamp
 from oktalogger.pipeline.lateness import Lateness
+from oktalogger.pipeline.prepared import PreparedPage, prepare
 from oktalogger.pipeline.ripe import CLOCK_SLACK, ripe_pages
 from oktalogger.pipeline.stop import StopSignal
 from oktalogger.pipeline.window import Window, WindowError, format_instant
@@ -178,11 +179,11 @@ class Progress:
 class _Stored:
     outcome: BulkResult
     rejected: int
-    outside: int
     late: Lateness
-    first: datetime | None
-    last: datetime | None
     lateness: Lateness
+
+
+_InFlight: TypeAlias = deque[tuple[PreparedPage, Future[_Stored]]]
 
 
 def load_window(
@@ -247,7 +248,7 @@ class _Load:
         self._began = time.monotonic()
 
     def run(self, resume_from: str | None) -> LoadResult:
-        in_flight: deque[tuple[Page, Future[_Stored]]] = deque()
+        in_flight: _InFlight = deque()
         with (
             ThreadPoolExecutor(1, thread_name_prefix="okta-fetch") as fetcher,
             ThreadPoolExecutor(self._plan.threads, thread_name_prefix="opensearch-store") as storers,
@@ -257,7 +258,8 @@ class _Load:
                 upcoming = fetcher.submit(next, pages, None)
                 while (page := self._result_of(upcoming, in_flight)) is not None:
                     upcoming = fetcher.submit(next, pages, None)
-                    in_flight.append((page, storers.submit(self._store_page, page)))
+                    prepared = self._prepare(page)
+                    in_flight.append((prepared, storers.submit(self._store_page, prepared)))
                     self._settle(in_flight, until=self._plan.threads)
                 self._settle(in_flight, until=0)
             except BaseException:
@@ -268,7 +270,7 @@ class _Load:
         self._result.seconds = time.monotonic() - self._began
         return self._result
 
-    def _result_of(self, upcoming: Future[Page | None], in_flight: deque[tuple[Page, Future[_Stored]]]) -> Page | None:
+    def _result_of(self, upcoming: Future[Page | None], in_flight: _InFlight) -> Page | None:
         try:
             return upcoming.result()
         except Exception:
@@ -276,10 +278,10 @@ class _Load:
             self._settle(in_flight, until=0)
             raise
 
-    def _settle(self, in_flight: deque[tuple[Page, Future[_Stored]]], *, until: int) -> None:
+    def _settle(self, in_flight: _InFlight, *, until: int) -> None:
         while len(in_flight) > until or (in_flight and in_flight[0][1].done()):
-            page, future = in_flight.popleft()
-            self._count(page, future.result())
+            prepared, future = in_flight.popleft()
+            self._count(prepared, future.result())
 
     def _pages(self, resume_from: str | None) -> Iterator[Page]:
         query = self._plan.query()
@@ -312,43 +314,33 @@ class _Load:
             self._stop.check()
             yield page
 
-    def _store_page(self, page: Page) -> _Stored:
+    def _prepare(self, page: Page) -> PreparedPage:
+        return prepare(page, self._builder, self._reads, at=self._clock())
+
+    def _store_page(self, prepared: PreparedPage) -> _Stored:
         self._stop.check()
-        now = self._clock()
-        inside: list[Built] = []
-        rejections: list[Rejection] = []
-        outside = 0
-        for raw in page.events:
-            built = self._builder.build(bytes(raw), now)
-            if not isinstance(built, Built):
-                rejections.append(built)
-            elif built.published not in self._reads:
-                outside += 1
-            else:
-                inside.append(built)
         # Pages are in order of `published`, so the two ends of a page name every month but in a query of years.
-        first = min((built.published for built in inside), default=None)
-        last = max((built.published for built in inside), default=None)
-        for published in filter(None, (first, last)):
+        for published in prepared.span or ():
             self._store.ensure_month(published)
-        outcome = self._store.create([built.document for built in inside]) if inside else BulkResult()
-        rejections.extend(outcome.rejected)
+        documents = [built.document for built in prepared.inside]
+        outcome = self._store.create(documents) if documents else BulkResult()
+        rejections = [*prepared.rejections, *outcome.rejected]
         if rejections:
             self._store.reject(rejections, context=self._context())
-        late, lateness = self._lateness(inside, outcome, now)
-        return _Stored(outcome, len(rejections), outside, late, first, last, lateness)
+        late, lateness = self._lateness(prepared, outcome)
+        return _Stored(outcome, len(rejections), late, lateness)
 
-    def _lateness(self, inside: list[Built], outcome: BulkResult, now: datetime) -> tuple[Lateness, Lateness]:
+    def _lateness(self, prepared: PreparedPage, outcome: BulkResult) -> tuple[Lateness, Lateness]:
         """Say how long after ``published`` came the late documents among those created, and all of those."""
         others = Counter([*outcome.existing_ids, *(rejection.id for rejection in outcome.rejected)])
         late = Lateness()
         lateness = Lateness()
         if outcome.created:
-            for built in inside:
+            for built in prepared.inside:
                 if others and others[built.document.id] > 0:
                     others[built.document.id] -= 1
                 else:
-                    seconds = (now - built.published).total_seconds()
+                    seconds = (prepared.at - built.published).total_seconds()
                     lateness.add(seconds)
                     if any(built.published in window for window in self._plan.covered):
                         late.add(seconds)
@@ -358,15 +350,16 @@ class _Load:
         fields = self._plan.stamp.fields()
         return {name: fields[name] for name in ("org", "window_start", "window_end", "run_id", "load_kind")}
 
-    def _count(self, page: Page, stored: _Stored) -> None:
+    def _count(self, prepared: PreparedPage, stored: _Stored) -> None:
         result = self._result
+        page = prepared.page
         result.pages += 1
         result.requests += page.requests
-        result.read += len(page.events)
+        result.read += prepared.read
         result.created += stored.outcome.created
         result.existing += stored.outcome.existing
         result.rejected += stored.rejected
-        result.outside += stored.outside
+        result.outside += prepared.outside
         result.retried += stored.outcome.retried
         result.bytes_read += page.size_bytes
         result.bytes_sent += stored.outcome.bytes_sent
@@ -380,10 +373,10 @@ class _Load:
         result.late += stored.late.count
         result.late_max_seconds = max(result.late_max_seconds, stored.late.max_seconds)
         result.lateness.merge(stored.lateness)
-        if stored.first is not None:
-            result.first_published = min(result.first_published or stored.first, stored.first)
-        if stored.last is not None:
-            result.last_published = max(result.last_published or stored.last, stored.last)
+        if prepared.span is not None:
+            first, last = prepared.span
+            result.first_published = min(result.first_published or first, first)
+            result.last_published = max(result.last_published or last, last)
         if page.note:
             result.notes.append(page.note)
         if self._on_stored is not None:

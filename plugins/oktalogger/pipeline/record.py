@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Protocol
 
+from oktalogger.memory import give_back_large_blocks
 from oktalogger.pipeline.ledger import LedgerKey
 from oktalogger.pipeline.load import load_window
 from oktalogger.pipeline.window import merge
@@ -72,6 +73,7 @@ def load_and_record(
     :return: the counts of this try
     :raises Exception: as :func:`oktalogger.pipeline.load.load_window`
     """
+    give_back_large_blocks()
     stamp = plan.stamp
     covered = merge(entry.window for entry in ledger.entries(stamp.org, plan.reads) if entry.covers)
     key = LedgerKey(stamp.org, stamp.kind, stamp.window, plan.filter, plan.q)

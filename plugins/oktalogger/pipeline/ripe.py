@@ -47,6 +47,7 @@ def ripe_pages(
         early = timedelta(0) if first.answered_at is None else ripe - first.answered_at
         if early <= timedelta(0):
             yield first
+            del first  # a whole page, which would else be held until the last one
             yield from pages
             return
         if early > longest:

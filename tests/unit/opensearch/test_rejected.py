@@ -6,7 +6,7 @@ import base64
 import json
 from typing import Any
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from oktalogger.opensearch.documents import Rejection
@@ -43,6 +43,7 @@ def test_text_is_whole_after_cutting(text: str, size: int) -> None:
 
 
 @given(st.binary(), st.integers(4, 40))
+@example(b"\xbf" * 9, 4)
 def test_bytes_are_whole_after_cutting(data: bytes, size: int) -> None:
     pieces = [source for _, source in parts(data, size=size)]
     whole = b"".join(
