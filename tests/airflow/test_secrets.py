@@ -183,6 +183,7 @@ def use(world: World, seen: Seen, okta: dict[str, Any], search: dict[str, Any]) 
     seen.note("rendered fields", repr({name: getattr(operator, name) for name in operator.template_fields}))
     search_in = Search(world.opensearch)
     for indices, size in ((f"{world.task.prefix}-ledger,{world.task.prefix}-rejected", 1000), (world.task.prefix, 50)):
+        search_in.call("POST", f"/{indices}/_refresh?ignore_unavailable=true")
         found = search_in.call("GET", f"/{indices}/_search?ignore_unavailable=true&size={size}")
         for document in found["hits"]["hits"]:
             seen.note(f"document in {document['_index']}", json.dumps(document["_source"]))
@@ -199,8 +200,8 @@ def test_a_good_load(world: World) -> None:
             assert use(world, seen, okta, world.search()) == []
     assert seen.leaks() == []
     assert seen.strays(world.allowed()) == []
-    indices = {where.rpartition("-")[2] for where, _ in seen.texts if where.startswith("document in")}
-    assert {"ledger", "rejected"} <= indices
+    indices = {where.removeprefix(f"document in {world.task.prefix}-") for where, _ in seen.texts}
+    assert {"ledger", "rejected", published[:7]} <= indices
     sent = "".join(text for _, text in seen.sent)
     assert {"Okta token", "a JWT", "OpenSearch password"} <= world.planted.seen(sent), "they were used"
     assert any("urllib3" in where for where, _ in seen.texts), "DEBUG was on"

@@ -6,9 +6,9 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Protocol
 
-from oktalogger.memory import give_back_large_blocks
 from oktalogger.pipeline.ledger import LedgerKey
 from oktalogger.pipeline.load import load_window
+from oktalogger.pipeline.memory import give_back_large_blocks
 from oktalogger.pipeline.window import merge
 
 if TYPE_CHECKING:

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 
 # A freed block of 8 MiB, then many of 4 MiB that are freed while small ones above them stay.
 LEFT_BEHIND = """
 import sys
-from oktalogger.memory import give_back_large_blocks
+from oktalogger.pipeline.memory import give_back_large_blocks
 
 if sys.argv[1] == "set":
     assert give_back_large_blocks()
