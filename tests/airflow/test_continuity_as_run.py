@@ -86,4 +86,5 @@ def test_reconciling(here: Deployment, airflow_db: Path) -> None:
         )
     assert "windows again: 0 late events" in done.stdout + done.stderr
     names = {name.decode() for body in heard for name in re.findall(rb"airflow\.(oktalogger\.[\w.]+)", body)}
-    assert {"oktalogger.load.requests", "oktalogger.load.behind_seconds", "oktalogger.reconcile.gap_seconds"} <= names
+    wanted = {"oktalogger.load.requests", "oktalogger.load.behind_seconds", "oktalogger.reconcile.gap_seconds"}
+    assert wanted <= names, f"{sorted(names)} in {len(heard)} bodies\n{done.stdout}{done.stderr}"
