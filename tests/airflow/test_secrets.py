@@ -200,7 +200,8 @@ def test_a_good_load(world: World) -> None:
             assert use(world, seen, okta, world.search()) == []
     assert seen.leaks() == []
     assert seen.strays(world.allowed()) == []
-    indices = {where.removeprefix(f"document in {world.task.prefix}-") for where, _ in seen.texts}
+    ours = f"document in {world.task.prefix}-"
+    indices = {where.removeprefix(ours) for where, _ in seen.texts if where.startswith(ours)}
     assert {"ledger", "rejected", published[:7]} <= indices
     sent = "".join(text for _, text in seen.sent)
     assert {"Okta token", "a JWT", "OpenSearch password"} <= world.planted.seen(sent), "they were used"

@@ -258,7 +258,7 @@ class _Load:
                 upcoming = fetcher.submit(next, pages, None)
                 while (page := self._result_of(upcoming, in_flight)) is not None:
                     upcoming = fetcher.submit(next, pages, None)
-                    prepared = self._prepare(page)
+                    prepared = prepare(page, self._builder, self._reads, at=self._clock())
                     in_flight.append((prepared, storers.submit(self._store_page, prepared)))
                     self._settle(in_flight, until=self._plan.threads)
                 self._settle(in_flight, until=0)
@@ -313,9 +313,6 @@ class _Load:
         for page in pages:
             self._stop.check()
             yield page
-
-    def _prepare(self, page: Page) -> PreparedPage:
-        return prepare(page, self._builder, self._reads, at=self._clock())
 
     def _store_page(self, prepared: PreparedPage) -> _Stored:
         self._stop.check()

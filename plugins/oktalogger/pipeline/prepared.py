@@ -26,6 +26,7 @@ class PreparedPage:
     :param inside: documents of the range that was asked for
     :param rejections: events that cannot become documents
     :param outside: how many events lie outside the range
+    :param span: the earliest and the latest ``published`` among the documents
     """
 
     page: Page
@@ -34,14 +35,7 @@ class PreparedPage:
     inside: list[Built]
     rejections: list[Rejection]
     outside: int
-
-    @property
-    def span(self) -> tuple[datetime, datetime] | None:
-        """The earliest and the latest ``published`` among the documents."""
-        if not self.inside:
-            return None
-        published = [built.published for built in self.inside]
-        return min(published), max(published)
+    span: tuple[datetime, datetime] | None
 
 
 def prepare(page: Page, builder: DocumentBuilder, reads: Window, *, at: datetime) -> PreparedPage:
@@ -61,4 +55,13 @@ def prepare(page: Page, builder: DocumentBuilder, reads: Window, *, at: datetime
             outside += 1
         else:
             inside.append(built)
-    return PreparedPage(replace(page, events=[]), len(page.events), at, inside, rejections, outside)
+    published = [built.published for built in inside]
+    return PreparedPage(
+        page=replace(page, events=[]),
+        read=len(page.events),
+        at=at,
+        inside=inside,
+        rejections=rejections,
+        outside=outside,
+        span=(min(published), max(published)) if published else None,
+    )

@@ -13,6 +13,7 @@ ROOT = Path(__file__).resolve().parents[3]
 
 # A freed block of 8 MiB, then many of 4 MiB that are freed while small ones above them stay.
 LEFT_BEHIND = """
+import resource
 import sys
 from oktalogger.pipeline.memory import give_back_large_blocks
 
@@ -25,7 +26,7 @@ for size in [4 << 20] * 32:
     small.append(b"y" * (size >> 11))
 del large
 with open("/proc/self/statm") as statm:
-    print(int(statm.read().split()[1]) * 4096 >> 20)
+    print(int(statm.read().split()[1]) * resource.getpagesize() >> 20)
 """
 
 
