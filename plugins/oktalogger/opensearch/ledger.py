@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import logging
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import msgspec
+from tenacity import Retrying, retry_if_result, stop_after_delay, wait_random
 
 from oktalogger.opensearch.errors import OpenSearchLoadError, OpenSearchUnavailableError
 from oktalogger.opensearch.transport import call
@@ -27,6 +28,8 @@ log = logging.getLogger(__name__)
 
 _PAGE = 1000
 _RACES = 5
+# Another try of the same load changes its entry with every page until somebody takes it over.
+_OPENING = timedelta(seconds=30)
 
 
 class Ledger:
@@ -52,16 +55,27 @@ class Ledger:
         :param run_url: where Airflow shows that run
         :raises OpenSearchLoadError: where the ledger cannot be read or written
         """
-        for _ in range(_RACES):
-            before, version = self.read(key.id)
-            entry = begin(key, before, run_id=run_id, run_url=run_url, now=self._clock())
-            written = self.write(key.id, entry, version)
-            if written is not None:
-                return OpenEntry(self, key, entry, written)
-        raise OpenSearchUnavailableError(
-            f"Others kept changing the entry of {key.window} in {self._names.ledger}: try again.",
-            index=self._names.ledger,
+        tries = Retrying(
+            retry=retry_if_result(lambda opened: opened is None),
+            wait=wait_random(0, 0.1),
+            stop=stop_after_delay(_OPENING),
+            retry_error_callback=lambda _: None,
         )
+        opened = tries(self._open, key, run_id=run_id, run_url=run_url)
+        if opened is None:
+            raise OpenSearchUnavailableError(
+                f"Others kept changing the entry of {key.window} in {self._names.ledger} for "
+                f"{_OPENING.total_seconds():.0f} seconds: try again.",
+                index=self._names.ledger,
+            )
+        return opened
+
+    def _open(self, key: LedgerKey, *, run_id: str, run_url: str | None) -> OpenEntry | None:
+        """Begin a try once; ``None`` where somebody changed the entry meanwhile."""
+        before, version = self.read(key.id)
+        entry = begin(key, before, run_id=run_id, run_url=run_url, now=self._clock())
+        written = self.write(key.id, entry, version)
+        return None if written is None else OpenEntry(self, key, entry, written)
 
     def now(self) -> datetime:
         """Return the time, in UTC."""
