@@ -129,13 +129,16 @@ class TestSchema:
         assert len(requests.sent) == 3
         assert client.indices.get(index=f"{names.prefix}*") == before
 
-    def test_a_month_has_the_mapping_and_settings_of_the_file(self, client: OpenSearch, month: str) -> None:
+    def test_a_month_has_the_mapping_and_settings_of_the_file(
+        self, client: OpenSearch, names: IndexNames, month: str
+    ) -> None:
         made = client.indices.get(index=month)[month]
         assert made["mappings"]["dynamic"] == "false"
-        assert made["mappings"]["_meta"] == {"managed_by": "oktalogger", "version": 1}
+        assert made["mappings"]["_meta"] == {"managed_by": "oktalogger", "version": month_template(names).version}
         assert made["mappings"]["properties"]["@timestamp"] == {"type": "alias", "path": "published"}
         assert made["mappings"]["properties"]["securityContext"]["properties"]["asNumber"]["type"] == "long"
         assert made["settings"]["index"]["codec"] == "best_compression"
+        assert made["settings"]["index"]["sort"]["field"] == ["eventType", "client.ipAddress"]
         assert made["settings"]["index"]["number_of_shards"] == "1"
 
     def test_shards_and_replicas_can_be_asked_for_and_are_changed_in_the_template_only(
@@ -288,7 +291,7 @@ class TestUpgrade:
         assert (report.template, report.upgraded_indices) == ("upgraded", (index,))
         mapping = client.indices.get_mapping(index=index)[index]["mappings"]
         assert mapping["properties"]["severity"]["type"] == "keyword"
-        assert mapping["_meta"]["version"] == 1
+        assert mapping["_meta"]["version"] == month_template(names).version
         assert ensure_schema(client, names).upgraded_indices == ()
 
     def test_a_newer_template_is_never_downgraded(self, client: OpenSearch, names: IndexNames) -> None:
