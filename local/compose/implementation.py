@@ -17,7 +17,7 @@ from local import paths
 from local.console import progress
 
 TOOL = paths.ROOT / "local" / "compose" / "tool"
-PACKAGE = "github.com/docker/compose/v2"
+PACKAGE = "github.com/docker/compose/v5"
 BUILD_BYTES = 2 * 1024**3
 BUILD_TIMEOUT = 1800  # seconds; two minutes on an idle machine of two cores
 
