@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from opensearchpy import OpenSearch, helpers
 
+from oktalogger.opensearch.client import OpenSearchSettings, make_client
 from oktalogger.opensearch.names import IndexNames
+from oktalogger.opensearch.schema import ensure_month, ensure_schema
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -76,3 +78,28 @@ def deployment(opensearch_url: str) -> Iterator[Deployment]:
         if client.indices.exists_index_template(name=template):
             client.indices.delete_index_template(name=template)
     client.close()
+
+
+@pytest.fixture
+def client(opensearch_url: str) -> Iterator[OpenSearch]:
+    client = make_client(OpenSearchSettings(url=opensearch_url, allow_http=True, verify_certs=False))
+    yield client
+    client.close()
+
+
+@pytest.fixture
+def names(client: OpenSearch) -> Iterator[IndexNames]:
+    names = IndexNames(f"test-{uuid.uuid4().hex[:10]}")
+    yield names
+    client.indices.delete(index=f"{names.prefix}*", ignore_unavailable=True, expand_wildcards="all")
+    for template in client.indices.get_index_template().get("index_templates", ()):
+        if template["name"].startswith(names.prefix):
+            client.indices.delete_index_template(name=template["name"])
+
+
+@pytest.fixture
+def month(client: OpenSearch, names: IndexNames) -> str:
+    index = f"{names.prefix}-2026-11"
+    ensure_schema(client, names)
+    ensure_month(client, names, index)
+    return index
