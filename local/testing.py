@@ -89,25 +89,26 @@ def airflow(line: str, *arguments: str) -> Stage:
 
 
 STAGES = (
+    # What most changes break comes first, then the longest, so that the last ones to end are short.
     Stage("check", "airflow-3.3", (("ruff", "check", "."), ("ruff", "format", "--check", "."), ("mypy",))),
     # Of the tests for a real cluster with Alerting those of the sync run against the stand-in here.
     Stage("unit", "airflow-3.3", (pytest("tests/unit", "tests/live/test_sync.py"),)),
-    Stage("simulator", "local", (pytest("tests/simulator"),)),
-    Stage("local", "local", (pytest("-m", HERE_ONLY, "tests/local"),)),
-    Stage("compose", "airflow-3.3", (pytest("tests/compose"),)),
-    Stage("supply-chain", "supply-chain", (pytest("tests/supply_chain"),)),
-    Stage("terraform", "terraform", (pytest(*TERRAFORM),)),
-    Stage("detections", "detections", (pytest("tests/unit/detections"),)),
-    detections("2.19.4"),
-    detections("3.4.0"),
-    opensearch("2.19.4"),
-    opensearch("3.4.0", *ONCE),
     airflow("3.3", "tests/airflow"),
+    opensearch("2.19.4"),
     airflow("2.11", "tests/airflow"),
+    opensearch("3.4.0", *ONCE),
     Stage("mwaa", "airflow-3.3", (pytest("tests/mwaa"),)),
+    Stage("compose", "airflow-3.3", (pytest("tests/compose"),)),
+    Stage("terraform", "terraform", (pytest(*TERRAFORM),)),
     # Amazon MWAA offers these lines too: the DAGs load on them, and what needs no server works.
     airflow("3.2", "-m", HERE_ONLY, "tests/unit", "tests/airflow"),
     airflow("3.0", "-m", HERE_ONLY, "tests/unit", "tests/airflow"),
+    Stage("supply-chain", "supply-chain", (pytest("tests/supply_chain"),)),
+    detections("2.19.4"),
+    detections("3.4.0"),
+    Stage("simulator", "local", (pytest("tests/simulator"),)),
+    Stage("local", "local", (pytest("-m", HERE_ONLY, "tests/local"),)),
+    Stage("detections", "detections", (pytest("tests/unit/detections"),)),
 )
 
 
