@@ -124,7 +124,7 @@ class Airflow:
             "CORE__DAGS_FOLDER": str(ROOT / "dags"),
             "CORE__PLUGINS_FOLDER": str(ROOT / "plugins"),
             "CORE__FERNET_KEY": self._secret("fernet_key"),
-            "DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{self._database}?timeout=60",
+            "DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{self._database}?timeout=20",
         }
 
     def _settings_2(self) -> dict[str, str]:

@@ -32,10 +32,10 @@ class Deployment:
     xcoms: dict[str, Any] = field(default_factory=dict)
     params: dict[str, Any] = field(default_factory=dict)
 
-    def context(self, window: Window | None = None, *, run_type: str = "scheduled") -> Any:
+    def context(self, window: Window | None = None, *, run_type: str = "scheduled", run_id: str | None = None) -> Any:
         interval = {"data_interval_start": window.start, "data_interval_end": window.end} if window else {}
         return {
-            "run_id": f"{run_type}__{uuid.uuid4()}",
+            "run_id": run_id or f"{run_type}__{uuid.uuid4()}",
             "dag": None,  # notifiers of 2.11 look for it
             "dag_run": SimpleNamespace(run_type=run_type, start_date=datetime.now(UTC)),
             "ti": SimpleNamespace(xcom_push=lambda key, value: self.xcoms.__setitem__(key, value)),
@@ -61,14 +61,15 @@ class Deployment:
         return windows
 
     def reconcile(self, **arguments: Any) -> tuple[list[dict[str, str]], Any]:
-        units = self.run(ReconcilePlanOperator, self.context())
+        context = self.context()
+        units = self.run(ReconcilePlanOperator, context)
         for unit in units:
-            self.run(OktaSystemLogToOpenSearchOperator, kind="reconcile", overlap=timedelta(0), **unit)
-        return units, self.verdict(units, **arguments)
+            self.run(OktaSystemLogToOpenSearchOperator, context, kind="reconcile", overlap=timedelta(0), **unit)
+        return units, self.verdict(units, context, **arguments)
 
-    def verdict(self, units: Any, **arguments: Any) -> Any:
+    def verdict(self, units: Any, context: Any = None, **arguments: Any) -> Any:
         more = {"gaps": self.xcoms["gaps"], "left": self.xcoms["left"]}
-        return self.run(ReconcileVerdictOperator, windows=units, **more, **arguments)
+        return self.run(ReconcileVerdictOperator, context, windows=units, **more, **arguments)
 
     def call(self, method: str, path: str, body: Any = None) -> Any:
         answer = httpx.request(method, f"{self.url}{path}", json=body, timeout=60, trust_env=False)

@@ -177,12 +177,15 @@ class Stack:
         """What the tasks of a run have written."""
         return "\n".join(path.read_text() for path in sorted(self.home.glob(f"logs/**/run_id={run_id}/**/*.log")))
 
-    def rest(self, method: str, path: str, body: Any = None) -> Any:
+    def rest(self, method: str, path: str, body: Any = None, tries: int = 5) -> Any:
         """Call the REST API (Airflow 3)."""
         base = f"http://127.0.0.1:{self.port}"
         token = httpx.get(f"{base}/auth/token", trust_env=False).raise_for_status().json()["access_token"]
         headers = {"Authorization": f"Bearer {token}"}
-        answer = httpx.request(method, f"{base}/api/v2{path}", json=body, headers=headers, timeout=60, trust_env=False)
+        answer = httpx.request(method, f"{base}/api/v2{path}", json=body, headers=headers, timeout=120, trust_env=False)
+        # The server's audit log waits for SQLite in the same loop that has to run for the lock to end.
+        if "database is locked" in answer.text and tries > 1:
+            return self.rest(method, path, body, tries=tries - 1)
         if answer.is_error:
             raise StackError(f"{method} {path}: {answer.status_code} {answer.text}")
         return answer.json()
@@ -227,7 +230,7 @@ def _answers(port: int) -> bool:
 
 def _environment(home: Path, port: int) -> dict[str, str]:
     environment = airflow_environment(home) | {
-        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home}/airflow.db?timeout=60",
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home}/airflow.db?timeout=20",
         "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
         "PYTHONWARNINGS": "ignore",
         "PYTHONUNBUFFERED": "1",

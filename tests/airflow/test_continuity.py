@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -154,6 +155,29 @@ class TestReconcile:
         units = here.run(ReconcilePlanOperator, here.context())
         with pytest.raises(AirflowFailException, match="1 of 1 windows were not read again"):
             here.verdict(units)
+
+    def test_what_another_run_has_read_is_not_read_by_this_one(self, here: Deployment) -> None:
+        here.load(last_hours(2), hold_back=timedelta(0))
+        here.refresh()
+        units, _ = here.reconcile()
+        with pytest.raises(AirflowFailException, match="1 of 1 windows were not read again"):
+            here.verdict(units)
+
+    def test_late_events_are_found_through_a_filter_too(
+        self, here: Deployment, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        connection = json.loads(os.environ["AIRFLOW_CONN_OKTA_DEFAULT"])
+        connection["extra"] = {"filter": 'eventType sw "user."'}
+        monkeypatch.setenv("AIRFLOW_CONN_OKTA_DEFAULT", json.dumps(connection))
+        whole = last_hours(2)
+        span = {"since": format_instant(whole.start), "until": format_instant(whole.start + HOUR)}
+        here.okta.control.post("/hold", **span, count=60, persisted="+1h")
+        here.load(whole, hold_back=timedelta(0))
+        here.refresh()
+        before = len(here.documents())
+        here.okta.control.post("/clock", advance=3700)
+        _, found = here.reconcile()
+        assert 0 < found["late"] == len(here.documents()) - before < 60
 
 
 class TestBackfill:

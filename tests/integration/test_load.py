@@ -15,6 +15,7 @@ from local.simulator.world.oddities import KINDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from tests.integration.conftest import Deployment
 
@@ -77,6 +78,16 @@ def test_windows_that_touch_share_no_event_and_leave_none_out(deployment: Deploy
     for since, until in ((SINCE, middle), (middle, UNTIL)):
         assert deployment.load(busy, "--from", since, "--to", until).returncode == 0
     assert_exact(deployment, busy)
+
+
+def test_a_window_that_has_only_just_ended_is_read_when_the_hold_back_is_over(deployment: Deployment) -> None:
+    with running("--seed", "fresh", "--rate", "60", "--clock", NOW, "--lateness", "usual=4") as okta:
+        window = ("2026-11-16T11:58:00Z", NOW)
+        okta.control.post("/clock", speed=1)
+        done = deployment.load(okta, "--from", window[0], "--to", NOW, OKTALOGGER_HOLD_BACK_SECONDS="14")
+        assert done.returncode == 0, done.stderr
+        assert "by Okta's clock it was too early for this window" in done.stderr
+        assert_exact(deployment, okta, *window)
 
 
 def test_what_real_events_hold_is_stored_or_kept_with_the_reason(deployment: Deployment) -> None:
@@ -235,6 +246,20 @@ class TestBadDays:
     def test_nothing_says_where_okta_is(self, deployment: Deployment, busy: Simulator) -> None:
         self.failed(deployment.load(busy, *HOUR, OKTALOGGER_OKTA_URL=""), 2, "OKTALOGGER_OKTA_URL is not set")
         self.failed(deployment.load(busy, *HOUR, OKTALOGGER_OKTA_TOKEN=""), 2, "OKTALOGGER_OKTA_TOKEN")
+
+    def test_a_page_limit_that_okta_does_not_have(self, deployment: Deployment, busy: Simulator) -> None:
+        self.failed(deployment.load(busy, *HOUR, "--page-limit", "5000"), 2, "no number from 1 to 1000")
+
+    def test_a_token_that_is_none(self, deployment: Deployment, busy: Simulator) -> None:
+        done = deployment.load(busy, *HOUR, OKTALOGGER_OKTA_TOKEN="two words")
+        self.failed(done, 2, "error: ")
+        assert "two words" not in done.stderr
+
+    def test_a_key_file_that_is_no_text(self, deployment: Deployment, busy: Simulator, tmp_path: Path) -> None:
+        key = tmp_path / "key.der"
+        key.write_bytes(b"\x30\x82\x04\xa4\xff")
+        login = {"OKTALOGGER_OKTA_CLIENT_ID": "app", "OKTALOGGER_OKTA_PRIVATE_KEY_FILE": str(key)}
+        self.failed(deployment.load(busy, *HOUR, OKTALOGGER_OKTA_TOKEN="", **login), 2, "is no text", str(key))
 
     def test_a_full_disk_stops_the_load_and_its_end_mends_it(self, deployment: Deployment, busy: Simulator) -> None:
         window = ("--from", SINCE, "--to", "2026-11-16T10:01:00Z")

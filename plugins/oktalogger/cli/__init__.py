@@ -11,7 +11,7 @@ from oktalogger import __version__
 from oktalogger.cli import coverage, load, setup
 from oktalogger.cli.environment import EnvironmentConfigError
 from oktalogger.detections import cli as detections
-from oktalogger.okta.errors import OktaError
+from oktalogger.okta.errors import OktaConfigurationError, OktaError
 from oktalogger.opensearch.errors import OpenSearchLoadError
 from oktalogger.pipeline.ripe import TooEarlyError
 from oktalogger.pipeline.window import WindowError
@@ -49,12 +49,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         level=logging.DEBUG if arguments.verbose else logging.INFO,
         format="%(asctime)s %(levelname)s %(message)s",
     )
-    # These log every request, and at DEBUG also headers and bodies.
-    for noisy in ("opensearch", "urllib3"):
+    # These log every request, and at DEBUG also headers and bodies, credentials among them.
+    for noisy in ("opensearch", "urllib3", "botocore", "boto3"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
     try:
         return int(arguments.run(arguments))
-    except (WindowError, SettingsError, EnvironmentConfigError) as error:
+    except (WindowError, SettingsError, EnvironmentConfigError, OktaConfigurationError) as error:
         return _say(error, EXIT_USAGE)
     except (OktaError, OpenSearchLoadError, TooEarlyError) as error:
         return _say(error, EXIT_FAILED)

@@ -106,6 +106,8 @@ def _okta_auth(environ: Mapping[str, str], url: str, *, allow_http: bool) -> Aut
             key = Path(path).read_text()
         except OSError as error:
             raise EnvironmentConfigError(f"{OKTA_PRIVATE_KEY_FILE}: {error}") from error
+        except UnicodeDecodeError as error:
+            raise EnvironmentConfigError(f"{OKTA_PRIVATE_KEY_FILE}: {path} is no text. Give a PEM or a JWK.") from error
     if not key:
         raise EnvironmentConfigError(
             f"{OKTA_CLIENT_ID} needs the app's private key (PEM or JWK). "

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import logging
+import os
 import signal
 import sys
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
-from oktalogger.cli.environment import OKTA_URL, okta_client, opensearch_client
+from oktalogger.cli.environment import OKTA_URL, okta_client, opensearch_client, required
 from oktalogger.okta.budget import RateBudget
+from oktalogger.okta.client import MAX_LIMIT
 from oktalogger.opensearch.ledger import Ledger
 from oktalogger.opensearch.names import IndexNames
 from oktalogger.opensearch.store import OpenSearchStore
@@ -24,8 +27,6 @@ from oktalogger.pipeline.window import Window, parse_instant
 from oktalogger.settings import load_settings
 
 if TYPE_CHECKING:
-    import argparse
-
     from oktalogger.pipeline.load import LoadResult, Progress
 
 EXIT_REJECTED: Final = 3
@@ -41,7 +42,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument("--to", dest="until", required=True, metavar="INSTANT", help="not itself part of the window")
     parser.add_argument("--filter", help="Okta's filter expression")
     parser.add_argument("--q", help="Okta's keyword search")
-    parser.add_argument("--page-limit", type=int, default=1000, metavar="N", help="events a page, 1 to 1000")
+    parser.add_argument("--page-limit", type=_limit, default=1000, metavar="N", help="events a page, 1 to 1000")
     parser.add_argument("--run-id", help="what the documents say in oktalogger.run_id (default: cli and the time)")
     parser.add_argument("--json", action="store_true", help="print the counts as JSON")
     parser.set_defaults(run=run)
@@ -52,8 +53,6 @@ def run(arguments: argparse.Namespace) -> int:
 
     :return: 0, or 3 where some events were rejected
     """
-    import os
-
     settings = load_settings()
     window = Window(parse_instant(arguments.since, name="--from"), parse_instant(arguments.until, name="--to"))
     stop = StopSignal()
@@ -65,14 +64,19 @@ def run(arguments: argparse.Namespace) -> int:
         opensearch_client(), names, shards=settings.shards, replicas=settings.replicas, sleep=stop.sleep
     )
     stamp = Stamp(
-        org=urlsplit(os.environ[OKTA_URL]).hostname or "",
+        org=urlsplit(required(os.environ, OKTA_URL)).hostname or "",
         window=window,
         run_id=arguments.run_id or f"cli__{datetime.now(UTC).isoformat(timespec='seconds')}",
         kind="manual",
         horizon=settings.horizon,
     )
     plan = LoadPlan(
-        stamp, filter=arguments.filter, q=arguments.q, page_limit=arguments.page_limit, threads=settings.bulk_threads
+        stamp,
+        hold_back=settings.hold_back,
+        filter=arguments.filter,
+        q=arguments.q,
+        page_limit=arguments.page_limit,
+        threads=settings.bulk_threads,
     )
     store.prepare()
     ledger = Ledger(store.client, names)
@@ -84,6 +88,12 @@ def run(arguments: argparse.Namespace) -> int:
             return EXIT_STOPPED
     _print(result, window, names, as_json=arguments.json)
     return EXIT_REJECTED if result.rejected else 0
+
+
+def _limit(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= MAX_LIMIT:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number from 1 to {MAX_LIMIT}")
+    return int(text)
 
 
 def _stop_on_signal(stop: StopSignal) -> None:

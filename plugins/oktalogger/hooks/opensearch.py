@@ -250,8 +250,9 @@ def _sigv4(conn_id: str, values: dict[str, Any], amazon: re.Match[str] | None, r
             f"The connection `{conn_id}` logs in by sigv4, but there are no AWS credentials here: give the worker a "
             "role, or name an AWS connection in the extra `aws_conn_id`."
         )
-    # At DEBUG it writes whatever it signs, a session token as well, where Airflow's masking does not reach it.
-    logging.getLogger("botocore.auth").setLevel(logging.INFO)
+    # At DEBUG it writes what it signs and what AWS answers, a session token and an assumed role's key as well, where
+    # Airflow's masking does not reach it.
+    logging.getLogger("botocore").setLevel(logging.INFO)
     return Urllib3AWSV4SignerAuth(credentials, region, service)
 
 

@@ -51,6 +51,8 @@ def events_of(reply: Reply, *, about: str = "", login_advice: str = LOGIN_ADVICE
         raise error_of(reply, about=about, login_advice=login_advice)
     try:
         return _page_decoder.decode(reply.body)
+    except RecursionError as error:
+        raise protocol_error(reply, "JSON, but nested deeper than any event", about) from error
     except msgspec.ValidationError as error:
         raise protocol_error(reply, "JSON, but not an array of events", about) from error
     except msgspec.DecodeError as error:

@@ -14,7 +14,7 @@ from oktalogger.okta.answers import LOGIN_ADVICE, events_of
 from oktalogger.okta.auth import OktaAuth, Remedy
 from oktalogger.okta.errors import OktaCursorError, OktaError, OktaPageLimitError, OktaRequestError
 from oktalogger.okta.links import next_link
-from oktalogger.okta.origin import org_origin
+from oktalogger.okta.origin import org_origin, same_origin, without_user
 from oktalogger.okta.paging import Pager, PagingSettings
 from oktalogger.okta.rate import OpenGate, RateLimit, RequestGate
 from oktalogger.okta.retry import RetrySettings, is_transient, retrying
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _PATH = "/api/v1/logs"
-_MAX_LIMIT = 1000  # Okta, "System Log query", `limit`
+MAX_LIMIT = 1000  # Okta, "System Log query", `limit`
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ class SystemLogQuery:
     until: datetime
     filter: str | None = None
     q: str | None = None
-    limit: int = _MAX_LIMIT
+    limit: int = MAX_LIMIT
 
     def __post_init__(self) -> None:
         for name, moment in (("since", self.since), ("until", self.until)):
@@ -60,8 +60,8 @@ class SystemLogQuery:
                 raise ValueError(f"{name} ({moment.isoformat()}) has no time zone")
         if self.since >= self.until:
             raise ValueError(f"since ({self.since.isoformat()}) is not before until ({self.until.isoformat()})")
-        if not 1 <= self.limit <= _MAX_LIMIT:
-            raise ValueError(f"limit is {self.limit}; Okta takes 1 to {_MAX_LIMIT}")
+        if not 1 <= self.limit <= MAX_LIMIT:
+            raise ValueError(f"limit is {self.limit}; Okta takes 1 to {MAX_LIMIT}")
 
     def url(self, origin: str, *, since: datetime | None = None) -> str:
         """Return the URL of the query's first page, or of a query that begins later.
@@ -196,12 +196,20 @@ class SystemLogClient:
 
         :param query: what to read.
         :param resume_from: a page's ``next_url`` from an earlier reading of the same query, to go on after that page.
-        :raises OktaCursorError: when Okta refuses ``resume_from`` or a ``next`` link: begin at the window's start.
+        :raises OktaCursorError: when Okta refuses ``resume_from`` or a ``next`` link, or ``resume_from`` is of another
+            origin: begin at the window's start.
         :raises OktaApiError: the subclass that says what to do.
         :raises OktaConnectionError: when no whole answer came, retries included.
         :raises OktaProtocolError: when something else than Okta's API answers.
         :raises OktaPagingError: when paging cannot go on.
         """
+        if resume_from is not None and not same_origin(resume_from, self.origin):
+            raise OktaCursorError(
+                f"A saved page link leads to {without_user(resume_from).partition('?')[0]}, not to {self.origin}: the "
+                "org's URL has changed since.",
+                advice="Begin again at the window's start.",
+                status=0,
+            )
         first_url = query.url(self.origin)
         pager = Pager(
             origin=self.origin,
@@ -218,7 +226,7 @@ class SystemLogClient:
             if number > self._paging.max_pages:
                 raise OktaPageLimitError(
                     f"The {query} has more than {self._paging.max_pages} pages of {query.limit} events.",
-                    advice="Read a narrower window, or raise the page cap if so many events are expected.",
+                    advice="Read narrower windows, one after the other.",
                 )
             page = self._page(number, url, pager, about=str(query), is_cursor=url != first_url)
             yield page

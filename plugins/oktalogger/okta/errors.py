@@ -148,6 +148,6 @@ class OktaPageLimitError(OktaPagingError):
 
 
 class OktaPagingStuckError(OktaPagingError):
-    """Full pages keep coming that hold nothing new. Okta's index may settle, so a later run can succeed."""
+    """Pages contradict each other, or hold nothing new for ever. Okta's index may settle: a later run can succeed."""
 
     retryable = True

@@ -86,6 +86,7 @@ class Pager:
         self._verifying: str | None = None  # why, while a verifying query is under way
         self._verifying_pages = 0
         self._verifying_empty = 0
+        self._verifying_met = False  # whether an event came that was known: where this query begins there must be one
 
     def feed(self, url: str, events: Sequence[msgspec.Raw], next_url: str | None) -> Step:
         """Take one page and return what follows from it.
@@ -93,7 +94,8 @@ class Pager:
         :param url: what was requested.
         :param next_url: the page's ``next``, exactly as given.
         :raises OktaForeignLinkError: when ``next`` leads to another origin.
-        :raises OktaPagingStuckError: when nothing but known events come, in full pages.
+        :raises OktaPagingStuckError: when nothing but known events come, in full pages, or when verifying does not
+            even bring the events that are known.
         """
         self._requested.add(url)
         if next_url is not None and not same_origin(next_url, self._origin):
@@ -127,6 +129,7 @@ class Pager:
             return Step(events, None, f"{reason}, at the end of what was asked for")
         self._verifying = reason
         self._verifying_pages = self._verifying_empty = 0
+        self._verifying_met = not self._newest_ids
         return Step(events, self._query_url(self._newest), f"{reason}: asking again from the last event")
 
     def _feed_verifying(self, events: Sequence[msgspec.Raw], next_url: str | None, full: bool) -> Step:
@@ -137,11 +140,18 @@ class Pager:
             self._verifying = None
             self._without_progress = 0
             return self._decide(new, next_url, full)
+        self._verifying_met = self._verifying_met or bool(events)
         self._verifying_empty = 0 if events else self._verifying_empty + 1
         followable = next_url is not None and next_url not in self._requested
         hiccup = not events and self._verifying_empty < self._settings.max_pages_without_progress
         if hiccup and self._newest_ids and followable:
-            return Step([], next_url)  # there must be an event where this query begins
+            return Step([], next_url)
+        if not self._verifying_met:
+            raise OktaPagingStuckError(
+                f"Paging ends at {self._newest.isoformat()}: {reason}, and asking again from there does not even bring "
+                "the event that was read there before. What follows may be missing.",
+                advice="Try again later; if it stays so, tell Okta's support.",
+            )
         if not full:
             return Step([], None, f"{reason}; asked again from the last event: nothing is missing")
         # Full of what is known: more events than a page holds share one millisecond. All of them may come once more.
@@ -193,7 +203,7 @@ def _key_of(event: msgspec.Raw) -> tuple[datetime | None, str | bytes]:
     """Return an event's millisecond, None when it names none, and what identifies it."""
     try:
         key = _key_decoder.decode(event)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None, bytes(event)
     published = key.published if key.published.tzinfo else key.published.replace(tzinfo=UTC)
     return _to_millisecond(published), key.uuid

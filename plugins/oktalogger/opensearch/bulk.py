@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import random
 import time
+from collections import Counter
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 from urllib.parse import quote
 
 import msgspec
@@ -48,6 +49,8 @@ _PARAMS = {
 }
 _ONLY = "items.create.status,items.create.error.type,items.create.error.reason,items.create.error.caused_by"
 
+_Refused: TypeAlias = tuple[Document, OpenSearchLoadError]
+
 
 @dataclass(frozen=True, slots=True)
 class BulkRetry:
@@ -57,15 +60,15 @@ class BulkRetry:
     :param longest_wait_seconds: the longest single wait
     :param total_seconds: how long after the first refusal of a body trying goes on
     :param blocked_seconds: the same where writes are blocked (disk full), which seldom ends soon
-    :param server_error_tries: how often a document that gets a 500 of its own is sent before it is rejected, provided
-        that the server takes the others
+    :param server_error_tries: how often a document may get a 500 of its own before it is rejected, provided that the
+        server takes others of the same body
     """
 
     first_wait_seconds: float = 0.5
     longest_wait_seconds: float = 20.0
     total_seconds: float = 120.0
     blocked_seconds: float = 30.0
-    server_error_tries: int = 4
+    server_error_tries: int = 6
 
 
 class BulkStore:
@@ -157,11 +160,10 @@ class BulkStore:
         pending = documents
         waits = _Waits(self._retry, self._sleep, self._clock)
         unclear = False
-        tries = 0
+        server_errors: Counter[int] = Counter()
         while True:
             body = _body(pending)
             result += BulkResult(requests=1, bytes_sent=len(body))
-            tries += 1
             try:
                 outcomes = self._send(target, body, len(pending))
             except (OpenSearchUnavailableError, IndexBlockedError, OpenSearchResponseError) as error:
@@ -170,18 +172,28 @@ class BulkStore:
             except OpenSearchRequestError as error:
                 return result + self._divide(target, pending, error)
             else:
-                settled, pending, refusal = _settle(target, pending, outcomes, unclear=unclear)
+                settled, refused = _settle(target, pending, outcomes, unclear=unclear)
                 result += settled
-                if refusal is None:
+                server_errors.update(id(document) for document, error in refused if error.status == 500)
+                if result.created + result.existing:
+                    hopeless, refused = self._divide_refused(refused, server_errors)
+                    result += BulkResult(rejected=tuple(_reject(document, error) for document, error in hopeless))
+                if not refused:
                     return result
-                if (
-                    refusal.status == 500
-                    and tries >= self._retry.server_error_tries
-                    and result.created + result.existing
-                ):
-                    return result + BulkResult(rejected=tuple(_reject(d, refusal) for d in pending))
-                waits.wait(refusal)
+                pending = [document for document, _ in refused]
+                waits.wait(refused[0][1])
             result += BulkResult(retried=len(pending))
+
+    def _divide_refused(
+        self, refused: list[_Refused], server_errors: Counter[int]
+    ) -> tuple[list[_Refused], list[_Refused]]:
+        """Tell what the server fails on again and again from what it may take the next time."""
+        hopeless: list[_Refused] = []
+        others: list[_Refused] = []
+        for document, error in refused:
+            failed = error.status == 500 and server_errors[id(document)] >= self._retry.server_error_tries
+            (hopeless if failed else others).append((document, error))
+        return hopeless, others
 
     def _divide(self, target: str, documents: list[Document], error: OpenSearchRequestError) -> BulkResult:
         """Find what it is in a body that OpenSearch refused as a whole (413, 400), by halves."""
@@ -284,17 +296,16 @@ def _unusable(document: Document) -> Rejection | None:
 
 def _settle(
     target: str, documents: list[Document], outcomes: list[Outcome], *, unclear: bool
-) -> tuple[BulkResult, list[Document], OpenSearchLoadError | None]:
+) -> tuple[BulkResult, list[_Refused]]:
     """Sort documents by what became of them.
 
-    :return: the counts; the documents to send again; why the first of those was refused
+    :return: the counts; the documents to send again, each with why it was refused
     :raises OpenSearchLoadError: where an item's refusal has nothing to do with the document
     """
     created = 0
     existing: list[str] = []
     rejected: list[Rejection] = []
-    again: list[Document] = []
-    refusal: OpenSearchLoadError | None = None
+    again: list[_Refused] = []
     for document, outcome in zip(documents, outcomes, strict=True):
         match fate_of(outcome):
             case Fate.CREATED:
@@ -305,8 +316,7 @@ def _settle(
                 failure = outcome.failure
                 rejected.append(_reject(document, error_for(failure, doing="", index=document.index)))
             case Fate.AGAIN:
-                again.append(document)
-                refusal = refusal or _item_error(target, outcome)
+                again.append((document, _item_error(target, outcome)))
             case Fate.FATAL:
                 raise _item_error(target, outcome)
     result = BulkResult(
@@ -316,7 +326,7 @@ def _settle(
         rejected=tuple(rejected),
         unclear=len(existing) if unclear else 0,
     )
-    return result, again, refusal
+    return result, again
 
 
 def _item_error(target: str, outcome: Outcome) -> OpenSearchLoadError:

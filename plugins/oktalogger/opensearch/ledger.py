@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import msgspec
-from tenacity import Retrying, retry_if_result, stop_after_delay, wait_random
+from tenacity import (
+    Retrying,
+    retry_if_exception_type,
+    retry_if_result,
+    stop_after_delay,
+    wait_random,
+    wait_random_exponential,
+)
 
 from oktalogger.opensearch.errors import OpenSearchLoadError, OpenSearchUnavailableError
 from oktalogger.opensearch.transport import call
@@ -30,6 +37,9 @@ _PAGE = 1000
 _RACES = 5
 # Another try of the same load changes its entry with every page until somebody takes it over.
 _OPENING = timedelta(seconds=30)
+# As long as a bulk request: a window whose end cannot be written down is read again, and its late events are no longer
+# found to be late.
+_COMPLETING = timedelta(seconds=120)
 
 
 class Ledger:
@@ -220,12 +230,18 @@ class OpenEntry:
             log.warning("The ledger was not told of page %d of %s: %s", progress.result.pages, self._key.window, error)
 
     def complete(self, result: LoadResult) -> LedgerEntry:
-        """Write down that the whole window is stored.
+        """Write down that the whole window is stored, for two minutes until OpenSearch takes it.
 
         :raises OpenSearchLoadError: where that cannot be written; the load is then to be tried again
         """
         entry = advance(self.entry, result, next_url=None, state="complete", now=self._ledger.now())
-        self._write(entry)
+        tries = Retrying(
+            retry=retry_if_exception_type(OpenSearchUnavailableError),
+            wait=wait_random_exponential(multiplier=0.5, max=20),
+            stop=stop_after_delay(_COMPLETING),
+            reraise=True,
+        )
+        tries(self._write, entry)
         return entry
 
     def fail(self, error: BaseException) -> None:

@@ -69,8 +69,9 @@ class ReconcileVerdictOperator(LedgerOperator):
     """
     Says what reading again found, and raises an alert where that passes a setting.
 
-    It goes by the ledger alone: a window counts as read when its entry of the kind ``reconcile`` says complete. One
-    that does not fails the task. Lateness or a gap beyond the settings fails it too, or is told to a notifier.
+    It goes by the ledger alone: a window counts as read when its entry of the kind ``reconcile`` says that this run
+    completed it. One that was not fails the task. Lateness or a gap beyond the settings fails it too, or is told to a
+    notifier.
 
     :param windows: what :class:`ReconcilePlanOperator` returned (templated)
     :param gaps: its XCom ``gaps`` (templated)
@@ -108,7 +109,7 @@ class ReconcileVerdictOperator(LedgerOperator):
         if self.windows is None:
             raise AirflowFailException("Nothing was read again: the task before this one did not say what to read.")
         with self.org_ledger() as org:
-            findings = self._findings(org)
+            findings = self._findings(org, context["run_id"])
         self.log.info("%s", findings.sentence())
         measure_findings(org.org, findings)
         context["ti"].xcom_push(key="findings", value=findings.as_dict())
@@ -125,11 +126,14 @@ class ReconcileVerdictOperator(LedgerOperator):
             )
         return findings.as_dict()
 
-    def _findings(self, org: OrgLedger) -> Findings:
+    def _findings(self, org: OrgLedger, run_id: str) -> Findings:
         windows = windows_of(self.windows)
         late, late_max, unread = 0, 0.0, []
         for window in windows:
             entry = org.entry("reconcile", window)
+            # An hour is read twice, by two runs, into one entry: what the other one found is not this one's.
+            if entry is not None and entry.run_id != run_id:
+                entry = None
             if entry is None or entry.state != "complete":
                 unread.append(window)
             if entry is not None:

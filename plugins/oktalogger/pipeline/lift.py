@@ -350,7 +350,7 @@ def _behaviours(text: str) -> tuple[tuple[str, str], ...]:
 def _json_object(text: str) -> dict[str, Any]:
     try:
         value = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return value if type(value) is dict else {}
 

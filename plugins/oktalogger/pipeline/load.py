@@ -316,8 +316,8 @@ class _Load:
 
     def _store_page(self, prepared: PreparedPage) -> _Stored:
         self._stop.check()
-        # Pages are in order of `published`, so the two ends of a page name every month but in a query of years.
-        for published in prepared.span or ():
+        # A page of a quiet org, or one that was read through a filter, may span many months.
+        for published in {built.document.index: built.published for built in prepared.inside}.values():
             self._store.ensure_month(published)
         documents = [built.document for built in prepared.inside]
         outcome = self._store.create(documents) if documents else BulkResult()

@@ -75,7 +75,8 @@ def load_and_record(
     """
     give_back_large_blocks()
     stamp = plan.stamp
-    covered = merge(entry.window for entry in ledger.entries(stamp.org, plan.reads) if entry.covers)
+    before = ledger.entries(stamp.org, plan.reads)
+    covered = merge(entry.window for entry in before if entry.covers_for(plan.filter, plan.q))
     key = LedgerKey(stamp.org, stamp.kind, stamp.window, plan.filter, plan.q)
     entry = ledger.open(key, run_id=stamp.run_id, run_url=run_url)
 

@@ -138,7 +138,29 @@ def test_an_empty_page_ends_verifying_only_when_it_stays_so(pager: Pager) -> Non
     url = pager.feed(FIRST, FULL, None).next_url or ""
     assert pager.feed(url, [], f"{NEXT}0").next_url == f"{NEXT}0"
     assert pager.feed(f"{NEXT}0", [], f"{NEXT}1").next_url == f"{NEXT}1"
-    assert pager.feed(f"{NEXT}1", [], f"{NEXT}2").next_url is None
+    step = pager.feed(f"{NEXT}1", rows((1, "b")), None)
+    assert step.next_url is None
+    assert "nothing is missing" in (step.note or "")
+
+
+def test_verifying_that_does_not_even_bring_what_is_known_proves_nothing(pager: Pager) -> None:
+    url = pager.feed(FIRST, FULL, None).next_url or ""
+    with pytest.raises(OktaPagingStuckError, match="does not even bring the event") as caught:
+        pager.feed(url, [], None)
+    assert caught.value.retryable
+
+
+def test_empty_pages_prove_nothing_however_many(pager: Pager) -> None:
+    url = pager.feed(FIRST, FULL, None).next_url or ""
+    for number in range(2):
+        url = pager.feed(url, [], f"{NEXT}{number}").next_url or ""
+    with pytest.raises(OktaPagingStuckError, match="What follows may be missing"):
+        pager.feed(url, [], f"{NEXT}2")
+
+
+def test_an_event_nested_beyond_reason_is_one_that_names_no_time(pager: Pager) -> None:
+    deep = msgspec.Raw(b'{"x": %b%b, "uuid": "a"}' % (b"[" * 5000, b"]" * 5000))
+    assert pager.feed(FIRST, [deep], NEXT).events == [deep]
 
 
 def test_a_page_past_the_end_is_the_last(pager: Pager) -> None:

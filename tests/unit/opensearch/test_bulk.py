@@ -215,6 +215,17 @@ def test_a_server_error_of_one_document_rejects_it_where_others_are_taken(server
     assert len(server.received) == BulkRetry().server_error_tries
 
 
+def test_a_server_error_of_one_document_rejects_no_other_that_is_refused_for_load(
+    server: Server, store: BulkStore
+) -> None:
+    tries = BulkRetry().server_error_tries
+    busy = [lambda request: stored(request, b=500, c=429, d=503)] * tries
+    server.script = [*busy, lambda request: stored(request, d=500), lambda request: stored(request)]
+    result = store.create(documents("a", "b", "c", "d"))
+    assert [rejection.id for rejection in result.rejected] == ["b"]
+    assert result.created == 3, "d had one server error of its own, after many of the others"
+
+
 def test_a_server_error_of_every_document_rejects_none(server: Server, store: BulkStore) -> None:
     server.script = [lambda request: stored(request, a=500, b=500)] * 100
     with pytest.raises(OpenSearchUnavailableError, match="HTTP 500"):

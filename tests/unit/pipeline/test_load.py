@@ -220,6 +220,15 @@ def test_pages_over_a_month_border_make_both_months_ready() -> None:
     assert store.months == {(2026, 10), (2026, 11)}
 
 
+def test_a_page_over_many_months_makes_each_of_them_ready() -> None:
+    days = [datetime(2026, month, 15, tzinfo=UTC) for month in (8, 9, 10, 11)]
+    stamp = Stamp(org="o", window=Window(days[0], TEN), run_id="r", kind="manual")
+    store = MemoryStore()
+    source = ScriptedSource([[event(number, at) for number, at in enumerate(days)]])
+    load_window(source, store, LoadPlan(stamp), clock=lambda: NOW)
+    assert store.months == {(2026, 8), (2026, 9), (2026, 10), (2026, 11)}
+
+
 def test_pages_are_stored_side_by_side_and_reported_in_order() -> None:
     store = MemoryStore(delay=0.02)
     seen: list[tuple[int, str | None]] = []
