@@ -29,6 +29,7 @@ def _parser() -> argparse.ArgumentParser:
     running.add_argument("--port", type=int, default=0, help="HTTP port; 0, the default, takes any that is free")
     running.add_argument("--data", type=Path, help="keep data here (default: a temporary folder, removed at the end)")
     running.add_argument("--heap", default="512m", help="Java's heap (default: %(default)s)")
+    running.add_argument("--brief", action="store_true", help="it lives for minutes: compile fast, not well")
     running.add_argument("--stay", action="store_true", help="do not end when the process that started this ends")
     return parser
 
@@ -50,6 +51,7 @@ def main() -> int:
                 port=arguments.port,
                 data=arguments.data,
                 heap=arguments.heap,
+                brief=arguments.brief,
                 stay=arguments.stay,
             )
     except (OpenSearchLocalError, OSError) as error:

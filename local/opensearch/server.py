@@ -40,7 +40,9 @@ class Stopped(BaseException):
     """Somebody asked us to end."""
 
 
-def run(version: str, *, security: bool, port: int, data: Path | None, heap: str, stay: bool) -> None:
+def run(
+    version: str, *, security: bool, port: int, data: Path | None, heap: str, brief: bool = False, stay: bool
+) -> None:
     """Build if needed, start, print one JSON line when the server answers, and wait for the end.
 
     Ends on SIGTERM, SIGINT, and when the parent ends.
@@ -48,6 +50,7 @@ def run(version: str, *, security: bool, port: int, data: Path | None, heap: str
     :param port: the HTTP port, 0 for any that is free
     :param data: keeps configuration and data between starts; None for a folder that is removed at the end
     :param heap: Java's heap, such as ``512m``
+    :param brief: spend less on compiling, for a server that lives for minutes
     :param stay: do not end with the parent
     :raises OpenSearchLocalError: where the server cannot start, or ends by itself
     """
@@ -58,7 +61,7 @@ def run(version: str, *, security: bool, port: int, data: Path | None, heap: str
             distribution = build(version, security=security)
             paths.need_free(folder, DATA_BYTES, "OpenSearch's data")
             instance = prepare(folder, distribution, port=port)
-            with _process(instance, heap) as process:
+            with _process(instance, heap, brief=brief) as process:
                 ready = _wait_until_ready(instance, process, parent)
                 print(json.dumps(ready), flush=True)
                 while True:
@@ -113,11 +116,11 @@ def _folder(data: Path | None) -> Iterator[Path]:
 
 
 @contextmanager
-def _process(instance: Instance, heap: str) -> Iterator[subprocess.Popen[bytes]]:
+def _process(instance: Instance, heap: str, *, brief: bool) -> Iterator[subprocess.Popen[bytes]]:
     other = paths.SERVER_ID if paths.needs_other_user() else None
     with instance.log.open("wb") as log:
         process = subprocess.Popen(  # noqa: S603
-            _command(instance, heap),
+            _command(instance, heap, brief=brief),
             cwd=instance.distribution.home,
             env=_environment(instance),
             stdin=subprocess.DEVNULL,
@@ -135,12 +138,13 @@ def _process(instance: Instance, heap: str) -> Iterator[subprocess.Popen[bytes]]
         _end(process)
 
 
-def _command(instance: Instance, heap: str) -> list[str]:
+def _command(instance: Instance, heap: str, *, brief: bool) -> list[str]:
     distribution = instance.distribution
     logs = instance.folder / "logs"
     return [
         str(distribution.java),
         "-Xshare:auto",
+        *(("-XX:TieredStopAtLevel=1",) if brief else ()),
         *distribution.jvm_options(instance.folder / "tmp"),
         f"-Xms{heap}",
         f"-Xmx{heap}",

@@ -14,6 +14,7 @@ from oktalogger import __version__
 from oktalogger.hooks.extras import conn_fields
 from oktalogger.hooks.forms import OKTA_EXTRAS, OKTA_UI
 
+OPERATORS = ("system_log", "backfill", "reconcile", "setup", "detections", "detection_replay")
 LINKS = (
     "oktalogger.links.system_log.OktaSystemLogLink",
     "oktalogger.links.system_log.OpenSearchDashboardsLink",
@@ -36,7 +37,13 @@ def get_provider_info() -> dict[str, Any]:
                 "python-modules": ["oktalogger.hooks.okta", "oktalogger.hooks.opensearch"],
             }
         ],
-        "operators": [{"integration-name": integration, "python-modules": ["oktalogger.operators.system_log"]}],
+        "operators": [
+            {
+                "integration-name": integration,
+                "python-modules": [f"oktalogger.operators.{name}" for name in OPERATORS],
+            }
+        ],
+        "notifications": ["oktalogger.notifications.webhook.WebhookNotifier"],
         "connection-types": [
             {
                 "connection-type": "okta",

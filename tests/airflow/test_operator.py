@@ -15,7 +15,7 @@ from urllib.parse import parse_qs, urlsplit
 import httpx
 import pytest
 
-from oktalogger.compat import AirflowFailException
+from oktalogger.compat import AirflowFailException, AirflowNotFoundException
 from oktalogger.links.system_log import OktaSystemLogLink, OpenSearchDashboardsLink, RejectedEventsLink
 from oktalogger.okta.errors import OktaConnectionError
 from oktalogger.okta.retry import RetrySettings
@@ -205,6 +205,22 @@ def test_a_wrong_token_fails_at_once(task: Task, okta: Simulator) -> None:
     with pytest.raises(AirflowFailException, match="E0000011") as caught:
         task.run(five_minutes())
     assert okta.token not in str(caught.value)
+
+
+def test_a_connection_that_is_not_there_is_left_to_airflows_retries(
+    task: Task, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("AIRFLOW_CONN_OKTA_DEFAULT")
+    with pytest.raises(
+        AirflowNotFoundException, match=r"no connection `okta_default`.*the type `okta`.*connections.md"
+    ):
+        task.run(five_minutes())
+
+
+def test_an_include_folder_that_is_not_there_fails_at_once(task: Task, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OKTALOGGER_INCLUDE_DIR", "/nowhere")
+    with pytest.raises(AirflowFailException, match="OKTALOGGER_INCLUDE_DIR names '/nowhere'"):
+        task.run(five_minutes())
 
 
 def test_an_unknown_extra_fails_at_once(task: Task, monkeypatch: pytest.MonkeyPatch, okta: Simulator) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -11,8 +12,9 @@ import responses
 
 from oktalogger.compat import AirflowException
 from oktalogger.detections.alerts import Alert
-from oktalogger.notifications.channels import notify
+from oktalogger.notifications.channels import make_notifier, notify
 from oktalogger.notifications.webhook import WebhookNotifier
+from tests.airflow.conftest import ROOT
 from tests.unit.detections.bundles import detection
 from tests.unit.detections.test_alerts import match
 
@@ -53,3 +55,12 @@ def test_a_failure_is_an_error_without_the_address(fault: dict[str, Any]) -> Non
 
 def test_its_text_may_be_a_template_of_one_s_own() -> None:
     assert "text" in WebhookNotifier.template_fields
+
+
+def test_the_example_of_the_docs_is_one_that_can_be_made() -> None:
+    text = (ROOT / "docs/detections.md").read_text()
+    (example,) = re.findall(r"^export OKTALOGGER_DETECTION_NOTIFIERS='(.*)'$", text, re.MULTILINE)
+    ((channel, definition),) = json.loads(example).items()
+    assert isinstance(make_notifier(channel, definition), WebhookNotifier)
+    assert f"OKTALOGGER_DETECTION_CHANNELS={channel}" in text
+    assert f"airflow connections add {definition['http_conn_id']} --conn-type http" in text

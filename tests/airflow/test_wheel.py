@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from oktalogger import __version__
+from oktalogger.get_provider_info import get_provider_info
 from oktalogger.hooks.forms import OKTA_EXTRAS
 from tests.airflow.conftest import ROOT
 from tests.airflow.test_plugin import LOADED, PLUGINS
@@ -118,6 +119,17 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Installe
 def test_airflow_sees_the_provider(installed: Installed) -> None:
     providers = json.loads(installed.run("-m", "airflow", "providers", "list", "--output", "json").splitlines()[-1])
     assert {p["package_name"]: p["version"] for p in providers}["oktalogger"] == __version__
+
+
+def test_the_provider_names_every_module_with_a_task_or_a_notifier(installed: Installed) -> None:
+    info = get_provider_info()
+    (operators,) = info["operators"]
+    own = {
+        path.stem for path in (ROOT / "plugins/oktalogger/operators").glob("*.py") if "Operator(" in path.read_text()
+    }
+    assert {name.rpartition(".")[2] for name in operators["python-modules"]} == own - {"ledgered"}
+    names = [*operators["python-modules"], *(name.rpartition(".")[0] for name in info["notifications"])]
+    assert installed.json(f"import json, {', '.join(names)}; print(json.dumps('loaded'))") == "loaded"
 
 
 def test_a_connection_of_the_type_gives_our_hook(installed: Installed) -> None:

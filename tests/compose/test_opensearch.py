@@ -73,7 +73,7 @@ def stack() -> Iterator[Stack]:
     other = paths.SERVER_ID if paths.needs_other_user() else None
     with (folder / "server.log").open("wb") as log:
         process = subprocess.Popen(
-            [*server._command(instance, "512m"), *(f"-E{name}={value}" for name, value in options.items())],
+            [*server._command(instance, "512m", brief=True), *(f"-E{name}={value}" for name, value in options.items())],
             cwd=instance.distribution.home,
             env=server._environment(instance),
             stdin=subprocess.DEVNULL,

@@ -12,6 +12,7 @@ from urllib.parse import SplitResult, unquote, urlsplit
 from oktalogger.compat import BaseHook, mask_secret
 from oktalogger.hooks.extras import ConnectionSettingsError, form_widgets, names, read_extras
 from oktalogger.hooks.forms import OKTA_EXTRAS, OKTA_UI
+from oktalogger.hooks.lookup import look_up
 from oktalogger.okta.auth import PrivateKeyJwtAuth, SswsAuth
 from oktalogger.okta.client import SystemLogClient
 from oktalogger.okta.errors import OktaError
@@ -110,7 +111,7 @@ class OktaHook(BaseHook):
 
         :raises ConnectionSettingsError: where it cannot be used
         """
-        return read_okta_connection(self.get_connection(self.okta_conn_id))
+        return read_okta_connection(look_up(self, self.okta_conn_id, self.conn_type))
 
     @cached_property
     def client(self) -> SystemLogClient:

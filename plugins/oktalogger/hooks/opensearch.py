@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from oktalogger.compat import BaseHook, mask_secret
 from oktalogger.hooks.extras import ConnectionSettingsError, names, read_extras
 from oktalogger.hooks.forms import OPENSEARCH_EXTRAS
+from oktalogger.hooks.lookup import look_up
 from oktalogger.opensearch.client import OpenSearchSettings, make_client
 from oktalogger.opensearch.errors import OpenSearchLoadError
 from oktalogger.opensearch.ledger import Ledger
@@ -74,7 +75,7 @@ class OpenSearchHook(BaseHook):
 
     @cached_property
     def _connection(self) -> tuple[OpenSearchSettings, dict[str, Any]]:
-        conn = self.get_connection(self.opensearch_conn_id)
+        conn = look_up(self, self.opensearch_conn_id, self.conn_type)
         values, unknown = read_extras(conn.conn_id, conn.extra_dejson, OPENSEARCH_EXTRAS)
         if conn.password:
             mask_secret(conn.password)

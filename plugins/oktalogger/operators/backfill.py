@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from oktalogger.compat import AirflowFailException, get_setting_int
-from oktalogger.operators.ledgered import LedgerOperator, now, windows_of
-from oktalogger.pipeline.backfill import BackfillError, check_count, chunks, name_of, read_request, to_load, warnings
-from oktalogger.pipeline.window import Window, format_instant, gaps
+from oktalogger.operators.ledgered import LedgerOperator, now, unit_of, windows_of
+from oktalogger.pipeline.backfill import BackfillError, check_count, chunks, read_request, to_load, warnings
+from oktalogger.pipeline.window import format_instant, gaps
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -47,8 +47,8 @@ class BackfillPlanOperator(LedgerOperator):
             raise AirflowFailException(str(error)) from error
         total = len(chunks(request.window, request.chunk))
         self.log.info("Loading %d of the %d chunks of %s; the others are complete.", len(parts), total, request.window)
-        context["ti"].xcom_push(key="range", value=_unit(request.window) | {"skipped": total - len(parts)})
-        return [_unit(part) for part in parts]
+        context["ti"].xcom_push(key="range", value=unit_of(request.window) | {"skipped": total - len(parts)})
+        return [unit_of(part) for part in parts]
 
 
 class BackfillSummaryOperator(LedgerOperator):
@@ -116,7 +116,3 @@ def _sentence(figures: dict[str, Any]) -> str:
         f"read, {figures['created']:,} of them new, {figures['rejected']:,} refused; {figures['requests']:,} requests, "
         f"{figures['minutes']} minutes; {len(figures['left'])} parts left."
     )
-
-
-def _unit(window: Window) -> dict[str, Any]:
-    return {"since": format_instant(window.start), "until": format_instant(window.end), "unit": name_of(window)}

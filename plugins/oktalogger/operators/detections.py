@@ -20,7 +20,7 @@ from oktalogger.hooks.extras import ConnectionSettingsError
 from oktalogger.hooks.opensearch import OpenSearchHook
 from oktalogger.opensearch.errors import OpenSearchLoadError
 from oktalogger.opensearch.names import IndexNames
-from oktalogger.resources import include_dir
+from oktalogger.resources import ResourceError, include_dir
 from oktalogger.settings import Settings, load_settings
 
 if TYPE_CHECKING:
@@ -68,7 +68,14 @@ def failing_at_once() -> Iterator[None]:
     """
     try:
         yield
-    except (BundleError, DetectionsError, ChannelError, ConnectionSettingsError, PlanRefusedError) as error:
+    except (
+        BundleError,
+        DetectionsError,
+        ChannelError,
+        ConnectionSettingsError,
+        PlanRefusedError,
+        ResourceError,
+    ) as error:
         raise AirflowFailException(str(error)) from error
     except OpenSearchLoadError as error:
         if error.retryable:

@@ -13,9 +13,11 @@ from oktalogger.hooks.okta import OktaHook
 from oktalogger.hooks.opensearch import OpenSearchHook
 from oktalogger.opensearch.errors import OpenSearchLoadError
 from oktalogger.opensearch.names import IndexNames
+from oktalogger.pipeline.backfill import name_of
 from oktalogger.pipeline.ledger import LedgerEntry, LedgerKey
 from oktalogger.pipeline.reconcile import Ledgered
-from oktalogger.pipeline.window import Window, WindowError, parse_instant
+from oktalogger.pipeline.window import Window, WindowError, format_instant, parse_instant
+from oktalogger.resources import ResourceError
 from oktalogger.settings import Settings, SettingsError, load_settings
 
 if TYPE_CHECKING:
@@ -95,7 +97,7 @@ class LedgerOperator(BaseOperator):
                 yield OrgLedger(hook.ledger(names), connection.org, connection.filter, connection.q, settings)
             finally:
                 hook.client.close()
-        except (ConnectionSettingsError, SettingsError, WindowError) as error:
+        except (ConnectionSettingsError, ResourceError, SettingsError, WindowError) as error:
             raise AirflowFailException(str(error)) from error
         except OpenSearchLoadError as error:
             if error.retryable:
@@ -106,6 +108,11 @@ class LedgerOperator(BaseOperator):
 def now() -> datetime:
     """Return the time, in UTC."""
     return datetime.now(UTC)
+
+
+def unit_of(window: Window) -> dict[str, str]:
+    """Return what one mapped task is given: ``since``, ``until``, and ``unit``, its name in the UI."""
+    return {"since": format_instant(window.start), "until": format_instant(window.end), "unit": name_of(window)}
 
 
 def windows_of(units: Iterable[Mapping[str, str]] | None) -> tuple[Window, ...]:

@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from oktalogger.compat import AirflowFailException, get_setting_int
 from oktalogger.notifications.channels import send
-from oktalogger.operators.ledgered import LedgerOperator, OrgLedger, now, windows_of
+from oktalogger.operators.ledgered import LedgerOperator, OrgLedger, now, unit_of, windows_of
 from oktalogger.operators.metrics import measure_behind, measure_findings
-from oktalogger.pipeline.backfill import name_of
 from oktalogger.pipeline.reconcile import RETENTION, Findings, closed_hours, covered_time, plan_reconcile
-from oktalogger.pipeline.window import Window, format_instant
+from oktalogger.pipeline.window import Window
 from oktalogger.settings import SettingsError, load_settings
 
 if TYPE_CHECKING:
@@ -59,10 +58,10 @@ class ReconcilePlanOperator(LedgerOperator):
             self.log.info("No scheduled load has begun yet: there is nothing to read again.")
         for gap in plan.gaps:
             self.log.warning("A gap: %s has no complete window in the ledger. It is read now.", gap)
-        context["ti"].xcom_push(key="gaps", value=[_unit(gap) for gap in plan.gaps])
+        context["ti"].xcom_push(key="gaps", value=[unit_of(gap) for gap in plan.gaps])
         context["ti"].xcom_push(key="left", value=plan.left)
         most = get_setting_int("core", "max_map_length", 1024)
-        return [_unit(window) for window in plan.windows[:most]]
+        return [unit_of(window) for window in plan.windows[:most]]
 
 
 class ReconcileVerdictOperator(LedgerOperator):
@@ -157,7 +156,3 @@ class ReconcileVerdictOperator(LedgerOperator):
             send(channel, definition, {**alert, **findings.as_dict()}, context)
         except SettingsError as error:
             raise AirflowFailException(f"{text} (Nobody was told: {error})") from error
-
-
-def _unit(window: Window) -> dict[str, str]:
-    return {"since": format_instant(window.start), "until": format_instant(window.end), "unit": name_of(window)}

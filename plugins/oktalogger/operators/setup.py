@@ -11,6 +11,7 @@ from oktalogger.opensearch.errors import OpenSearchLoadError
 from oktalogger.opensearch.names import IndexNames
 from oktalogger.opensearch.security import SecurityDocuments, read_documents, shipped_documents
 from oktalogger.opensearch.setup import apply_setup, plan_setup
+from oktalogger.resources import ResourceError
 from oktalogger.settings import SettingsError, load_settings
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ class OpenSearchSetupOperator(BaseOperator):
             return self._set_up(
                 context, dry_run=bool(params.get("dry_run")), confirmed=bool(params.get("confirm_deletions"))
             )
-        except (ConnectionSettingsError, SettingsError) as error:
+        except (ConnectionSettingsError, ResourceError, SettingsError) as error:
             raise AirflowFailException(str(error)) from error
         except OpenSearchLoadError as error:
             if error.retryable:

@@ -23,6 +23,7 @@ from oktalogger.pipeline.record import load_and_record
 from oktalogger.pipeline.share import share_of
 from oktalogger.pipeline.stop import StopSignal
 from oktalogger.pipeline.window import Window, WindowError, format_instant, resolve_window
+from oktalogger.resources import ResourceError
 from oktalogger.settings import Settings, load_settings
 
 if TYPE_CHECKING:
@@ -144,7 +145,7 @@ class OktaSystemLogToOpenSearchOperator(BaseOperator):
         """Load the window; :meth:`execute` without Airflow's checks on who calls it."""
         try:
             return self._load(context)
-        except (WindowError, ConnectionSettingsError) as error:
+        except (WindowError, ConnectionSettingsError, ResourceError) as error:
             raise AirflowFailException(str(error)) from error
         except (OktaError, OpenSearchLoadError) as error:
             if error.retryable:
