@@ -67,8 +67,11 @@ def pytest(*arguments: str) -> tuple[str, ...]:
     return ("pytest", "-q", "-p", "no:cacheprovider", "--durations=5", *arguments)
 
 
-# What is about the loads, or about the security plugin, and takes minutes: one release is enough.
-ONCE = tuple(f"tests/integration/test_{name}.py" for name in ("campaign", "opensearch_roles", "scale"))
+# What is about the loads, the security plugin or our own tools, and takes minutes: one release is enough.
+ONCE = (
+    *(f"tests/integration/test_{name}.py" for name in ("campaign", "opensearch_roles", "scale")),
+    "tests/local/test_bench.py",
+)
 
 
 def opensearch(version: str, *without: str) -> Stage:
@@ -100,9 +103,10 @@ STAGES = (
     Stage("mwaa", "airflow-3.3", (pytest("tests/mwaa"),)),
     Stage("compose", "airflow-3.3", (pytest("tests/compose"),)),
     Stage("terraform", "terraform", (pytest(*TERRAFORM),)),
-    # Amazon MWAA offers these lines too: the DAGs load on them, and what needs no server works.
+    # Amazon MWAA offers these lines too: the DAGs load on them, and what needs no server works. The first is on Python
+    # 3.12, where the unit tests run as well.
     airflow("3.2", "-m", HERE_ONLY, "tests/unit", "tests/airflow"),
-    airflow("3.0", "-m", HERE_ONLY, "tests/unit", "tests/airflow"),
+    airflow("3.0", "-m", HERE_ONLY, "tests/airflow"),
     Stage("supply-chain", "supply-chain", (pytest("tests/supply_chain"),)),
     detections("2.19.4"),
     detections("3.4.0"),
