@@ -3,9 +3,10 @@
 ### What a run does
 
 Each load of the Okta System Log starts one. On a cluster with the Alerting plugin it is skipped, because monitors do
-this there; its log says which of the two it was. Otherwise it runs the same compiled rules over what was loaded, keeps
-each match once in the index `okta-detection-matches`, and tells the channels that a rule names. Nobody hears of the
-same events twice, and a notification that did not go out is tried again with the task.
+this there; its log says which of the two it was. Otherwise it runs the same compiled rules over what was loaded, by
+tries of the load that failed as well, keeps each match once in the index `okta-detection-matches`, and tells the
+channels that a rule names. Nobody hears of the same events twice, and a notification that did not go out is tried again
+with the task.
 
 Each rule that found something has a task of its own in `finding`, named after it: its log has the matches, and what to
 do about them. Where nothing was found, `finding` is skipped.

@@ -5,20 +5,21 @@ from __future__ import annotations
 import json
 import logging
 import re
-import uuid
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import pytest
-from opensearchpy import OpenSearch
 
 from oktalogger.compat import AIRFLOW_3, AirflowFailException, AirflowSkipException
 from oktalogger.detections.model import Threshold
 from oktalogger.notifications.channels import make_notifier
-from oktalogger.opensearch.names import IndexNames
-from oktalogger.opensearch.store import OpenSearchStore
+from oktalogger.okta.errors import OktaError
+from oktalogger.okta.retry import RetrySettings
+from oktalogger.opensearch.errors import OpenSearchUnavailableError
+from oktalogger.opensearch.ledger import OpenEntry
 from oktalogger.operators.detection_replay import (
     DetectionAlertOperator,
     DetectionFindingOperator,
@@ -27,81 +28,25 @@ from oktalogger.operators.detection_replay import (
     DetectionReplayUnitsOperator,
     loaded_range,
 )
-from oktalogger.pipeline.document import Built, DocumentBuilder, Stamp
 from oktalogger.pipeline.window import Window, format_instant
 from oktalogger.settings import SettingsError
+from tests.airflow.cluster import Cluster
+from tests.airflow.task import Task, five_minutes
 from tests.airflow.test_dags import load_dags
 from tests.airflow.test_detection_operators import execute, logged
 from tests.standin.alerting import AlertingStandIn
 from tests.standin.notifier import RecordingNotifier
 from tests.standin.transport import serve
 from tests.unit.detections.builders import detection_id
-from tests.unit.detections.bundles import counting, detection, write_folder
+from tests.unit.detections.bundles import counting, detection
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from oktalogger.detections.model import CompiledDetection
+    from local.simulator.process import Simulator
 
 NOTIFIER = "tests.standin.notifier.RecordingNotifier"
-
-
-class Cluster:
-    """A deployment of its own on the cluster of the tests."""
-
-    def __init__(self, url: str, folder: Path) -> None:
-        self.client = OpenSearch(url, timeout=60)
-        self.names = IndexNames(f"test-{uuid.uuid4().hex[:12]}")
-        self.folder = folder
-        self.store = OpenSearchStore(self.client, self.names, replicas=0)
-        self.store.prepare()
-
-    def rules(self, *rules: CompiledDetection) -> None:
-        write_folder(self.folder, rules)
-
-    def load(
-        self, *numbers: int, ago: timedelta = timedelta(minutes=10), historical: bool = False, **more: Any
-    ) -> None:
-        """Load an event of the type of each number, as the real loader does."""
-        now = datetime.now(UTC)
-        published = now - ago
-        window = Window(published - timedelta(minutes=5), published + timedelta(minutes=5))
-        horizon = timedelta(0) if historical else timedelta(days=1)
-        stamp = Stamp("example.okta.com", window, "run", "backfill" if historical else "scheduled", horizon)
-        builder = DocumentBuilder(stamp, self.names)
-        documents = []
-        for number in numbers:
-            event = {
-                "uuid": str(uuid.uuid4()),
-                "published": format_instant(published),
-                "eventType": f"test.rule.{number}",
-                "actor": {"alternateId": "ada@example.com"},
-                "outcome": {"result": "SUCCESS"},
-                **more,
-            }
-            built = builder.build(json.dumps(event).encode(), now)
-            assert isinstance(built, Built)
-            documents.append(built.document)
-        self.store.ensure_month(published)
-        # No refresh: what a load has just stored has to be seen all the same.
-        assert self.store.create(documents).created == len(numbers)
-
-    def context(self, loads: tuple[datetime, ...] = (), **params: Any) -> Any:
-        ti = SimpleNamespace(xcom_push=lambda **_: None)
-        events = [SimpleNamespace(timestamp=at, extra={"seconds": 3.0}) for at in loads]
-        key = "triggering_asset_events" if AIRFLOW_3 else "triggering_dataset_events"
-        started_by = {key: {"asset": events} if events else {}}
-        return {"run_id": "manual__1", "dag": None, "ti": ti, "params": params, **started_by}
-
-    def run(self, operator: type[Any], context: Any = None, **arguments: Any) -> Any:
-        task = logged(operator)(task_id="task", folder=str(self.folder), **arguments)
-        return execute(task, context or self.context())
-
-    def matches(self) -> list[dict[str, Any]]:
-        index = f"{self.names.prefix}-detection-matches"
-        self.client.indices.refresh(index=index)
-        return [hit["_source"] for hit in self.client.search(index=index, body={"size": 100})["hits"]["hits"]]
 
 
 @pytest.fixture
@@ -258,6 +203,75 @@ class TestAfterLoad:
         assert "and 30 more" in text
 
 
+@pytest.fixture
+def paged(quiet_okta: Simulator, monkeypatch: pytest.MonkeyPatch) -> Simulator:
+    """An org that is read in pages of ten, by a client that gives up soon."""
+    connection = {"conn_type": "okta", "host": quiet_okta.url, "password": quiet_okta.token}
+    monkeypatch.setenv("AIRFLOW_CONN_OKTA_DEFAULT", json.dumps(connection | {"extra": {"page_limit": 10}}))
+    monkeypatch.setattr("oktalogger.okta.client.RetrySettings", partial(RetrySettings, max_attempts=2))
+    quiet_okta.control.post("/limits", per_minute=100_000)
+    return quiet_okta
+
+
+def clock_behind(monkeypatch: pytest.MonkeyPatch, behind: timedelta) -> None:
+    """Let loads take the time from a clock that is behind by so much."""
+    clock = SimpleNamespace(now=lambda zone: datetime.now(zone) - behind)
+    for module in ("oktalogger.pipeline.record", "oktalogger.opensearch.ledger"):
+        monkeypatch.setattr(f"{module}.datetime", clock)
+
+
+@pytest.mark.opensearch
+class TestAfterTries:
+    """An attack on the first page of a load whose first try, half an hour ago, did not come to its end."""
+
+    def window(self, okta: Simulator) -> Window:
+        window = five_minutes(timedelta(hours=2))
+        attack = {"eventType": "test.rule.1", "actor": {"alternateId": "ada@example.com"}}
+        okta.control.post("/events", event=attack, published=format_instant(window.start + timedelta(milliseconds=1)))
+        return window
+
+    def detect(self, cluster: Cluster, task: Task, read: dict[str, Any]) -> None:
+        context = cluster.context((datetime.now(UTC),))
+        [[event]] = context["triggering_asset_events" if AIRFLOW_3 else "triggering_dataset_events"].values()
+        event.extra = task.events[task.asset].extra
+        assert event.extra == read
+        cluster.run(DetectionAlertOperator, context)
+        assert told() == ["soc: [Okta, high] Rule 1"]
+
+    def test_one_that_okta_ended(self, cluster: Cluster, paged: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
+        cluster.rules(detection(1, channels=("soc",)))
+        task, window = Task(cluster.names.prefix), self.window(paged)
+        paged.control.fault("503", times=2, on="next")
+        with monkeypatch.context() as patch:
+            clock_behind(patch, timedelta(minutes=30))
+            with pytest.raises(OktaError):
+                task.run(window, arguments={"overlap": timedelta(0)})
+        counts = task.run(window, arguments={"overlap": timedelta(0)})
+        assert counts["existing"] == 0, "the second one goes on after the page with the attack"
+        assert counts["created"] > 0
+        self.detect(cluster, task, counts)
+
+    def test_one_that_could_not_write_down_its_end(
+        self, cluster: Cluster, paged: Simulator, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        cluster.rules(detection(1, channels=("soc",)))
+        task, window = Task(cluster.names.prefix), self.window(paged)
+        with monkeypatch.context() as patch:
+            clock_behind(patch, timedelta(minutes=30))
+            patch.setattr(OpenEntry, "complete", unavailable)
+            patch.setattr(OpenEntry, "fail", lambda *_: None)
+            patch.setattr(OpenEntry, "checkpoint", lambda *_: None)
+            with pytest.raises(OpenSearchUnavailableError):
+                task.run(window, arguments={"overlap": timedelta(0)})
+        counts = task.run(window, arguments={"overlap": timedelta(0)})
+        assert (counts["created"], counts["existing"]) == (0, counts["read"]), "the second one finds all of it there"
+        self.detect(cluster, task, counts)
+
+
+def unavailable(*_: Any) -> None:
+    raise OpenSearchUnavailableError("OpenSearch is out of reach.")
+
+
 @pytest.mark.opensearch
 class TestReplay:
     def parts(self, cluster: Cluster, days: int, **arguments: Any) -> list[dict[str, Any]]:
@@ -313,6 +327,23 @@ def test_what_was_loaded_is_what_the_loads_say_that_started_the_run() -> None:
     assert now <= window.end <= datetime.now(UTC)
     context[key] = {"one": events[2:]}
     assert loaded_range(context).duration < timedelta(minutes=3), "clocks differ"
+
+
+def test_what_was_loaded_begins_with_the_first_try_of_each_load() -> None:
+    now = datetime.now(UTC).replace(microsecond=0)
+    first, second, ahead = (now - timedelta(minutes=minutes) for minutes in (90, 50, 5))
+    events = [
+        SimpleNamespace(timestamp=now - timedelta(minutes=20), extra={"seconds": 60.0, "loading_since": since})
+        for since in map(format_instant, (first, second, ahead))
+    ]
+    key = "triggering_asset_events" if AIRFLOW_3 else "triggering_dataset_events"
+    context: Any = {"params": {}, key: {"one": events[:1], "other": events[1:]}}
+    margin = timedelta(minutes=2)
+    assert loaded_range(context).start == first - margin
+    context[key] = {"one": events[1:]}
+    assert loaded_range(context).start == second - margin
+    context[key] = {"one": events[2:]}
+    assert loaded_range(context).start == now - timedelta(minutes=21) - margin, "a clock that was ahead hides nothing"
 
 
 def test_with_the_plugin_it_is_skipped(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -82,6 +82,9 @@ def test_a_window_is_loaded_exactly(task: Task, okta: Simulator, search: Search)
     assert (counts["org"], counts["load_kind"], counts["index"]) == ("127.0.0.1", "scheduled", task.prefix)
     assert json.loads(json.dumps(counts)) == counts, "an XCom holds plain JSON"
     assert task.events[task.asset].extra == counts
+    [entry] = search.documents(f"{task.prefix}-ledger")
+    since = datetime.fromisoformat(entry["loading_since"])
+    assert counts["loading_since"] == format_instant(since)
 
 
 def test_loading_again_creates_nothing(task: Task, okta: Simulator, search: Search) -> None:

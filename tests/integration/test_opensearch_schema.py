@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
@@ -16,7 +17,7 @@ from oktalogger.opensearch.errors import (
 )
 from oktalogger.opensearch.names import IndexNames
 from oktalogger.opensearch.schema import ensure_month, ensure_schema
-from oktalogger.opensearch.templates import month_template
+from oktalogger.opensearch.templates import month_template, side_template
 from oktalogger.opensearch.transport import call
 from tests.integration.indices import Requests, write_index
 
@@ -215,6 +216,23 @@ class TestUpgrade:
         assert mapping["properties"]["severity"]["type"] == "keyword"
         assert mapping["_meta"]["version"] == month_template(names).version
         assert ensure_schema(client, names).upgraded_indices == ()
+
+    def test_a_ledger_of_version_1_gets_the_new_field(self, client: OpenSearch, names: IndexNames) -> None:
+        ours = side_template(names, names.ledger)
+        older = copy.deepcopy(ours.body)
+        older["template"]["mappings"]["properties"].pop("loading_since")
+        older["version"] = 1
+        for meta in (older["_meta"], older["template"]["mappings"]["_meta"]):
+            meta["version"] = 1
+        client.indices.put_index_template(name=ours.name, body=older)
+        client.indices.create(index=names.ledger, body={"aliases": {names.write_alias(names.ledger): {}}})
+        report = ensure_schema(client, names)
+        assert (report.side_templates[names.ledger], report.upgraded_indices) == ("upgraded", (names.ledger,))
+        mapping = client.indices.get_mapping(index=names.ledger)[names.ledger]["mappings"]
+        assert mapping["properties"]["loading_since"]["type"] == "date"
+        assert mapping["_meta"]["version"] == 2
+        again = ensure_schema(client, names)
+        assert (again.side_templates[names.ledger], again.upgraded_indices) == ("unchanged", ())
 
     def test_a_newer_template_is_never_downgraded(self, client: OpenSearch, names: IndexNames) -> None:
         self.make_older(client, names, version=99)

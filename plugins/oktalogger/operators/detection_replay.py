@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from oktalogger.detections.replay import Found
     from oktalogger.settings import Settings
 
-# How far before a load's first event was announced its documents can have been stored.
+# How far before a load began, as another machine's clock has it, its documents can have been stored.
 _MARGIN = timedelta(minutes=2)
 _LOAD_OF_UNKNOWN_LENGTH = timedelta(minutes=10)
 _BY_HAND = timedelta(hours=1)
@@ -163,8 +163,9 @@ class DetectionAlertOperator(DetectionOperator):
     tried again with the task. A rule that OpenSearch will not run fails the task, after all others have been run and
     told of. Cleared, the task looks from its own loads on up to the present.
 
-    What has just been loaded is what the assets (Airflow 2: datasets) that started the run say; in a run that somebody
-    started, the params ``since`` and ``until``, or the last hour.
+    What has just been loaded is what the assets (Airflow 2: datasets) that started the run say, from the first try of
+    each load on: a try that fails or is killed announces nothing of what it has stored. In a run that somebody started,
+    it is the params ``since`` and ``until``, or the last hour.
 
     :param opensearch_conn_id: Airflow connection to OpenSearch (templated); None takes
         ``OKTALOGGER_OPENSEARCH_CONN_ID``
@@ -322,7 +323,12 @@ def _first_found(client: OpenSearch, index: str, found: Found, run_id: str) -> F
 
 def _began(at: datetime, extra: Mapping[str, Any]) -> datetime:
     seconds = extra.get("seconds")
-    return at - (timedelta(seconds=float(seconds)) if seconds is not None else _LOAD_OF_UNKNOWN_LENGTH)
+    began = at - (timedelta(seconds=float(seconds)) if seconds is not None else _LOAD_OF_UNKNOWN_LENGTH)
+    since = extra.get("loading_since")
+    if since is None:  # announced by an older version, or not by a load of ours
+        return began
+    # The length is that of the last try alone. It still counts where the clock of the first one's machine was ahead.
+    return min(began, parse_instant(since, name="loading_since"))
 
 
 def _patterns(rules: Any) -> list[str]:

@@ -70,6 +70,8 @@ class LedgerEntry(msgspec.Struct, frozen=True, kw_only=True):
     :param id: the document's id, as :class:`LedgerKey` makes it
     :param state: what the newest try is at
     :param tries: how often the load was begun
+    :param loading_since: when the first try since the last complete one began, by the clock of its machine,
+        as ``ingested_at``: nothing that these tries stored is older
     :param completed_at: when it was complete for the first time; a later try that dies does not take that back
     :param next_url: the link of the page to go on with, while there is something to go on with
     :param error: what ended the newest try
@@ -93,6 +95,7 @@ class LedgerEntry(msgspec.Struct, frozen=True, kw_only=True):
     run_id: str = ""
     run_url: str | None = None
     started_at: datetime | None = None
+    loading_since: datetime | None = None
     updated_at: datetime | None = None
     completed_at: datetime | None = None
     next_url: str | None = None
@@ -131,13 +134,17 @@ def begin(
     A try goes on where the last one of the same load stopped. After a complete one it begins at the window's start:
     who loads a window again wants it read again.
 
+    A try that came to no end announced nothing of what it had stored. So ``loading_since`` stays that of the first of
+    them, wherever this one begins to read.
+
     :param key: which entry
     :param before: the entry as it stands, ``None`` where there is none
     :param run_id: name of the run that loads
     :param run_url: where Airflow shows that run
     :param now: the time, in UTC
     """
-    resumes = before is not None and before.state != "complete" and before.next_url is not None
+    goes_on = before is not None and before.state != "complete"
+    resumes = before is not None and goes_on and before.next_url is not None
     return LedgerEntry(
         id=key.id,
         org=key.org,
@@ -151,6 +158,8 @@ def begin(
         run_id=run_id,
         run_url=run_url,
         started_at=now,
+        # An older version wrote only when its newest try began.
+        loading_since=(before.loading_since or before.started_at or now) if before and goes_on else now,
         updated_at=now,
         completed_at=before.completed_at if before else None,
         next_url=before.next_url if before and resumes else None,

@@ -116,6 +116,7 @@ class LoadResult:
     :param waits: pages that had to wait for Okta's rate limit or between retries
     :param waited_seconds: time spent waiting for Okta's rate limit and between retries
     :param seconds: time of the whole load
+    :param loading_since: when the first try since the last complete one began, as the ledger says at the end
     :param rate_limit: requests a minute that Okta allows, as its last answer said
     :param rate_remaining: the fewest of them that an answer left for everybody
     :param late_max_seconds: greatest time between ``published`` and loading of a late document
@@ -140,6 +141,7 @@ class LoadResult:
     waits: int = 0
     waited_seconds: float = 0.0
     seconds: float = 0.0
+    loading_since: datetime | None = None
     rate_limit: int | None = None
     rate_remaining: int | None = None
     late_max_seconds: float = 0.0
@@ -152,7 +154,7 @@ class LoadResult:
     def as_dict(self) -> dict[str, Any]:
         """Return the counts as plain JSON values; instants as text."""
         values = {name.name: getattr(self, name.name) for name in fields(self)}
-        for name in ("first_published", "last_published"):
+        for name in ("loading_since", "first_published", "last_published"):
             if values[name] is not None:
                 values[name] = format_instant(values[name])
         for name in ("waited_seconds", "seconds", "late_max_seconds"):

@@ -70,7 +70,7 @@ def load_and_record(
     :param stop: lets others end the load early
     :param wait: waits that many seconds, by ``stop`` where not given
     :param clock: tells the time, in UTC
-    :return: the counts of this try
+    :return: the counts of this try, and since when tries had been storing what it completes
     :raises Exception: as :func:`oktalogger.pipeline.load.load_window`
     """
     give_back_large_blocks()
@@ -99,5 +99,5 @@ def load_and_record(
     except BaseException as error:
         entry.fail(error)
         raise
-    entry.complete(result)
+    result.loading_since = entry.complete(result).loading_since
     return result

@@ -20,11 +20,11 @@ def result(*seconds: float, late: float = 0.0, restarted: bool = False) -> LoadR
     return found
 
 
-def started(before: LedgerEntry | None = None) -> LedgerEntry:
+def started(before: LedgerEntry | None = None, *, now: datetime = NOON) -> LedgerEntry:
     # Through JSON, as it comes back from OpenSearch.
     if before is not None:
         before = msgspec.json.decode(msgspec.json.encode(before), type=LedgerEntry)
-    return begin(KEY, before, run_id="run", run_url=None, now=NOON)
+    return begin(KEY, before, run_id="run", run_url=None, now=now)
 
 
 def stopped(entry: LedgerEntry, found: LoadResult) -> LedgerEntry:
@@ -54,6 +54,37 @@ class TestLateness:
     def test_a_load_of_what_was_complete_counts_anew(self) -> None:
         first = advance(started(), result(500.0), next_url=None, state="complete", now=NOON)
         assert advance(started(first), result(), next_url=None, state="complete", now=NOON).lateness == {}
+
+
+class TestLoadingSince:
+    LATER = NOON + timedelta(minutes=27)
+
+    def test_a_first_try_begins_now(self) -> None:
+        assert started().loading_since == NOON
+
+    def test_a_try_that_resumes_goes_on_since_the_first_one(self) -> None:
+        second = started(stopped(started(), result(1.0)), now=NOON + timedelta(minutes=9))
+        third = started(stopped(second, result(1.0)), now=self.LATER)
+        assert (third.loading_since, third.started_at) == (NOON, self.LATER)
+        assert advance(third, result(), next_url=None, state="complete", now=self.LATER).loading_since == NOON
+
+    def test_so_does_one_that_begins_at_the_windows_start(self) -> None:
+        # The first one was killed within its first page, or before it could write that the last one was stored.
+        first = started()
+        assert (first.state, first.next_url) == ("running", None)
+        assert started(first, now=self.LATER).loading_since == NOON
+
+    def test_after_a_complete_one_it_begins_anew(self) -> None:
+        first = advance(started(), result(1.0), next_url=None, state="complete", now=NOON)
+        second = started(first, now=self.LATER)
+        assert second.loading_since == self.LATER
+        third = started(stopped(second, result(1.0)), now=self.LATER + timedelta(hours=1))
+        assert third.completed_at == NOON
+        assert third.loading_since == self.LATER, "that it was once complete does not matter"
+
+    def test_of_an_older_versions_entry_its_newest_try_is_all_that_is_known(self) -> None:
+        first = msgspec.structs.replace(stopped(started(), result(1.0)), loading_since=None)
+        assert started(first, now=self.LATER).loading_since == NOON
 
 
 def test_counts_of_lateness_come_back_as_they_were() -> None:
