@@ -143,10 +143,19 @@ class DocumentBuilder:
             "historical": self._marks_history and lateness > self._stamp.horizon,
             "published_hour": published.hour,
             "published_weekday": published.isoweekday(),
-            **lift(event),
+            **_lifted(event),
         }
         source = b'%b,"oktalogger":%b,%b}' % (_one_line(raw)[:-1], self._stamp_json, _encode(added)[1:])
         return Built(Document(uuid, self._names.month_index(published), source), published)
+
+
+def _lifted(event: dict[str, Any]) -> dict[str, Any]:
+    try:
+        return lift(event)
+    except Exception as error:  # a mistake of ours: it costs this event its place, and not the window all that follow
+        raise EventError(
+            "unliftable_event", f"oktalogger could not read it ({type(error).__name__}: {error}). Report that."
+        ) from error
 
 
 @lru_cache(maxsize=16)

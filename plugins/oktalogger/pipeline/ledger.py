@@ -111,6 +111,11 @@ class LedgerEntry(msgspec.Struct, frozen=True, kw_only=True):
         return Window(self.window_start, self.window_end)
 
     @property
+    def began(self) -> datetime | None:
+        """When the first try since the last complete one began; older versions wrote only when the newest did."""
+        return self.loading_since or self.started_at
+
+    @property
     def covers(self) -> bool:
         """Whether all events of the window were once stored: complete, and not read through a filter."""
         return self.covers_for(None, None)
@@ -135,7 +140,8 @@ def begin(
     who loads a window again wants it read again.
 
     A try that came to no end announced nothing of what it had stored. So ``loading_since`` stays that of the first of
-    them, wherever this one begins to read.
+    them, wherever this one begins to read; also where the same run tries again, for its task may have been killed
+    between the end of its load and its own.
 
     :param key: which entry
     :param before: the entry as it stands, ``None`` where there is none
@@ -143,8 +149,8 @@ def begin(
     :param run_url: where Airflow shows that run
     :param now: the time, in UTC
     """
-    goes_on = before is not None and before.state != "complete"
-    resumes = before is not None and goes_on and before.next_url is not None
+    resumes = before is not None and before.state != "complete" and before.next_url is not None
+    unannounced = before is not None and (before.state != "complete" or before.run_id == run_id)
     return LedgerEntry(
         id=key.id,
         org=key.org,
@@ -158,8 +164,7 @@ def begin(
         run_id=run_id,
         run_url=run_url,
         started_at=now,
-        # An older version wrote only when its newest try began.
-        loading_since=(before.loading_since or before.started_at or now) if before and goes_on else now,
+        loading_since=(before.began or now) if before and unannounced else now,
         updated_at=now,
         completed_at=before.completed_at if before else None,
         next_url=before.next_url if before and resumes else None,

@@ -337,6 +337,8 @@ def _is_address(value: Any) -> bool:
 def _pairs(text: str) -> dict[str, str]:
     body = text.strip().removeprefix("{").removesuffix("}")
     marks = list(_PAIR.finditer(body))
+    if not marks:
+        return {}
     ends = [mark.start() for mark in marks[1:]] + [len(body)]
     return {mark.group(1): body[mark.end() : end].strip() for mark, end in zip(marks, ends, strict=True)}
 

@@ -116,7 +116,7 @@ class LoadResult:
     :param waits: pages that had to wait for Okta's rate limit or between retries
     :param waited_seconds: time spent waiting for Okta's rate limit and between retries
     :param seconds: time of the whole load
-    :param loading_since: when the first try since the last complete one began, as the ledger says at the end
+    :param loading_since: since when tries that came to no end may have stored parts of this, as the ledger says
     :param rate_limit: requests a minute that Okta allows, as its last answer said
     :param rate_remaining: the fewest of them that an answer left for everybody
     :param late_max_seconds: greatest time between ``published`` and loading of a late document

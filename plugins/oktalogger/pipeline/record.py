@@ -75,7 +75,7 @@ def load_and_record(
     """
     give_back_large_blocks()
     stamp = plan.stamp
-    before = ledger.entries(stamp.org, plan.reads)
+    before = list(ledger.entries(stamp.org, plan.reads))
     covered = merge(entry.window for entry in before if entry.covers_for(plan.filter, plan.q))
     key = LedgerKey(stamp.org, stamp.kind, stamp.window, plan.filter, plan.q)
     entry = ledger.open(key, run_id=stamp.run_id, run_url=run_url)
@@ -99,5 +99,7 @@ def load_and_record(
     except BaseException as error:
         entry.fail(error)
         raise
-    result.loading_since = entry.complete(result).loading_since
+    # What loads of other kinds had stored of the same time before they failed for good is announced with this one.
+    unfinished = [other.began for other in before if other.state != "complete"]
+    result.loading_since = min(began for began in (entry.complete(result).began, *unfinished) if began is not None)
     return result

@@ -8,6 +8,7 @@ import pytest
 
 from oktalogger.opensearch.bulk import Rejection
 from oktalogger.opensearch.names import IndexNames
+from oktalogger.pipeline import document
 from oktalogger.pipeline.document import Built, DocumentBuilder, LoadKind, Stamp
 from oktalogger.pipeline.window import Window
 
@@ -130,6 +131,17 @@ def test_an_event_that_cannot_be_stored_is_kept_whole_with_the_reason(raw: bytes
     assert rejection.reason_type == kind
     assert rejection.reason
     assert rejection.event == raw
+
+
+def test_an_event_that_we_fail_on_ourselves_stops_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    def mistaken(_: object) -> dict[str, object]:
+        raise IndexError("list index out of range")
+
+    monkeypatch.setattr(document, "lift", mistaken)
+    rejection = rejected(event())
+    assert (rejection.id, rejection.reason_type) == (UUID, "unliftable_event")
+    assert "IndexError: list index out of range" in rejection.reason
+    assert rejection.event == event()
 
 
 def test_a_rejection_says_what_is_known_of_the_event() -> None:

@@ -20,11 +20,11 @@ def result(*seconds: float, late: float = 0.0, restarted: bool = False) -> LoadR
     return found
 
 
-def started(before: LedgerEntry | None = None, *, now: datetime = NOON) -> LedgerEntry:
+def started(before: LedgerEntry | None = None, *, now: datetime = NOON, run_id: str = "run") -> LedgerEntry:
     # Through JSON, as it comes back from OpenSearch.
     if before is not None:
         before = msgspec.json.decode(msgspec.json.encode(before), type=LedgerEntry)
-    return begin(KEY, before, run_id="run", run_url=None, now=now)
+    return begin(KEY, before, run_id=run_id, run_url=None, now=now)
 
 
 def stopped(entry: LedgerEntry, found: LoadResult) -> LedgerEntry:
@@ -74,11 +74,16 @@ class TestLoadingSince:
         assert (first.state, first.next_url) == ("running", None)
         assert started(first, now=self.LATER).loading_since == NOON
 
-    def test_after_a_complete_one_it_begins_anew(self) -> None:
+    def test_so_does_one_of_the_same_run_that_was_killed_after_its_load_had_ended(self) -> None:
         first = advance(started(), result(1.0), next_url=None, state="complete", now=NOON)
         second = started(first, now=self.LATER)
+        assert (second.loading_since, second.next_url, second.counts) == (NOON, None, {})
+
+    def test_after_a_complete_one_of_another_run_it_begins_anew(self) -> None:
+        first = advance(started(), result(1.0), next_url=None, state="complete", now=NOON)
+        second = started(first, now=self.LATER, run_id="another")
         assert second.loading_since == self.LATER
-        third = started(stopped(second, result(1.0)), now=self.LATER + timedelta(hours=1))
+        third = started(stopped(second, result(1.0)), now=self.LATER + timedelta(hours=1), run_id="a third")
         assert third.completed_at == NOON
         assert third.loading_since == self.LATER, "that it was once complete does not matter"
 

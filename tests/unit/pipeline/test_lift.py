@@ -175,6 +175,11 @@ def test_pairs_keep_commas_inside_values() -> None:
     }
 
 
+@pytest.mark.parametrize("text", ["", "{}", "x", "=", "[" * 5000])
+def test_text_without_pairs_gives_none(text: str) -> None:
+    assert parse_pairs(text) == {}
+
+
 def test_every_debug_key_is_listed_once() -> None:
     assert len(set(map(snake_case, DEBUG_KEYS))) == len(DEBUG_KEYS)
 
@@ -207,6 +212,12 @@ PLACES = {
     | JSON,
     "request": st.fixed_dictionaries({"ipChain": st.lists(st.fixed_dictionaries({"ip": JSON})) | JSON}) | JSON,
 }  # fmt: skip
+
+
+@pytest.mark.parametrize("key", DEBUG_KEYS)
+def test_no_value_of_a_debug_key_breaks_it(key: str) -> None:
+    for value in (*PLAIN, *NESTED, "x", "{}", "=", "a=", ", a=1", "{reasons=", "["):
+        lift({"debugContext": {"debugData": {key: value}}})
 
 
 @given(st.fixed_dictionaries({}, optional=PLACES))
