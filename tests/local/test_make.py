@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
+import signal
 import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -55,6 +58,43 @@ def test_a_program_that_fails_counts(tmp_path: Path) -> None:
     programs = (("python", "-c", ""), ("python", "-c", "raise SystemExit(2)"))
     counts = testing.run(testing.Stage("it", "local", programs)).counts
     assert (counts.passed, counts.failed) == (1, 1)
+
+
+# Two stages one after the other, of which the first waits after its first program has said that it runs.
+INTERRUPTED = """
+import signal, sys
+from local import testing
+
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may have had it ignored
+waits = ("python", "-c", "import time; print('up', flush=True); time.sleep(60)")
+testing.STAGES = (
+    testing.Stage("first", "local", (waits, ("python", "-c", "print('second program')"))),
+    testing.Stage("second", "local", (("python", "-c", ""),)),
+)
+sys.argv = ["testing", "--jobs=1"]
+sys.exit(testing.main())
+"""
+
+
+def test_ctrl_c_ends_the_runner_and_begins_no_other_stage() -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-c", INTERRUPTED],
+        cwd=paths.ROOT,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    )
+    assert process.stdout
+    shown = [process.stdout.readline(), process.stdout.readline()]
+    assert shown[1] == "up\n"
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does
+    rest, errors = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert "second" not in rest
+    # The stage's own program may print one, but the runner does not.
+    assert "local/testing.py" not in errors
+    assert "Interrupted" in errors
 
 
 def test_every_test_folder_is_in_a_stage() -> None:
