@@ -7,10 +7,12 @@ import json
 import os
 import secrets
 import sqlite3
+from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from local.paths import ROOT
+from local.stack.settings import StackError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -80,12 +82,21 @@ class Airflow:
         return [(name, self.command(name, "--skip-serve-logs")) for name in ("scheduler", "triggerer")]
 
     def write_files(self) -> None:
-        """Write what Airflow reads besides its environment, and what its database must be before its first use."""
+        """Write what Airflow reads besides its environment, and what its database must be before its first use.
+
+        :raises OSError: where a file cannot be written
+        :raises StackError: where the database cannot be used
+        """
         self.home.mkdir(parents=True, exist_ok=True)
         (self.home / "passwords.json").write_text(json.dumps({USER: self.password}))
-        with sqlite3.connect(self._database) as database:
-            # Readers and the one writer then do not shut each other out; the database file remembers it.
-            database.execute("PRAGMA journal_mode=WAL")
+        try:
+            with closing(sqlite3.connect(self._database)) as database:
+                # Readers and the one writer then do not shut each other out; the database file remembers it.
+                database.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.Error as error:
+            raise StackError(
+                f"SQLite cannot use {self._database}: {error}. Is the disk full, or not writable?"
+            ) from error
 
     def environment(self) -> dict[str, str]:
         """The environment of every Airflow process, with nothing of Airflow from this process's."""

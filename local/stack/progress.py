@@ -52,7 +52,10 @@ def wait_for_windows(stack: Stack, watch: Stopwatch, wanted: int) -> list[Run]:
 
 
 def line(stack: Stack, run: Run) -> str:
-    """One window's counts in one line."""
+    """One window's counts in one line.
+
+    :raises AirflowBusyError: where Airflow is too busy to tell
+    """
     counts = stack.api.counts(DAG_ID, run)
     window = f"{run.start.astimezone(UTC):%Y-%m-%d %H:%M} - {run.end.astimezone(UTC):%H:%M}"
     return (
@@ -69,15 +72,20 @@ def follow(stack: Stack, shown: set[str], seen: set[str]) -> None:
     :raises StackError: where a part ends, or the detections fail
     """
     while True:
-        for run in _runs(stack):
-            if run.run_id not in shown and run.state in ("success", "failed"):
-                shown.add(run.run_id)
-                print(line(stack, run) if run.state == "success" else _failure(stack, run), flush=True)
+        with suppress(AirflowBusyError):  # what could not be shown is shown the next time
+            _show_ended(stack, shown)
         for finding in findings(stack, seen):
             print(finding, flush=True)
         for _ in range(5):
             stack.parts.check()
             time.sleep(POLL)
+
+
+def _show_ended(stack: Stack, shown: set[str]) -> None:
+    for run in stack.api.runs(DAG_ID):
+        if run.run_id not in shown and run.state in ("success", "failed"):
+            print(line(stack, run) if run.state == "success" else _failure(stack, run), flush=True)
+            shown.add(run.run_id)
 
 
 def _runs(stack: Stack) -> list[Run]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from local.stack.airflow import Airflow
+from local.stack.settings import StackError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -47,3 +48,9 @@ def test_every_server_listens_on_this_machine_only(airflow: Airflow) -> None:
     hosts = [value for name, value in airflow.environment().items() if name.endswith(("API__HOST", "WEB_SERVER_HOST"))]
     assert hosts == ["127.0.0.1"]
     assert all("--skip-serve-logs" in command for _, command in airflow.runners())
+
+
+def test_a_database_that_cannot_be_used_is_an_error_in_words(airflow: Airflow) -> None:
+    (airflow.home / "airflow.db").mkdir(parents=True)
+    with pytest.raises(StackError, match=r"SQLite cannot use .*airflow.db: .*Is the disk full"):
+        airflow.write_files()
