@@ -88,7 +88,7 @@ class Airflow:
         :raises StackError: where the database cannot be used
         """
         self.home.mkdir(parents=True, exist_ok=True)
-        (self.home / "passwords.json").write_text(json.dumps({USER: self.password}))
+        _write_private(self.home / "passwords.json", json.dumps({USER: self.password}))
         try:
             with closing(sqlite3.connect(self._database)) as database:
                 # Readers and the one writer then do not shut each other out; the database file remembers it.
@@ -174,10 +174,16 @@ class Airflow:
             made["password"] = secrets.token_urlsafe(9)
             made["fernet_key"] = base64.urlsafe_b64encode(secrets.token_bytes(32)).decode()
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.touch(mode=0o600)
-            path.write_text(json.dumps(made))
+            _write_private(path, json.dumps(made))
         found: dict[str, str] = json.loads(path.read_text())
         return found[name]
+
+
+def _write_private(path: Path, text: str) -> None:
+    """Write a file that only its owner reads, also where it was there before and others could."""
+    path.touch(mode=0o600)
+    path.chmod(0o600)
+    path.write_text(text)
 
 
 _SETTINGS = {

@@ -40,8 +40,12 @@ def test_secrets_are_made_once_and_are_the_owners(airflow: Airflow) -> None:
     first = airflow.environment()
     assert airflow.environment() == first
     assert len(airflow.password) >= 12
-    mode = (airflow.home / "secrets.json").stat().st_mode
-    assert stat.S_IMODE(mode) == 0o600
+    passwords = airflow.home / "passwords.json"
+    passwords.touch(mode=0o644)  # as earlier releases made it
+    airflow.write_files()
+    for path in (airflow.home / "secrets.json", passwords):
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600, path.name
+    assert json.loads(passwords.read_text()) == {"admin": airflow.password}
 
 
 def test_every_server_listens_on_this_machine_only(airflow: Airflow) -> None:
