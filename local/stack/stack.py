@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 DAG_ID = "okta_system_log"
 WINDOW = timedelta(minutes=5)
-FIRST_START_BYTES = 2 * 1024**3
+FIRST_START_BYTES = 1024**3  # OpenSearch takes 0.2 GiB, and wants 0.5 free for its data
 LATER_START_BYTES = 512 * 1024**2
 AIRFLOW_TIMEOUT = 300  # seconds until its web server answers
 SERVER_TIMEOUT = 600  # seconds; the first start fetches OpenSearch

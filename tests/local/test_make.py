@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -35,6 +36,46 @@ def test_a_missing_python_is_named() -> None:
     )
     assert done.returncode
     assert "There is no 'no-such-python' on PATH" in done.stderr
+
+
+def make(tmp_path: Path, python: str, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Run make with a shell script for its Python."""
+    script = tmp_path / "python"
+    script.write_text(f"#!/bin/sh\n{python}\n")
+    script.chmod(0o755)
+    return subprocess.run(
+        ["make", *arguments, f"PYTHON={script}"],  # noqa: S607
+        cwd=paths.ROOT,
+        env=os.environ | variables,
+        text=True,
+        capture_output=True,
+    )
+
+
+def test_a_python_too_old_to_read_our_files_is_named(tmp_path: Path) -> None:
+    says_that_it_is_old = "import sys; sys.version_info = (2, 7, 18); exec(sys.argv[1])"
+    old = f"""[ "$1" = -c ] || {{ echo "SyntaxError: invalid syntax" >&2; exit 9; }}
+exec '{sys.executable}' -c '{says_that_it_is_old}' "$2\""""
+    done = make(tmp_path, old, "env")
+    assert done.returncode
+    assert "error: Python 3.11 or newer is needed, this is " in done.stderr
+    assert "SyntaxError" not in done.stderr
+
+
+@pytest.mark.parametrize("target", ["demo", "demo-check"])
+def test_a_demo_that_cannot_start_is_refused_before_anything_is_made(tmp_path: Path, target: str) -> None:
+    makes_nothing = f"""case "$*" in *local/env.py*) echo made >&2; exit 9;; esac
+exec '{sys.executable}' "$@\""""
+    done = make(tmp_path, makes_nothing, target, AIRFLOW_LINE="3.2")
+    assert "error: AIRFLOW_LINE=3.2 is not one of 3.3, 2.11." in done.stderr
+    assert "made" not in done.stderr
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        done = make(tmp_path, makes_nothing, target, AIRFLOW_LINE="3.3", AIRFLOW_PORT=str(port))
+    assert f"Port {port} is taken by another program" in done.stderr
+    assert "made" not in done.stderr
 
 
 @pytest.mark.parametrize(
