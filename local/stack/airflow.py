@@ -81,6 +81,10 @@ class Airflow:
         # Logs are files that the web server reads itself, so nothing needs to serve them on a port.
         return [(name, self.command(name, "--skip-serve-logs")) for name in ("scheduler", "triggerer")]
 
+    def task_logs(self, dag_id: str, run_id: str) -> list[Path]:
+        """The logs of a run's tasks, one for each attempt."""
+        return list((self.home / "logs" / f"dag_id={dag_id}" / f"run_id={run_id}").glob("**/*.log"))
+
     def write_files(self) -> None:
         """Write what Airflow reads besides its environment, and what its database must be before its first use.
 

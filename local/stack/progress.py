@@ -7,15 +7,13 @@ from contextlib import suppress
 from datetime import UTC
 from typing import TYPE_CHECKING
 
-from local.process import tail
+from local.process import end_of_newest
 from local.stack.airflow_api import AirflowBusyError
 from local.stack.detections import findings
 from local.stack.settings import StackError
 from local.stack.stack import DAG_ID
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from local.console import Stopwatch
     from local.stack.airflow_api import Run
     from local.stack.stack import Stack
@@ -107,19 +105,10 @@ def _failure(stack: Stack, run: Run) -> str:
 
 def _retries(stack: Stack, runs: list[Run]) -> str:
     """Say that attempts have failed, and where to read why."""
-    logs = [log for run in runs if run.state == "running" for log in _logs(stack, run)]
+    logs = [log for run in runs if run.state == "running" for log in stack.airflow.task_logs(DAG_ID, run.run_id)]
     failed = [log for log in logs if log.stem != "attempt=1"]
     return f"; an attempt failed, see the logs in {failed[0].parent}" if failed else ""
 
 
 def _log_of(stack: Stack, runs: list[Run]) -> str:
-    """The end of the newest task log there is, of any of these runs."""
-    logs = [log for run in runs for log in _logs(stack, run)]
-    if not logs:
-        return ""
-    newest = max(logs, key=lambda log: log.stat().st_mtime)
-    return f" The end of {newest}:\n{tail(newest)}"
-
-
-def _logs(stack: Stack, run: Run) -> list[Path]:
-    return list((stack.airflow.home / "logs" / f"dag_id={DAG_ID}" / f"run_id={run.run_id}").glob("**/*.log"))
+    return end_of_newest(log for run in runs for log in stack.airflow.task_logs(DAG_ID, run.run_id))
