@@ -14,10 +14,12 @@ help: ## Show what there is
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-20s %s\n", $$1, $$2 }'
 
 demo: ## Run it all on this machine and watch it load: AIRFLOW_LINE=2.11, AIRFLOW_PORT, OPENSEARCH_PORT, OKTA_PORT
+	@$(fit-python) && "$(PYTHON)" -m local.stack.settings demo
 	@$(call environments,airflow-$(AIRFLOW_LINE) local)
 	@$(LOCAL) -m local.stack demo
 
 demo-check: ## The same from nothing, without staying: fails unless every event is there exactly once
+	@$(fit-python) && "$(PYTHON)" -m local.stack.settings check
 	@$(call environments,airflow-$(AIRFLOW_LINE) local)
 	@$(LOCAL) -m local.stack check
 
@@ -25,10 +27,10 @@ down: ## End a demo that runs in another terminal
 	@if [ -x $(LOCAL) ]; then $(LOCAL) -m local.stack down; else echo "No demo is running."; fi
 
 clean: down ## Remove everything that was made: environments, OpenSearch, the demo's data
-	@$(PYTHON) -m local.clean
+	@$(fit-python) && "$(PYTHON)" -m local.clean
 
 compose-env: ## Write .env with made-up passwords, for docker compose up --build --detach
-	@$(PYTHON) local/compose/env.py
+	@$(fit-python) && "$(PYTHON)" local/compose/env.py
 
 test: ## Run every test, on every supported version; STAGES="unit airflow-3.3" runs some
 	@$(call environments,$(addprefix airflow-,$(LINES)) $(addprefix mwaa-,$(LINES)) local detections terraform supply-chain)
@@ -43,7 +45,7 @@ test-live: ## Run sync, alerts and detections on a cluster of yours: OPENSEARCH_
 	@PYTHONPATH=plugins .venvs/airflow-3.3/bin/python -m tests.live
 
 terraform-check: ## Check terraform/: validation, tests with mocks, policies, checkov, an apply against a stand-in
-	@$(PYTHON) -m local.terraform_check
+	@$(fit-python) && "$(PYTHON)" -m local.terraform_check
 
 mwaa-package: ## Make build/mwaa, which Amazon MWAA takes: dags/, plugins.zip, requirements.txt; STARTUP=file takes a startup script along
 	@$(call environments,airflow-3.3)
@@ -89,7 +91,12 @@ audit: ## Ask whether advisories are known against it; ends with 2 where that ca
 	@$(call environments,airflow-$(AIRFLOW_LINE) supply-chain)
 	@.venvs/supply-chain/bin/python -m local.supply_chain audit $(AIRFLOW_LINE)
 
+# Before any file of ours: an old Python could not even read it, and this any can.
+define fit-python
+{ command -v "$(PYTHON)" > /dev/null || { echo "error: There is no '$(PYTHON)' on PATH. Install Python 3.11 or newer, or name it: make PYTHON=/path/to/python3.11 ..." >&2; exit 1; }; } && \
+"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11) and "error: Python 3.11 or newer is needed, this is %s (%s). Name another one: make PYTHON=python3.11 ..." % (sys.version.split()[0], sys.executable) or 0)'
+endef
+
 define environments
-command -v "$(PYTHON)" > /dev/null || { echo "error: There is no '$(PYTHON)' on PATH. Install Python 3.11 or newer, or name it: make PYTHON=/path/to/python3.11 ..." >&2; exit 1; }; \
-"$(PYTHON)" local/env.py $(1)
+$(fit-python) && "$(PYTHON)" local/env.py $(1)
 endef

@@ -22,7 +22,9 @@ UV_VERSION = "0.13.9"
 OLDEST_PYTHON = (3, 11)
 # Airflow's own limits. Newer Pythons install these lines without a word, and fail later.
 NEWEST_PYTHON = dict.fromkeys(("airflow-2.11", "airflow-3.0", "mwaa-2.11", "mwaa-3.0"), (3, 12))
+# Airflow, what the demo runs in, and uv take 0.7 GiB, and the demo then wants 1 GiB for its first start.
 NEEDED_BYTES = 2 * 1024**3
+NEEDED_FOR_EACH_BYTES = 1024**3
 
 
 # Amazon MWAA runs Python 3.12: one line, and what stands for its images, are tested on it wherever there is one.
@@ -51,13 +53,12 @@ def check_python(name: str) -> None:
     )
 
 
-def check_disk() -> None:
-    """Refuse a disk too full for the environments, before anything is fetched."""
+def check_disk(needed: int, purpose: str) -> None:
+    """Refuse a disk too full for what comes next, before it is fetched."""
     free = shutil.disk_usage(ROOT).free
-    if free < NEEDED_BYTES:
+    if free < needed:
         raise EnvError(
-            f"The disk is too full: {free / 1024**3:.1f} GiB are free at {ROOT}; "
-            f"the environments need {NEEDED_BYTES / 1024**3:.0f} GiB."
+            f"The disk is too full: {free / 1024**3:.1f} GiB are free at {ROOT}; {purpose} {needed / 1024**3:.0f} GiB."
         )
 
 
@@ -103,33 +104,65 @@ def python_for(name: str, python: str) -> str:
     return python
 
 
-def make(name: str, python: str) -> Path:
-    """Make or refresh one environment.
+def make_all(names: list[str], python: str) -> None:
+    """Make or refresh environments. What stands against any of them is said before the first is made.
 
-    :param name: the name of a lock file in ``requirements``, without ``.txt``
-    :param python: the interpreter to base it on
-    :return: the environment's folder
-    :raises EnvError: where there is no such lock file, or an install fails
+    :param names: of lock files in ``requirements``, without ``.txt``
+    :param python: the interpreter to base them on
+    :raises EnvError: where there is no such lock file, an environment cannot be, or an install fails
+    """
+    for name in names:
+        check_python(name)
+        lock_of(name)
+    pythons = {name: python_for(name, python) for name in names}
+    missing = [name for name in names if not _is_made(name, pythons[name])]
+    if missing:
+        check_disk(NEEDED_BYTES, "the environments and what runs in them need")
+    for name in missing:
+        make(name, pythons[name])
+
+
+def lock_of(name: str) -> Path:
+    """Return the lock file of an environment.
+
+    :raises EnvError: where there is none
     """
     lock = ROOT / "requirements" / f"{name}.txt"
     if not lock.exists():
         names = ", ".join(sorted(path.stem for path in lock.parent.glob("*.txt")))
         raise EnvError(f"There is no lock file {lock.relative_to(ROOT)}. There are: {names}.")
-    home = VENVS / name
-    stamp = home / "oktalogger.stamp"
-    wanted = hashlib.sha256(lock.read_bytes() + python.encode()).hexdigest()
-    if stamp.exists() and stamp.read_text() == wanted:
-        return home
-    check_disk()
+    return lock
+
+
+def _stamp(name: str) -> Path:
+    return VENVS / name / "oktalogger.stamp"
+
+
+def _wanted(name: str, python: str) -> str:
+    return hashlib.sha256(lock_of(name).read_bytes() + python.encode()).hexdigest()
+
+
+def _is_made(name: str, python: str) -> bool:
+    stamp = _stamp(name)
+    return stamp.exists() and stamp.read_text() == _wanted(name, python)
+
+
+def make(name: str, python: str) -> None:
+    """Make or refresh one environment, whether or not it is as it should be.
+
+    :param python: the interpreter to base it on
+    :raises EnvError: where the disk is too full, or an install fails
+    """
+    lock, home, stamp = lock_of(name), VENVS / name, _stamp(name)
+    check_disk(NEEDED_FOR_EACH_BYTES, f"{name} needs")
     uv = _uv()
     print(f"  installing {lock.relative_to(ROOT)} into {home.relative_to(ROOT)}", flush=True)
     began = time.monotonic()
     stamp.unlink(missing_ok=True)
     _run([str(uv), "venv", "--quiet", "--allow-existing", "--python", python, str(home)])
     _run([str(uv), "pip", "sync", "--quiet", "--require-hashes", "--python", str(home), str(lock)])
-    stamp.write_text(wanted)
+    stamp.write_text(_wanted(name, python))
     print(f"  {name} is ready after {time.monotonic() - began:.0f} s", flush=True)
-    return home
 
 
 def main() -> int:
@@ -141,9 +174,7 @@ def main() -> int:
         if not names:
             check_python("uv")
             _uv()
-        for name in names:
-            check_python(name)
-            make(name, python_for(name, sys.executable))
+        make_all(names, sys.executable)
     except (EnvError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

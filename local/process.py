@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, Any
 from local.paths import ROOT
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
 LOCAL_PYTHON = ROOT / ".venvs" / "local" / "bin" / "python"
 END_TIMEOUT = 30  # seconds between SIGTERM and SIGKILL
+LOOK_EVERY = 0.5  # seconds
 
 
 class NotReadyError(Exception):
@@ -54,7 +55,7 @@ def ready_program(
             start_new_session=True,
         )
     try:
-        yield _ready_line(name, process, log, timeout)
+        yield ready_line(name, process, log, timeout)
     finally:
         end_group(process)
 
@@ -72,7 +73,19 @@ def end_group(process: subprocess.Popen[bytes]) -> None:
         process.stdout.close()
 
 
-def _ready_line(name: str, process: subprocess.Popen[bytes], log: Path, timeout: float) -> dict[str, Any]:
+def ready_line(
+    name: str,
+    process: subprocess.Popen[bytes],
+    log: Path,
+    timeout: float,
+    meanwhile: Callable[[], None] = lambda: None,
+) -> dict[str, Any]:
+    """Wait for the JSON line by which a program says that it is ready.
+
+    :param process: whose standard output is a pipe
+    :param meanwhile: called again and again while nothing comes; what it raises ends the waiting
+    :raises NotReadyError: where it ends before that, or takes longer
+    """
     assert process.stdout is not None  # noqa: S101 - a pipe was asked for
     deadline = time.monotonic() + timeout
     received = b""
@@ -82,14 +95,15 @@ def _ready_line(name: str, process: subprocess.Popen[bytes], log: Path, timeout:
             left = deadline - time.monotonic()
             if left <= 0:
                 raise NotReadyError(f"{name} was not ready after {timeout:.0f} s. The end of {log}:\n{tail(log)}")
-            if selector.select(left):
-                chunk = os.read(process.stdout.fileno(), 65_536)
-                if not chunk:
-                    raise NotReadyError(
-                        f"{name} ended with exit code {process.wait()} before it was ready. "
-                        f"The end of {log}:\n{tail(log)}"
-                    )
-                received += chunk
+            if not selector.select(min(left, LOOK_EVERY)):
+                meanwhile()
+                continue
+            chunk = os.read(process.stdout.fileno(), 65_536)
+            if not chunk:
+                raise NotReadyError(
+                    f"{name} ended with exit code {process.wait()} before it was ready. The end of {log}:\n{tail(log)}"
+                )
+            received += chunk
     found: dict[str, Any] = json.loads(received.partition(b"\n")[0])
     return found
 
@@ -98,3 +112,9 @@ def tail(log: Path, lines: int = 25) -> str:
     """The last lines of a log, indented."""
     text = log.read_text(errors="replace").splitlines() if log.exists() else []
     return "\n".join(f"  {line}" for line in text[-lines:])
+
+
+def end_of_newest(logs: Iterable[Path]) -> str:
+    """The end of the log that was written last, as a further sentence of an error; nothing where there is none."""
+    newest = max(logs, key=lambda log: log.stat().st_mtime, default=None)
+    return f" The end of {newest}:\n{tail(newest)}" if newest else ""

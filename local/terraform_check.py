@@ -12,7 +12,7 @@ import subprocess
 import sys
 import time
 
-from local.env import ROOT, VENVS, EnvError, make
+from local.env import ROOT, VENVS, EnvError, make_all
 from local.terraform_cli import find_terraform
 
 REPORT = ROOT / "build" / "terraform" / "junit.xml"
@@ -33,7 +33,7 @@ def main() -> int:
         print("terraform-check: there is no terraform on the PATH, so all that needs it is left out", flush=True)
     began = time.monotonic()
     try:
-        make("terraform", os.environ.get("PYTHON") or sys.executable)
+        make_all(["terraform"], os.environ.get("PYTHON") or sys.executable)
     except EnvError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

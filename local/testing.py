@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -163,6 +164,8 @@ def _run_program(
         wanted = [f"--junitxml={report}"] if program == "pytest" else []
         command = [str(home / program), *arguments, *wanted]
         done = subprocess.run(command, cwd=ROOT, env=environment, stdout=output, stderr=output)  # noqa: S603
+        if done.returncode == -signal.SIGINT:
+            raise KeyboardInterrupt  # Ctrl-C ends a stage, and not only the first of its programs
         counts = _counts(report) if report.exists() else Counts(passed=int(done.returncode == 0))
     if done.returncode and not counts.failed:
         counts.failed = 1  # ended without a failed test: none was found, or pytest itself broke
@@ -194,20 +197,32 @@ def run_all(stages: list[Stage], jobs: int) -> list[Ended]:
             with Path(folder, stage.name).open("wb") as output:
                 return run(stage, output)
 
+        def show(future: Future[Ended], stage: Stage) -> None:
+            ended.append(future.result())
+            if jobs > 1:
+                print(f"\n{Path(folder, stage.name).read_text(errors='replace')}")
+            so_far = _minutes(time.monotonic() - began)
+            print(f"=== {so_far} {ended[-1]} ({len(ended)} of {len(stages)} stages)", flush=True)
+
         waiting: dict[Future[Ended], Stage] = {pool.submit(start, stage): stage for stage in stages}
-        while waiting:
-            done, _ = wait(waiting, timeout=STILL_RUNNING_EVERY, return_when=FIRST_COMPLETED)
-            for future in done:
-                stage = waiting.pop(future)
-                ended.append(future.result())
-                if jobs > 1:
-                    print(f"\n{Path(folder, stage.name).read_text(errors='replace')}")
-                so_far = _minutes(time.monotonic() - began)
-                print(f"=== {so_far} {ended[-1]} ({len(ended)} of {len(stages)} stages)", flush=True)
-            if not done:
-                running = ", ".join(stage.name for future, stage in waiting.items() if future.running())
-                print(f"=== {_minutes(time.monotonic() - began)} running: {running}", flush=True)
+        try:
+            while waiting:
+                done, _ = wait(waiting, timeout=STILL_RUNNING_EVERY, return_when=FIRST_COMPLETED)
+                for future in done:
+                    show(future, waiting.pop(future))
+                if not done:
+                    print(f"=== {_minutes(time.monotonic() - began)} running: {_running(waiting)}", flush=True)
+        except BaseException:
+            # Leaving the block waits for the pool, whose threads would take what is left in the queue.
+            pool.shutdown(wait=False, cancel_futures=True)
+            if running := _running(waiting):
+                print(f"=== {_minutes(time.monotonic() - began)} no other stage begins; ending: {running}", flush=True)
+            raise
     return ended
+
+
+def _running(waiting: dict[Future[Ended], Stage]) -> str:
+    return ", ".join(stage.name for future, stage in waiting.items() if future.running())
 
 
 def main() -> int:
@@ -223,7 +238,12 @@ def main() -> int:
         parser.error(f"no stage {', '.join(unknown)}; there are {', '.join(names)}")
     began = time.monotonic()
     stages = [stage for stage in STAGES if stage.name in chosen]
-    ended = run_all(stages, max(1, arguments.jobs))
+    try:
+        ended = run_all(stages, max(1, arguments.jobs))
+    except KeyboardInterrupt:
+        # The programs that ran had the same signal from the terminal, and have ended.
+        print("\nInterrupted: not every stage has run, so nothing is said about the whole.", file=sys.stderr)
+        return 130
     total = Counts()
     for one in ended:
         total.add(one.counts)

@@ -150,9 +150,11 @@ def running(*arguments: str, timeout: float = 60.0) -> Iterator[Simulator]:
 def _first_line(process: subprocess.Popen[bytes], timeout: float) -> bytes:
     assert process.stdout is not None  # noqa: S101
     readable, _, _ = select.select([process.stdout], [], [], timeout)
-    line = process.stdout.readline() if readable else b""
+    if not readable:
+        raise RuntimeError(f"the simulator was not ready after {timeout:g} s")
+    line = process.stdout.readline()
     if not line:
-        raise RuntimeError(f"the simulator did not start within {timeout} s (exit code {process.poll()})")
+        raise RuntimeError(f"the simulator ended with exit code {process.wait(timeout)} before it was ready")
     return line
 
 

@@ -7,10 +7,12 @@ import json
 import os
 import secrets
 import sqlite3
+from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from local.paths import ROOT
+from local.stack.settings import StackError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -79,13 +81,26 @@ class Airflow:
         # Logs are files that the web server reads itself, so nothing needs to serve them on a port.
         return [(name, self.command(name, "--skip-serve-logs")) for name in ("scheduler", "triggerer")]
 
+    def task_logs(self, dag_id: str, run_id: str) -> list[Path]:
+        """The logs of a run's tasks, one for each attempt."""
+        return list((self.home / "logs" / f"dag_id={dag_id}" / f"run_id={run_id}").glob("**/*.log"))
+
     def write_files(self) -> None:
-        """Write what Airflow reads besides its environment, and what its database must be before its first use."""
+        """Write what Airflow reads besides its environment, and what its database must be before its first use.
+
+        :raises OSError: where a file cannot be written
+        :raises StackError: where the database cannot be used
+        """
         self.home.mkdir(parents=True, exist_ok=True)
-        (self.home / "passwords.json").write_text(json.dumps({USER: self.password}))
-        with sqlite3.connect(self._database) as database:
-            # Readers and the one writer then do not shut each other out; the database file remembers it.
-            database.execute("PRAGMA journal_mode=WAL")
+        _write_private(self.home / "passwords.json", json.dumps({USER: self.password}))
+        try:
+            with closing(sqlite3.connect(self._database)) as database:
+                # Readers and the one writer then do not shut each other out; the database file remembers it.
+                database.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.Error as error:
+            raise StackError(
+                f"SQLite cannot use {self._database}: {error}. Is the disk full, or not writable?"
+            ) from error
 
     def environment(self) -> dict[str, str]:
         """The environment of every Airflow process, with nothing of Airflow from this process's."""
@@ -163,10 +178,16 @@ class Airflow:
             made["password"] = secrets.token_urlsafe(9)
             made["fernet_key"] = base64.urlsafe_b64encode(secrets.token_bytes(32)).decode()
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.touch(mode=0o600)
-            path.write_text(json.dumps(made))
+            _write_private(path, json.dumps(made))
         found: dict[str, str] = json.loads(path.read_text())
         return found[name]
+
+
+def _write_private(path: Path, text: str) -> None:
+    """Write a file that only its owner reads, also where it was there before and others could."""
+    path.touch(mode=0o600)
+    path.chmod(0o600)
+    path.write_text(text)
 
 
 _SETTINGS = {

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote
 
 import requests
@@ -13,9 +14,16 @@ from local.stack.airflow import USER
 from local.stack.settings import StackError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from local.stack.airflow import Airflow
 
+Answer = TypeVar("Answer")
+
 TASK = "load"
+PATIENCE = 120  # seconds; on a busy machine one answer may take most of a minute
+ASK_AGAIN = 2.0  # seconds
+_NO_ANSWER = (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +46,23 @@ class AirflowBusyError(StackError):
     """Airflow does not answer at the moment."""
 
 
+def patiently(ask: Callable[[], Answer], check: Callable[[], None]) -> Answer:
+    """Ask until Airflow is not too busy to answer.
+
+    :param check: called before asking again, raises where that makes no sense any more
+    :raises AirflowBusyError: where it still is after :data:`PATIENCE`
+    """
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        try:
+            return ask()
+        except AirflowBusyError:
+            if time.monotonic() > deadline:
+                raise
+        check()
+        time.sleep(ASK_AGAIN)
+
+
 class AirflowApi:
     """A client that logs in when it must. Its methods raise :class:`AirflowBusyError` where asking again can help.
 
@@ -57,7 +82,7 @@ class AirflowApi:
         path = "/health" if self._airflow.is_2 else "/monitor/health"
         try:
             return self._session.get(f"{self._root}{path}", timeout=10).ok
-        except (requests.ConnectionError, requests.Timeout):
+        except _NO_ANSWER:
             return False
 
     def make_pool(self, name: str, slots: int) -> None:
@@ -133,22 +158,26 @@ class AirflowApi:
         return [str(part["rendered_map_index"]) for part in sorted(parts, key=lambda part: int(part["map_index"]))]
 
     def _ask(self, method: str, path: str, **what: Any) -> requests.Response:
-        try:
-            answer = self._session.request(method, f"{self._root}{path}", timeout=30, **what)
-            if answer.status_code == requests.codes.unauthorized and not self._airflow.is_2:
-                self._log_in()
-                answer = self._session.request(method, f"{self._root}{path}", timeout=30, **what)
-        except (requests.ConnectionError, requests.Timeout) as error:
-            raise AirflowBusyError(str(error)) from error
-        if answer.status_code >= requests.codes.internal_server_error:
-            raise AirflowBusyError(f"{answer.status_code} {answer.text[:200]}")
+        answer = self._send(method, f"{self._root}{path}", **what)
+        if answer.status_code == requests.codes.unauthorized and not self._airflow.is_2:
+            self._log_in()
+            answer = self._send(method, f"{self._root}{path}", **what)
         return answer
 
     def _log_in(self) -> None:
         login = {"username": USER, "password": self._airflow.password}
-        answer = self._session.post(f"{self._airflow.url}/auth/token", json=login, timeout=30)
+        answer = self._send("POST", f"{self._airflow.url}/auth/token", json=login)
         answer.raise_for_status()
         self._session.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
+
+    def _send(self, method: str, url: str, **what: Any) -> requests.Response:
+        try:
+            answer = self._session.request(method, url, timeout=30, **what)
+        except _NO_ANSWER as error:
+            raise AirflowBusyError(f"Airflow does not answer at {url}: {error}") from error
+        if answer.status_code >= requests.codes.internal_server_error:
+            raise AirflowBusyError(f"Airflow answers {answer.status_code} at {url}: {answer.text[:200]}")
+        return answer
 
 
 def _instant(text: str) -> datetime:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING
 
 from local.console import Stopwatch
 from local.stack.airflow import USER
+from local.stack.airflow_api import patiently
 from local.stack.detections import FINDS, MATCHES, ui_url, wait_for_findings
 from local.stack.progress import HEAD, follow, line, wait_for_windows
 from local.stack.stack import DAG_ID, running_stack
@@ -47,7 +49,7 @@ def demo(settings: StackSettings) -> None:
         _show(stack, found)
         print(HEAD)
         for run in runs:
-            print(line(stack, run), flush=True)
+            print(patiently(partial(line, stack, run), stack.parts.check), flush=True)
         follow(stack, {run.run_id for run in runs}, {one.run_id for one in found})
 
 

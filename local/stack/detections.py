@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from local.process import tail
+from local.process import end_of_newest
 from local.stack.airflow_api import AirflowBusyError
 from local.stack.settings import StackError
 
@@ -101,7 +101,8 @@ def findings(stack: Stack, seen: set[str]) -> list[Finding]:
     with suppress(AirflowBusyError):
         for run_id, state in stack.api.run_states(DAG_ID, stack.started).items():
             if state == "failed":
-                raise StackError(f"The run {run_id} of {DAG_ID} failed.{_log_of(stack, run_id)}")
+                logs = stack.airflow.task_logs(DAG_ID, run_id)
+                raise StackError(f"The run {run_id} of {DAG_ID} failed.{end_of_newest(logs)}")
             if state == "success" and run_id not in seen:
                 labels = stack.api.mapped_labels(DAG_ID, run_id, SHOW)
                 rows = stack.api.returned(DAG_ID, run_id, LOOK)
@@ -131,11 +132,3 @@ def _finding(run_id: str, row: dict[str, Any], label: str) -> Finding:
         first=datetime.fromisoformat(row["first"]),
         example=row["example"],
     )
-
-
-def _log_of(stack: Stack, run_id: str) -> str:
-    logs = list((stack.airflow.home / "logs" / f"dag_id={DAG_ID}" / f"run_id={run_id}").glob("**/*.log"))
-    if not logs:
-        return ""
-    newest = max(logs, key=lambda log: log.stat().st_mtime)
-    return f" The end of {newest}:\n{tail(newest)}"

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import ctypes
-import json
 import os
-import selectors
 import signal
 import subprocess
 import sys
@@ -17,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import psutil
 
 from local.paths import ROOT
-from local.process import tail
+from local.process import NotReadyError, ready_line, tail
 from local.stack.settings import StackError
 
 if TYPE_CHECKING:
@@ -95,25 +93,10 @@ class Parts:
 
         :raises StackError: where it, or another part, ends before that, or it takes longer
         """
-        output = part.process.stdout
-        assert output is not None  # noqa: S101 - started with ready=True
-        deadline = time.monotonic() + timeout
-        received = b""
-        with selectors.DefaultSelector() as selector:
-            selector.register(output, selectors.EVENT_READ)
-            while b"\n" not in received:
-                if time.monotonic() > deadline:
-                    raise StackError(f"{part.name} is not ready after {timeout:.0f} s.\n{_end_of(part)}")
-                if selector.select(0.5):
-                    chunk = os.read(output.fileno(), 65_536)
-                    if not chunk:
-                        part.process.wait()
-                        raise _ended(part)
-                    received += chunk
-                else:
-                    self.check()
-        line: dict[str, Any] = json.loads(received.partition(b"\n")[0])
-        return line
+        try:
+            return ready_line(part.name, part.process, part.log, timeout, self.check)
+        except NotReadyError as error:
+            raise StackError(str(error)) from error
 
     def check(self, *, besides: Part | None = None) -> None:
         """See that every part is running.

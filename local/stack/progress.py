@@ -7,15 +7,13 @@ from contextlib import suppress
 from datetime import UTC
 from typing import TYPE_CHECKING
 
-from local.process import tail
+from local.process import end_of_newest
 from local.stack.airflow_api import AirflowBusyError
 from local.stack.detections import findings
 from local.stack.settings import StackError
 from local.stack.stack import DAG_ID
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from local.console import Stopwatch
     from local.stack.airflow_api import Run
     from local.stack.stack import Stack
@@ -52,7 +50,10 @@ def wait_for_windows(stack: Stack, watch: Stopwatch, wanted: int) -> list[Run]:
 
 
 def line(stack: Stack, run: Run) -> str:
-    """One window's counts in one line."""
+    """One window's counts in one line.
+
+    :raises AirflowBusyError: where Airflow is too busy to tell
+    """
     counts = stack.api.counts(DAG_ID, run)
     window = f"{run.start.astimezone(UTC):%Y-%m-%d %H:%M} - {run.end.astimezone(UTC):%H:%M}"
     return (
@@ -69,15 +70,20 @@ def follow(stack: Stack, shown: set[str], seen: set[str]) -> None:
     :raises StackError: where a part ends, or the detections fail
     """
     while True:
-        for run in _runs(stack):
-            if run.run_id not in shown and run.state in ("success", "failed"):
-                shown.add(run.run_id)
-                print(line(stack, run) if run.state == "success" else _failure(stack, run), flush=True)
+        with suppress(AirflowBusyError):  # what could not be shown is shown the next time
+            _show_ended(stack, shown)
         for finding in findings(stack, seen):
             print(finding, flush=True)
         for _ in range(5):
             stack.parts.check()
             time.sleep(POLL)
+
+
+def _show_ended(stack: Stack, shown: set[str]) -> None:
+    for run in stack.api.runs(DAG_ID):
+        if run.run_id not in shown and run.state in ("success", "failed"):
+            print(line(stack, run) if run.state == "success" else _failure(stack, run), flush=True)
+            shown.add(run.run_id)
 
 
 def _runs(stack: Stack) -> list[Run]:
@@ -99,19 +105,10 @@ def _failure(stack: Stack, run: Run) -> str:
 
 def _retries(stack: Stack, runs: list[Run]) -> str:
     """Say that attempts have failed, and where to read why."""
-    logs = [log for run in runs if run.state == "running" for log in _logs(stack, run)]
+    logs = [log for run in runs if run.state == "running" for log in stack.airflow.task_logs(DAG_ID, run.run_id)]
     failed = [log for log in logs if log.stem != "attempt=1"]
     return f"; an attempt failed, see the logs in {failed[0].parent}" if failed else ""
 
 
 def _log_of(stack: Stack, runs: list[Run]) -> str:
-    """The end of the newest task log there is, of any of these runs."""
-    logs = [log for run in runs for log in _logs(stack, run)]
-    if not logs:
-        return ""
-    newest = max(logs, key=lambda log: log.stat().st_mtime)
-    return f" The end of {newest}:\n{tail(newest)}"
-
-
-def _logs(stack: Stack, run: Run) -> list[Path]:
-    return list((stack.airflow.home / "logs" / f"dag_id={DAG_ID}" / f"run_id={run.run_id}").glob("**/*.log"))
+    return end_of_newest(log for run in runs for log in stack.airflow.task_logs(DAG_ID, run.run_id))

@@ -1,10 +1,14 @@
-"""What a demo is started with."""
+"""What a demo is started with. Needs nothing but Python.
+
+``python3 -m local.stack.settings demo`` says what is wrong with it before the demo's environments are made.
+"""
 
 from __future__ import annotations
 
 import errno
 import os
 import socket
+import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -100,3 +104,17 @@ def _bind(family: socket.AddressFamily, host: str, port: int) -> None:
         # As servers do: a port that a program just left is free.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         probe.bind((host, port))
+
+
+def main() -> int:
+    """Look at the settings of the purpose on the command line."""
+    try:
+        settings_for(sys.argv[1])
+    except StackError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

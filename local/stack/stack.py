@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from local import paths
 from local.simulator.process import Control
 from local.stack.airflow import POOL, POOL_SLOTS, Airflow
-from local.stack.airflow_api import AirflowApi
+from local.stack.airflow_api import AirflowApi, patiently
 from local.stack.processes import Parts, adopt_orphans, bury_orphans
 from local.stack.running import empty, only_one
 from local.stack.settings import StackError
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 DAG_ID = "okta_system_log"
 WINDOW = timedelta(minutes=5)
-FIRST_START_BYTES = 2 * 1024**3
+FIRST_START_BYTES = 1024**3  # OpenSearch takes 0.2 GiB, and wants 0.5 free for its data
 LATER_START_BYTES = 512 * 1024**2
 AIRFLOW_TIMEOUT = 300  # seconds until its web server answers
 SERVER_TIMEOUT = 600  # seconds; the first start fetches OpenSearch
@@ -125,7 +125,7 @@ def _start(settings: StackSettings, parts: Parts, watch: Stopwatch, *, is_first:
     watch.say(f"OpenSearch {opensearch_ready['version']} answers at {opensearch_ready['url']}")
     api = AirflowApi(airflow)
     _wait_for_airflow(airflow, api, parts)
-    api.make_pool(POOL, POOL_SLOTS)
+    patiently(lambda: api.make_pool(POOL, POOL_SLOTS), parts.check)
     watch.say(f"Airflow answers at {airflow.url}")
     _start_parts(parts, airflow, airflow.runners())
     return Stack(

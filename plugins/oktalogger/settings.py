@@ -163,8 +163,8 @@ def _notifiers(text: str) -> dict[str, dict[str, Any]]:
     expected = 'a JSON object like {"soc": {"class": "package.module.Notifier", "argument": "value"}}'
     try:
         values = json.loads(text)
-    except ValueError:
-        raise ValueError(expected) from None
+    except json.JSONDecodeError as error:
+        raise ValueError(f"{expected}; line {error.lineno}, column {error.colno}: {error.msg}") from None
     if not isinstance(values, dict):
         raise ValueError(expected)
     for name, value in values.items():
@@ -209,6 +209,9 @@ def _reserve(text: str) -> float:
         raise ValueError("a number from 0 up to 1, itself not included, like 0.25")
     return value
 
+
+# Import errors are shown in Airflow's UI, to people who may not see what these can hold: tokens, webhooks, a password.
+_NOT_SHOWN: Final = frozenset({"dashboards_url", "detection_notifiers"})
 
 _READERS: Final[dict[str, Callable[[str], object]]] = {
     "okta_conn_ids": _ids,
@@ -257,5 +260,6 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
         try:
             values[name] = read(text)
         except ValueError as error:
-            raise SettingsError(f"{variable}={text!r} cannot be used: it takes {error}.") from None
+            shown = variable if name in _NOT_SHOWN else f"{variable}={text!r}"
+            raise SettingsError(f"{shown} cannot be used: it takes {error}.") from None
     return Settings(**values)  # type: ignore[arg-type]

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import re
+import signal
+import socket
 import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -34,6 +38,46 @@ def test_a_missing_python_is_named() -> None:
     assert "There is no 'no-such-python' on PATH" in done.stderr
 
 
+def make(tmp_path: Path, python: str, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Run make with a shell script for its Python."""
+    script = tmp_path / "python"
+    script.write_text(f"#!/bin/sh\n{python}\n")
+    script.chmod(0o755)
+    return subprocess.run(
+        ["make", *arguments, f"PYTHON={script}"],  # noqa: S607
+        cwd=paths.ROOT,
+        env=os.environ | variables,
+        text=True,
+        capture_output=True,
+    )
+
+
+def test_a_python_too_old_to_read_our_files_is_named(tmp_path: Path) -> None:
+    says_that_it_is_old = "import sys; sys.version_info = (2, 7, 18); exec(sys.argv[1])"
+    old = f"""[ "$1" = -c ] || {{ echo "SyntaxError: invalid syntax" >&2; exit 9; }}
+exec '{sys.executable}' -c '{says_that_it_is_old}' "$2\""""
+    done = make(tmp_path, old, "env")
+    assert done.returncode
+    assert "error: Python 3.11 or newer is needed, this is " in done.stderr
+    assert "SyntaxError" not in done.stderr
+
+
+@pytest.mark.parametrize("target", ["demo", "demo-check"])
+def test_a_demo_that_cannot_start_is_refused_before_anything_is_made(tmp_path: Path, target: str) -> None:
+    makes_nothing = f"""case "$*" in *local/env.py*) echo made >&2; exit 9;; esac
+exec '{sys.executable}' "$@\""""
+    done = make(tmp_path, makes_nothing, target, AIRFLOW_LINE="3.2")
+    assert "error: AIRFLOW_LINE=3.2 is not one of 3.3, 2.11." in done.stderr
+    assert "made" not in done.stderr
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        done = make(tmp_path, makes_nothing, target, AIRFLOW_LINE="3.3", AIRFLOW_PORT=str(port))
+    assert f"Port {port} is taken by another program" in done.stderr
+    assert "made" not in done.stderr
+
+
 @pytest.mark.parametrize(
     ("code", "passed", "failed", "skipped"),
     [
@@ -55,6 +99,43 @@ def test_a_program_that_fails_counts(tmp_path: Path) -> None:
     programs = (("python", "-c", ""), ("python", "-c", "raise SystemExit(2)"))
     counts = testing.run(testing.Stage("it", "local", programs)).counts
     assert (counts.passed, counts.failed) == (1, 1)
+
+
+# Two stages one after the other, of which the first waits after its first program has said that it runs.
+INTERRUPTED = """
+import signal, sys
+from local import testing
+
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may have had it ignored
+waits = ("python", "-c", "import time; print('up', flush=True); time.sleep(60)")
+testing.STAGES = (
+    testing.Stage("first", "local", (waits, ("python", "-c", "print('second program')"))),
+    testing.Stage("second", "local", (("python", "-c", ""),)),
+)
+sys.argv = ["testing", "--jobs=1"]
+sys.exit(testing.main())
+"""
+
+
+def test_ctrl_c_ends_the_runner_and_begins_no_other_stage() -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-c", INTERRUPTED],
+        cwd=paths.ROOT,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    )
+    assert process.stdout
+    shown = [process.stdout.readline(), process.stdout.readline()]
+    assert shown[1] == "up\n"
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does
+    rest, errors = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert "second" not in rest
+    # The stage's own program may print one, but the runner does not.
+    assert "local/testing.py" not in errors
+    assert "Interrupted" in errors
 
 
 def test_every_test_folder_is_in_a_stage() -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from local.stack.airflow import Airflow
+from local.stack.settings import StackError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -39,11 +40,21 @@ def test_secrets_are_made_once_and_are_the_owners(airflow: Airflow) -> None:
     first = airflow.environment()
     assert airflow.environment() == first
     assert len(airflow.password) >= 12
-    mode = (airflow.home / "secrets.json").stat().st_mode
-    assert stat.S_IMODE(mode) == 0o600
+    passwords = airflow.home / "passwords.json"
+    passwords.touch(mode=0o644)  # as earlier releases made it
+    airflow.write_files()
+    for path in (airflow.home / "secrets.json", passwords):
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600, path.name
+    assert json.loads(passwords.read_text()) == {"admin": airflow.password}
 
 
 def test_every_server_listens_on_this_machine_only(airflow: Airflow) -> None:
     hosts = [value for name, value in airflow.environment().items() if name.endswith(("API__HOST", "WEB_SERVER_HOST"))]
     assert hosts == ["127.0.0.1"]
     assert all("--skip-serve-logs" in command for _, command in airflow.runners())
+
+
+def test_a_database_that_cannot_be_used_is_an_error_in_words(airflow: Airflow) -> None:
+    (airflow.home / "airflow.db").mkdir(parents=True)
+    with pytest.raises(StackError, match=r"SQLite cannot use .*airflow.db: .*Is the disk full"):
+        airflow.write_files()

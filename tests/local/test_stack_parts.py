@@ -91,14 +91,21 @@ def test_ready_line_gives_the_first_line_and_leaves_the_rest(parts: Parts) -> No
 
 def test_ready_line_tells_what_a_part_said_that_ended_before(parts: Parts) -> None:
     part = parts.start("server", python("import sys; sys.exit('no Java here')"), os.environ, ready=True)
-    with pytest.raises(StackError, match=r"server ended with exit code 1.\n.*\n  no Java here"):
+    with pytest.raises(StackError, match=r"server ended with exit code 1 before it was ready.*\n  no Java here"):
         parts.ready_line(part, 30)
 
 
 def test_ready_line_does_not_wait_for_ever(parts: Parts) -> None:
     part = parts.start("server", python("import time; time.sleep(600)"), os.environ, ready=True)
-    with pytest.raises(StackError, match="server is not ready after 1 s"):
+    with pytest.raises(StackError, match="server was not ready after 1 s"):
         parts.ready_line(part, 1)
+
+
+def test_ready_line_ends_when_another_part_does(parts: Parts) -> None:
+    part = parts.start("server", python("import time; time.sleep(600)"), os.environ, ready=True)
+    parts.start("other", python("raise SystemExit(3)"), os.environ)
+    with pytest.raises(StackError, match="other ended with exit code 3"):
+        parts.ready_line(part, 60)
 
 
 def test_a_second_demo_is_refused(tmp_path: Path) -> None:

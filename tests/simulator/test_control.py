@@ -233,3 +233,10 @@ def test_after_the_end_nothing_happens_but_what_is_added() -> None:
         assert all(event["published"] < end for event in before)
         org.control.post("/events", published="2026-11-23T09:35:00Z")
         assert len(org.control.hidden(*around)) == len(before) + 1
+
+
+def test_a_simulator_that_does_not_start_says_whether_it_ended_or_was_slow() -> None:
+    with pytest.raises(RuntimeError, match="ended with exit code 2 before it was ready"), running("--no-such-option"):
+        pass
+    with pytest.raises(RuntimeError, match=r"was not ready after 0\.01 s"), running(timeout=0.01):
+        pass

@@ -139,6 +139,21 @@ def test_documented_commands_are_such_as_the_parser_takes() -> None:
     assert found >= 4
 
 
+def test_commands_of_the_checkout_name_an_environment_that_has_what_they_import() -> None:
+    found = 0
+    for path in PAGES:
+        text = path.read_text()
+        for variable, python, module in re.findall(r"(PYTHONPATH=plugins )?(\S*python3?) -m (local[.\w]*)", text):
+            found += 1
+            if module == "local.testing":  # needs nothing
+                continue
+            assert re.fullmatch(r"[(`]*\.venvs/[\w.-]+/bin/python", python), f"{python} -m {module} in {path.name}"
+            file = ROOT.joinpath(*module.split("."))
+            source = (file / "__main__.py" if file.is_dir() else file.with_suffix(".py")).read_text()
+            assert bool(variable) == ("from oktalogger" in source), f"{module} in {path.name}"
+    assert found >= 7
+
+
 def test_make_targets_exist() -> None:
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     for path in PAGES:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import traceback
+
 import pytest
 
 from oktalogger.detections.deployment import monitor_settings
@@ -42,3 +44,18 @@ def test_reach_the_monitors() -> None:
 def test_that_cannot_be_used_are_named(name: str, value: str) -> None:
     with pytest.raises(SettingsError, match=f"OKTALOGGER_DETECTION_{name}"):
         load_settings({f"OKTALOGGER_DETECTION_{name}": value})
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "says"),
+    [
+        ("DETECTION_NOTIFIERS", '{"soc":\n {"class": "a.B", "token": "hunter2"}', "line 2, column 38: Expecting"),
+        ("DETECTION_NOTIFIERS", '{"soc": {"class": "B", "token": "hunter2"}}', "'soc' is not so"),
+        ("DETECTION_NOTIFIERS", '["hunter2"]', "a JSON object"),
+        ("DASHBOARDS_URL", "https://ada:hunter2@dashboards.example.com", "without a user name"),
+    ],
+)
+def test_that_can_hold_a_secret_are_refused_without_their_value(name: str, value: str, says: str) -> None:
+    with pytest.raises(SettingsError, match=f"^OKTALOGGER_{name} cannot be used: .*{says}") as caught:
+        load_settings({f"OKTALOGGER_{name}": value})
+    assert "hunter2" not in "".join(traceback.format_exception(caught.value))
