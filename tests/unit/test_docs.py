@@ -262,3 +262,18 @@ def test_relative_links_lead_somewhere(path: Path) -> None:
         if fragment:
             headings = re.findall(r"^#+ (.*)$", found.read_text(), re.MULTILINE)
             assert fragment in {anchor(heading) for heading in headings}, f"{target} is no heading"
+
+
+def test_the_scale_page_reckons_with_what_the_benchmarks_page_measured() -> None:
+    measured = {row[0]: row[-1] for row in rows(page("benchmarks.md"), "## Figures")}
+    worker, server = measured["CPU seconds for a million events: load's process"], measured["OpenSearch meanwhile"]
+    (disk,) = re.findall(r"^\| bytes on disk for an event \| (\d+) \|$", page("benchmarks.md"), re.MULTILINE)
+    text = page("scale.md")
+    assert f"as {worker} on a worker and {server} on OpenSearch" in text
+    assert f"Disk is {disk} bytes for each event" in text
+    for name, seconds in (("workers a day", worker), ("OpenSearch a day, at most", server)):
+        (line,) = [line for line in text.splitlines() if line.startswith(f"| CPU seconds of {name} |")]
+        for millions, said in zip((1, 10, 100), line.split("|")[2:5], strict=True):
+            assert float(said.split(":")[0].replace(",", "")) == pytest.approx(
+                3.2 * millions * float(seconds), rel=0.005
+            )
