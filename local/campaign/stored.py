@@ -17,9 +17,18 @@ _BATCH: Final = 5000
 _SCROLL: Final = 2000
 
 
+class NotReadyError(requests.RequestException):
+    """OpenSearch cannot say: it is starting, and a shard is not back yet."""
+
+
+class _Cause(msgspec.Struct):
+    type: str
+
+
 class _Got(msgspec.Struct):
     id: str = msgspec.field(name="_id")
     found: bool = False
+    error: _Cause | None = None
 
 
 class _Many(msgspec.Struct):
@@ -60,7 +69,10 @@ class Holdings:
         self._prefix = prefix
 
     def missing(self, events: Iterable[Happened]) -> list[str]:
-        """Return the uuids of those events that are neither documents nor rejected, as of this very moment."""
+        """Return the uuids of those events that are neither documents nor rejected, as of this very moment.
+
+        :raises NotReadyError: where OpenSearch cannot say
+        """
         found: list[str] = []
         iterator = iter(events)
         while some := list(islice(iterator, _BATCH)):
@@ -73,8 +85,12 @@ class Holdings:
         docs = [{"_index": index, "_id": uuid, "_source": False} for index, uuid in wanted]
         if not docs:
             return []
-        answer = self._ask("POST", "/_mget", {"docs": docs})
-        return [got.id for got in msgspec.json.decode(answer, type=_Many).docs if not got.found]
+        answer = msgspec.json.decode(self._ask("POST", "/_mget", {"docs": docs}), type=_Many)
+        for got in answer.docs:
+            # A month that is not there yet holds nothing; a shard that is not there yet may hold everything.
+            if got.error is not None and got.error.type != "index_not_found_exception":
+                raise NotReadyError(f"{got.id}: {got.error.type}")
+        return [got.id for got in answer.docs if not got.found]
 
     def documents(self, indices: str) -> Iterator[Hit]:
         """Yield every document of some indices.

@@ -300,7 +300,7 @@ def test_the_command_line(world: World, tmp_path: Path) -> None:
         (app, 0),
         ({"OKTALOGGER_OKTA_TOKEN": wrong}, 1),
         ({"OKTALOGGER_OKTA_TOKEN": world.token, "OKTALOGGER_OPENSEARCH_URL": with_password}, 2),
-        (app | {"OKTALOGGER_OKTA_PRIVATE_KEY": world.old_pem[:-60]}, 1),
+        (app | {"OKTALOGGER_OKTA_PRIVATE_KEY": world.old_pem[:-60]}, 2),
     ):
         done = subprocess.run(
             [sys.executable, "-m", "oktalogger", "--verbose", "load", "--json", *wanted],

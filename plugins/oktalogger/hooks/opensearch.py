@@ -35,6 +35,11 @@ _AMAZON_HOST = re.compile(
 _IGNORED = frozenset({"headers", "opaque_id"})
 
 
+# At DEBUG these write what is signed and sent, and what AWS answers, a session token and an assumed role's key as well,
+# where Airflow's masking does not reach it. Each by name, because a deployment may have given each a level of its own.
+_BOTOCORE = ("botocore", "botocore.auth", "botocore.endpoint", "botocore.parsers")
+
+
 class OpenSearchHook(BaseHook):
     """
     Connects to OpenSearch by a connection of the community provider's type ``opensearch``, and adds what it lacks.
@@ -251,9 +256,8 @@ def _sigv4(conn_id: str, values: dict[str, Any], amazon: re.Match[str] | None, r
             f"The connection `{conn_id}` logs in by sigv4, but there are no AWS credentials here: give the worker a "
             "role, or name an AWS connection in the extra `aws_conn_id`."
         )
-    # At DEBUG it writes what it signs and what AWS answers, a session token and an assumed role's key as well, where
-    # Airflow's masking does not reach it.
-    logging.getLogger("botocore").setLevel(logging.INFO)
+    for noisy in _BOTOCORE:
+        logging.getLogger(noisy).setLevel(logging.INFO)
     return Urllib3AWSV4SignerAuth(credentials, region, service)
 
 
