@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import uuid
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -96,8 +97,12 @@ class Deployment:
 
 
 def last_hours(count: int) -> Window:
-    """Whole hours, up to the last five minutes that scheduled loads answer for by now."""
+    """Whole hours, up to the last five minutes that scheduled loads answer for by now, and for some time to come."""
+    answered = LIVE_INTERVAL + timedelta(seconds=30)
+    left = FIVE_MINUTES - (datetime.now(UTC) - answered - datetime(2026, 1, 1, tzinfo=UTC)) % FIVE_MINUTES
+    if left < timedelta(seconds=20):  # else the next five minutes would be a gap before a test has come to look for one
+        time.sleep(left.total_seconds())
     full = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
-    end = datetime.now(UTC) - LIVE_INTERVAL - timedelta(seconds=30)
+    end = datetime.now(UTC) - answered
     end -= timedelta(minutes=end.minute % 5, seconds=end.second, microseconds=end.microsecond)
     return Window(full - count * HOUR, end + FIVE_MINUTES)

@@ -86,7 +86,8 @@ def test_reconciling(here: Deployment, airflow_db: Path) -> None:
             AIRFLOW__METRICS__OTEL_PORT=str(port),
             OTEL_EXPORTER_OTLP_ENDPOINT=f"http://127.0.0.1:{port}",
         )
-    assert "Read 1 windows again: 0 late events" in done.stdout + done.stderr
+    said = done.stdout + done.stderr
+    assert "Read 1 windows again: 0 late events" in said, said
     names = {name.decode() for body in heard for name in re.findall(rb"airflow\.(oktalogger\.[\w.]+)", body)}
     wanted = {"oktalogger.load.requests", "oktalogger.load.behind_seconds", "oktalogger.reconcile.gap_seconds"}
     assert wanted <= names, f"{sorted(names)} in {len(heard)} bodies\n{done.stdout}{done.stderr}"
