@@ -18,7 +18,8 @@ from oktalogger.detections.replay import ReplayIncompleteError, Span, replay, ta
 from oktalogger.detections.replay_report import merge_rows, rows_text, windows_of
 from oktalogger.notifications.channels import notify
 from oktalogger.opensearch.names import IndexNames
-from oktalogger.operators.detections import DetectionOperator, failing_at_once
+from oktalogger.operators.detections import REFUSED, DetectionOperator
+from oktalogger.operators.failing import failing_at_once
 from oktalogger.pipeline.window import Window, WindowError, format_instant, parse_instant, resolve_window
 from oktalogger.settings import load_settings
 
@@ -66,7 +67,7 @@ class DetectionReplayUnitsOperator(DetectionOperator):
         :raises AirflowFailException: where the params make no sense
         """
         try:
-            with failing_at_once():
+            with failing_at_once(*REFUSED):
                 window = Window(parse_instant(self.since, name="from"), parse_instant(self.until, name="to"))
                 rules = chosen(self._detections(), _patterns(self.rules))
         except (WindowError, UsageError) as error:
@@ -116,7 +117,7 @@ class DetectionReplayOperator(DetectionOperator):
         :raises OpenSearchLoadError: where OpenSearch was out of reach
         """
         settings = load_settings()
-        with failing_at_once():
+        with failing_at_once(*REFUSED):
             [rule] = chosen(self._detections(), [self.detection_id])
             span = Span(resolve_window(self.since, self.until, None, None))
             client = self._hook(settings).client
@@ -180,7 +181,7 @@ class DetectionAlertOperator(DetectionOperator):
         :raises OpenSearchLoadError: where OpenSearch was out of reach
         """
         settings = load_settings()
-        with failing_at_once():
+        with failing_at_once(*REFUSED):
             client = self._hook(settings).client
             try:
                 if AlertingClient(client).available():
@@ -279,7 +280,7 @@ class DetectionFindingOperator(DetectionOperator):
 
         :raises AirflowFailException: where the rules cannot be read
         """
-        with failing_at_once():
+        with failing_at_once(*REFUSED):
             rules = {rule.id: rule for rule in self._detections()}
         row = self.finding
         rule = rules.get(row["id"])

@@ -16,11 +16,10 @@ from oktalogger.detections.plan import CHANGES, Kind, PlanRefusedError, check_de
 from oktalogger.detections.problems import DetectionsError
 from oktalogger.detections.report import plan_text, result_text
 from oktalogger.detections.stored import Owner
-from oktalogger.hooks.extras import ConnectionSettingsError
 from oktalogger.hooks.opensearch import OpenSearchHook
-from oktalogger.opensearch.errors import OpenSearchLoadError
 from oktalogger.opensearch.names import IndexNames
-from oktalogger.resources import ResourceError, include_dir
+from oktalogger.operators.failing import failing_at_once
+from oktalogger.resources import include_dir
 from oktalogger.settings import Settings, load_settings
 
 if TYPE_CHECKING:
@@ -60,32 +59,13 @@ class DetectionOperator(BaseOperator):
         return OpenSearchHook(self.opensearch_conn_id or settings.opensearch_conn_id)
 
 
-@contextmanager
-def failing_at_once() -> Iterator[None]:
-    """Let what no retry can mend fail the task at once.
-
-    :raises AirflowFailException: in its place
-    """
-    try:
-        yield
-    except (
-        BundleError,
-        DetectionsError,
-        ChannelError,
-        ConnectionSettingsError,
-        PlanRefusedError,
-        ResourceError,
-    ) as error:
-        raise AirflowFailException(str(error)) from error
-    except OpenSearchLoadError as error:
-        if error.retryable:
-            raise
-        raise AirflowFailException(str(error)) from error
+# What is wrong with rules, channels or a plan, no retry mends.
+REFUSED = (BundleError, DetectionsError, ChannelError, PlanRefusedError)
 
 
 @contextmanager
 def _sync(operator: DetectionOperator, context: Context) -> Iterator[_Sync]:
-    with failing_at_once():
+    with failing_at_once(*REFUSED):
         sync = _Sync(operator, context)
         try:
             yield sync

@@ -7,17 +7,15 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from oktalogger.compat import AirflowFailException, BaseOperator
-from oktalogger.hooks.extras import ConnectionSettingsError
+from oktalogger.compat import BaseOperator
 from oktalogger.hooks.okta import OktaHook
 from oktalogger.hooks.opensearch import OpenSearchHook
-from oktalogger.opensearch.errors import OpenSearchLoadError
 from oktalogger.opensearch.names import IndexNames
+from oktalogger.operators.failing import failing_at_once
 from oktalogger.pipeline.backfill import name_of
 from oktalogger.pipeline.ledger import LedgerEntry, LedgerKey
 from oktalogger.pipeline.reconcile import Ledgered
 from oktalogger.pipeline.window import Window, WindowError, format_instant, parse_instant
-from oktalogger.resources import ResourceError
 from oktalogger.settings import Settings, SettingsError, load_settings
 
 if TYPE_CHECKING:
@@ -87,7 +85,7 @@ class LedgerOperator(BaseOperator):
         :raises AirflowFailException: in its place
         :raises OpenSearchLoadError: where OpenSearch was out of reach
         """
-        try:
+        with failing_at_once(SettingsError, WindowError):
             settings = load_settings()
             names = IndexNames(self.index_prefix or settings.index_prefix)
             connection = OktaHook(self.okta_conn_id).settings
@@ -97,12 +95,6 @@ class LedgerOperator(BaseOperator):
                 yield OrgLedger(hook.ledger(names), connection.org, connection.filter, connection.q, settings)
             finally:
                 hook.client.close()
-        except (ConnectionSettingsError, ResourceError, SettingsError, WindowError) as error:
-            raise AirflowFailException(str(error)) from error
-        except OpenSearchLoadError as error:
-            if error.retryable:
-                raise
-            raise AirflowFailException(str(error)) from error
 
 
 def now() -> datetime:

@@ -131,13 +131,13 @@ class ReconcileVerdictOperator(LedgerOperator):
         for window in windows:
             entry = org.entry("reconcile", window)
             # An hour is read twice, by two runs, into one entry: what the other one found is not this one's.
-            if entry is not None and entry.run_id != run_id:
-                entry = None
-            if entry is None or entry.state != "complete":
+            if entry is None or entry.run_id != run_id:
                 unread.append(window)
-            if entry is not None:
-                late += int(entry.counts.get("late", 0))
-                late_max = max(late_max, entry.lateness.get("late_max", 0.0))
+                continue
+            if entry.state != "complete":
+                unread.append(window)
+            late += int(entry.counts.get("late", 0))
+            late_max = max(late_max, entry.lateness.get("late_max", 0.0))
         return Findings(len(windows), tuple(unread), late, late_max, windows_of(self.gaps), int(self.left or 0))
 
     def _raise(self, alarms: list[str], findings: Findings, org: OrgLedger, context: Context) -> None:

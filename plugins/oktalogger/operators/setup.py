@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from oktalogger.compat import AirflowFailException, BaseOperator, get_variable
-from oktalogger.hooks.extras import ConnectionSettingsError
+from oktalogger.compat import BaseOperator, get_variable
 from oktalogger.hooks.opensearch import OpenSearchHook
-from oktalogger.opensearch.errors import OpenSearchLoadError
 from oktalogger.opensearch.names import IndexNames
 from oktalogger.opensearch.security import SecurityDocuments, read_documents, shipped_documents
 from oktalogger.opensearch.setup import apply_setup, plan_setup
-from oktalogger.resources import ResourceError
+from oktalogger.operators.failing import failing_at_once
 from oktalogger.settings import SettingsError, load_settings
 
 if TYPE_CHECKING:
@@ -61,16 +59,10 @@ class OpenSearchSetupOperator(BaseOperator):
         :raises OpenSearchLoadError: where OpenSearch was out of reach, or somebody else changed the same just now
         """
         params = context.get("params") or {}
-        try:
+        with failing_at_once(SettingsError):
             return self._set_up(
                 context, dry_run=bool(params.get("dry_run")), confirmed=bool(params.get("confirm_deletions"))
             )
-        except (ConnectionSettingsError, ResourceError, SettingsError) as error:
-            raise AirflowFailException(str(error)) from error
-        except OpenSearchLoadError as error:
-            if error.retryable:
-                raise
-            raise AirflowFailException(str(error)) from error
 
     def _set_up(self, context: Context, *, dry_run: bool, confirmed: bool) -> dict[str, Any]:
         settings = load_settings()

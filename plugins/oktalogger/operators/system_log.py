@@ -6,15 +6,14 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, ClassVar, cast, get_args
 
 from oktalogger.compat import AirflowFailException, Asset, BaseOperator, DateTimeTrigger, outlet_extra
-from oktalogger.hooks.extras import ConnectionSettingsError
 from oktalogger.hooks.okta import OktaHook
 from oktalogger.hooks.opensearch import OpenSearchHook
 from oktalogger.links.system_log import OktaSystemLogLink, OpenSearchDashboardsLink, RejectedEventsLink
 from oktalogger.links.urls import discover_url, okta_system_log_url, rejected_url
 from oktalogger.okta.budget import RateBudget
-from oktalogger.okta.errors import OktaError
 from oktalogger.opensearch.errors import OpenSearchLoadError
 from oktalogger.opensearch.names import IndexNames
+from oktalogger.operators.failing import failing_at_once
 from oktalogger.operators.metrics import measure_failure, measure_load
 from oktalogger.operators.reporter import LoadReporter
 from oktalogger.pipeline.document import LoadKind, Stamp
@@ -23,7 +22,6 @@ from oktalogger.pipeline.record import load_and_record
 from oktalogger.pipeline.share import share_of
 from oktalogger.pipeline.stop import StopSignal
 from oktalogger.pipeline.window import Window, WindowError, format_instant, resolve_window
-from oktalogger.resources import ResourceError
 from oktalogger.settings import Settings, load_settings
 
 if TYPE_CHECKING:
@@ -143,14 +141,8 @@ class OktaSystemLogToOpenSearchOperator(BaseOperator):
 
     def load(self, context: Context) -> dict[str, Any]:
         """Load the window; :meth:`execute` without Airflow's checks on who calls it."""
-        try:
+        with failing_at_once(WindowError):
             return self._load(context)
-        except (WindowError, ConnectionSettingsError, ResourceError) as error:
-            raise AirflowFailException(str(error)) from error
-        except (OktaError, OpenSearchLoadError) as error:
-            if error.retryable:
-                raise
-            raise AirflowFailException(str(error)) from error
 
     def on_kill(self) -> None:
         """End the load at its next step; what is stored already stays, and does no harm."""

@@ -70,8 +70,8 @@ class LedgerEntry(msgspec.Struct, frozen=True, kw_only=True):
     :param id: the document's id, as :class:`LedgerKey` makes it
     :param state: what the newest try is at
     :param tries: how often the load was begun
-    :param loading_since: when the first try since the last complete one began, by the clock of its machine,
-        as ``ingested_at``: nothing that these tries stored is older
+    :param loading_since: when the first try since the last complete one of another run began, by the clock of its
+        machine, as ``ingested_at``: nothing that these tries stored is older
     :param completed_at: when it was complete for the first time; a later try that dies does not take that back
     :param next_url: the link of the page to go on with, while there is something to go on with
     :param error: what ended the newest try
@@ -112,7 +112,7 @@ class LedgerEntry(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def began(self) -> datetime | None:
-        """When the first try since the last complete one began; older versions wrote only when the newest did."""
+        """As ``loading_since``; of an older version's entry, when its newest try began, which is all that it says."""
         return self.loading_since or self.started_at
 
     @property

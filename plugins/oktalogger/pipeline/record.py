@@ -99,7 +99,8 @@ def load_and_record(
     except BaseException as error:
         entry.fail(error)
         raise
+    done = entry.complete(result)
     # What loads of other kinds had stored of the same time before they failed for good is announced with this one.
-    unfinished = [other.began for other in before if other.state != "complete"]
-    result.loading_since = min(began for began in (entry.complete(result).began, *unfinished) if began is not None)
+    tries = [done, *(other for other in before if other.state != "complete")]
+    result.loading_since = min(one.began for one in tries if one.began is not None)
     return result
