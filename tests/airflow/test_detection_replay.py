@@ -228,6 +228,9 @@ class TestAfterTries:
         window = five_minutes(timedelta(hours=2))
         attack = {"eventType": "test.rule.1", "actor": {"alternateId": "ada@example.com"}}
         okta.control.post("/events", event=attack, published=format_instant(window.start + timedelta(milliseconds=1)))
+        # What the org did by itself may fit on the first page.
+        later = format_instant(window.start + timedelta(minutes=1))
+        okta.control.post("/events", event={"eventType": "test.rule.2"}, published=later, count=20)
         return window
 
     def detect(self, cluster: Cluster, task: Task, read: dict[str, Any]) -> None:
