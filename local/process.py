@@ -60,13 +60,16 @@ def ready_program(
         end_group(process)
 
 
-def end_group(process: subprocess.Popen[bytes]) -> None:
-    """End a process that leads its own group, and the group with it."""
-    for number, patience in ((signal.SIGTERM, END_TIMEOUT), (signal.SIGKILL, None)):
+def end_group(process: subprocess.Popen[bytes], patience: float = END_TIMEOUT) -> None:
+    """End a process that leads its own group, and the group with it.
+
+    :param patience: seconds between SIGTERM and SIGKILL
+    """
+    for number, timeout in ((signal.SIGTERM, patience), (signal.SIGKILL, None)):
         with suppress(ProcessLookupError):
             os.killpg(process.pid, number)
         try:
-            process.wait(patience)
+            process.wait(timeout)
         except subprocess.TimeoutExpired:
             continue
     if process.stdout is not None:

@@ -83,7 +83,8 @@ def opensearch_secure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Secu
 def _simulator() -> Iterator[Simulator]:
     from local.simulator.process import running
 
-    with running("--seed", "tests") as simulator:
+    # As busy at night as by day: what a test finds must not depend on when it runs.
+    with running("--seed", "tests", "--rhythm", "flat") as simulator:
         yield simulator
 
 

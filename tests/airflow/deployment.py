@@ -99,10 +99,16 @@ class Deployment:
 def last_hours(count: int) -> Window:
     """Whole hours, up to the last five minutes that scheduled loads answer for by now, and for some time to come."""
     answered = LIVE_INTERVAL + timedelta(seconds=30)
-    left = FIVE_MINUTES - (datetime.now(UTC) - answered - datetime(2026, 1, 1, tzinfo=UTC)) % FIVE_MINUTES
-    if left < timedelta(seconds=20):  # else the next five minutes would be a gap before a test has come to look for one
-        time.sleep(left.total_seconds())
+    _not_just_before(FIVE_MINUTES, answered)  # else there would be a gap before a test has come to look for one
+    _not_just_before(HOUR)  # else reconcile would begin an hour later than the test
     full = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
     end = datetime.now(UTC) - answered
     end -= timedelta(minutes=end.minute % 5, seconds=end.second, microseconds=end.microsecond)
     return Window(full - count * HOUR, end + FIVE_MINUTES)
+
+
+def _not_just_before(step: timedelta, behind: timedelta = timedelta(0)) -> None:
+    """Wait for the next multiple of a step where it is near, by a clock that is so far behind."""
+    left = step - (datetime.now(UTC) - behind - datetime(2026, 1, 1, tzinfo=UTC)) % step
+    if left < timedelta(seconds=20):
+        time.sleep(left.total_seconds())

@@ -13,6 +13,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
@@ -109,9 +110,9 @@ class Stack:
         )
 
     def end(self) -> None:
-        """End everything that was started."""
+        """End everything that was started; whoever wants what it knows has asked already."""
         with ThreadPoolExecutor() as pool:
-            list(pool.map(end_group, self.processes.values()))
+            list(pool.map(partial(end_group, patience=5), self.processes.values()))
 
     def wait(self, what: str, done: Callable[[], Any], seconds: float = 120) -> Any:
         """Wait until something is true, and return it."""

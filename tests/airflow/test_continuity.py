@@ -264,7 +264,8 @@ class TestFailures:
         return sent
 
     def test_okta_refuses(self, here: Deployment, monkeypatch: pytest.MonkeyPatch, sent: dict[str, float]) -> None:
-        [first, second] = Window(last_hours(1).end - 2 * FIVE_MINUTES, last_hours(1).end).split(FIVE_MINUTES)
+        end = last_hours(1).end
+        [first, second] = Window(end - 2 * FIVE_MINUTES, end).split(FIVE_MINUTES)
         here.load(first, hold_back=timedelta(0))
         here.refresh()
         assert "failed" not in sent
