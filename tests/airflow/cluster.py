@@ -34,6 +34,13 @@ class Cluster:
         self.store = OpenSearchStore(self.client, self.names, replicas=0)
         self.store.prepare()
 
+    def remove(self) -> None:
+        for index in self.client.indices.get(index=f"{self.names.prefix}*", expand_wildcards="all"):
+            self.client.indices.delete(index=index)
+        for template in (self.names.template, *self.names.side_indices):
+            self.client.indices.delete_index_template(name=template, ignore=[404])
+        self.client.close()
+
     def rules(self, *rules: CompiledDetection) -> None:
         write_folder(self.folder, rules)
 

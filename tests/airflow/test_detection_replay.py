@@ -61,11 +61,7 @@ def cluster(opensearch_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(RecordingNotifier, "told", [])
     monkeypatch.setattr(RecordingNotifier, "broken", set())
     yield cluster
-    for index in cluster.client.indices.get(index=f"{cluster.names.prefix}*", expand_wildcards="all"):
-        cluster.client.indices.delete(index=index)
-    for template in (cluster.names.template, *cluster.names.side_indices):
-        cluster.client.indices.delete_index_template(name=template, ignore=[404])
-    cluster.client.close()
+    cluster.remove()
 
 
 def told() -> list[str]:

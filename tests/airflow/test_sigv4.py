@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from oktalogger.compat import AirflowFailException
+from oktalogger.compat import AirflowFailException, AirflowSkipException
 from oktalogger.hooks.opensearch import OpenSearchHook
 from oktalogger.opensearch.census import OpenSearchCensus
 from oktalogger.opensearch.documents import Document, Rejection
@@ -21,14 +21,20 @@ from oktalogger.opensearch.roles import shipped_roles
 from oktalogger.opensearch.security import shipped_documents
 from oktalogger.opensearch.setup import apply_setup, plan_setup
 from oktalogger.opensearch.transport import call
+from oktalogger.operators.detection_replay import DetectionAlertOperator
+from oktalogger.operators.detections import DetectionPlanOperator
 from oktalogger.operators.setup import OpenSearchSetupOperator
 from oktalogger.pipeline.ledger import LedgerKey
 from oktalogger.pipeline.load import LoadResult
 from oktalogger.pipeline.window import Window
+from tests.airflow.cluster import Cluster
+from tests.standin.notifier import RecordingNotifier
 from tests.standin.sigv4 import Aws, Key, in_front_of
+from tests.unit.detections.bundles import counting
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 pytestmark = pytest.mark.opensearch
 
@@ -242,6 +248,37 @@ def test_a_collection_of_serverless_is_loaded_by_what_it_offers(
     left_out = {re.sub(names.prefix + r"[^/]*", "X", refused.partition("?")[0]) for refused in collection.refused}
     # Asked for, not there, and done without.
     assert left_out == {"POST /_index_template/_simulate_index/X", "POST /X/_refresh"}
+
+
+def test_a_collection_is_searched_after_a_load_once_it_has_refreshed_by_itself(
+    collection: Aws, monkeypatch: pytest.MonkeyPatch, opensearch_url: str, tmp_path: Path
+) -> None:
+    cluster = Cluster(opensearch_url, tmp_path / "detections")
+    cluster.rules(counting(1, 3, channels=("soc",), throttle_minutes=60))
+    hook(collection, monkeypatch).client.close()
+    notifiers = {"soc": {"class": "tests.standin.notifier.RecordingNotifier", "name": "soc"}}
+    monkeypatch.setenv("OKTALOGGER_INDEX_PREFIX", cluster.names.prefix)
+    monkeypatch.setenv("OKTALOGGER_DETECTION_NOTIFIERS", json.dumps(notifiers))
+    monkeypatch.setattr(RecordingNotifier, "told", [])
+    # The index below refreshes by itself more often than one of Serverless.
+    monkeypatch.setattr("oktalogger.detections.replay.REFRESHED_WITHIN", 2.0)
+    try:
+        cluster.load(1, ago=timedelta(minutes=30))
+        everywhere = f"{cluster.names.prefix}*"
+        cluster.client.indices.put_settings(index=everywhere, body={"index": {"refresh_interval": "500ms"}})
+        cluster.load(1, 1, ago=timedelta(minutes=30))
+        [found] = cluster.run(DetectionAlertOperator)
+        assert (found["matches"], len(RecordingNotifier.told)) == (1, 1)
+        cluster.load(1, 1, 1, ago=timedelta(minutes=10))
+        [found] = cluster.run(DetectionAlertOperator)
+        assert found["matches"] == 2
+        assert len(RecordingNotifier.told) == 1, "that who heard of the group was remembered"
+        asked = {refused.partition("?")[0].rpartition("/")[2] for refused in collection.refused}
+        assert asked == {"_search", "_refresh"}, "the Alerting plugin and a refresh: asked for, and done without"
+        with pytest.raises(AirflowSkipException):
+            cluster.run(DetectionPlanOperator)
+    finally:
+        cluster.remove()
 
 
 def test_a_collection_that_takes_no_ids_is_refused(

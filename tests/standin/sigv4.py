@@ -27,6 +27,10 @@ _AUTHORIZATION = re.compile(
     rf"{ALGORITHM} Credential=(?P<key>[^/]+)/(?P<date>\d{{8}})/(?P<region>[^/]+)/(?P<service>[^/]+)/aws4_request, "
     r"SignedHeaders=(?P<signed>[a-z0-9;-]+), Signature=(?P<signature>[0-9a-f]{64})"
 )
+# What a collection of Serverless says of the parameter `refresh`.
+_NO_REFRESH = (
+    """{"error": {"type": "status_exception", "reason": "true refresh policy is not supported."}, "status": 400}"""
+)
 _MOST_SKEW = timedelta(minutes=5)
 
 
@@ -204,6 +208,9 @@ def in_front_of(upstream: str, aws: Aws) -> Iterator[Aws]:
             if aws.allows is not None and not aws.allows(self.command, self.path.partition("?")[0]):
                 aws.refused.append(f"{self.command} {self.path}")
                 return self.reply(404, "", "application/json")
+            if aws.service == "aoss" and "refresh=" in self.path:
+                aws.refused.append(f"{self.command} {self.path}")
+                return self.reply(400, _NO_REFRESH, "application/json")
             instead = aws.answers.get(self.path.partition("?")[0].rpartition("/")[2])
             return self.pass_on(body) if instead is None else self.reply(200, instead, "application/json")
 

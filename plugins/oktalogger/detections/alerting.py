@@ -298,7 +298,8 @@ def _typed(failure: Failure, *, method: str, path: str, doing: str) -> OpenSearc
         "reason": failure.reason,
     }
     said = f"OpenSearch refused, {doing} ({failure.said})."
-    if _NO_SUCH_PATH in failure.reason:
+    # Amazon OpenSearch Serverless says nothing but 404 of what it does not offer.
+    if _NO_SUCH_PATH in failure.reason or (failure.status == 404 and not failure.error_type and not failure.reason):
         return AlertingMissingError(
             f"This cluster has no Alerting plugin ({failure.said}). Detections run by replay there.", **facts
         )

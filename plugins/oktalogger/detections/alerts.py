@@ -144,11 +144,15 @@ def _groups_heard_of(
     return found
 
 
-def mark_notified(client: OpenSearch, index: str, alert: Alert) -> None:
+def mark_notified(client: OpenSearch, index: str, alert: Alert, *, refresh: bool = True) -> None:
     """Remember that a channel has heard of matches, or need not. To be called once the notification went out.
 
     A task that is killed right before this repeats the notification; the other order would lose it.
 
+    :param index: the index of matches
+    :param alert: what was told
+    :param refresh: make it visible at once, for the next look may follow at once; Amazon OpenSearch Serverless takes no
+        such wish ("true refresh policy is not supported")
     :raises OpenSearchLoadError: where OpenSearch refuses, or stays out of reach
     """
     ids = [match.id for match in (*alert.matches, *alert.quiet)]
@@ -167,8 +171,7 @@ def mark_notified(client: OpenSearch, index: str, alert: Alert) -> None:
                 f"/{index}/_bulk",
                 doing=doing,
                 index=index,
-                # The next look, which may follow at once, searches for it.
-                params={"refresh": "true"},
+                params={"refresh": "true"} if refresh else None,
                 body=b"\n".join(lines) + b"\n",
                 content_type="application/x-ndjson",
             )

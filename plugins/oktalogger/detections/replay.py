@@ -6,6 +6,8 @@ cluster without the Alerting plugin, where it runs after each load.
 
 from __future__ import annotations
 
+import logging
+import time
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, Literal
@@ -15,11 +17,11 @@ from oktalogger.detections import threshold as counting
 from oktalogger.detections.matches import Match, ensure_matches_index, matches_index, store_matches
 from oktalogger.detections.model import MonitorSettings
 from oktalogger.opensearch.errors import OpenSearchRequestError
-from oktalogger.opensearch.transport import call
+from oktalogger.opensearch.transport import call, refresh
 from oktalogger.pipeline.window import format_instant
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from opensearchpy import OpenSearch
 
@@ -27,6 +29,11 @@ if TYPE_CHECKING:
     from oktalogger.opensearch.names import IndexNames
     from oktalogger.pipeline.window import Window
 
+log = logging.getLogger(__name__)
+
+# Seconds. Collections of Amazon OpenSearch Serverless refresh every 10 to 60 (developer guide, "What is Amazon
+# OpenSearch Serverless", limitations).
+REFRESHED_WITHIN: Final = 60.0
 # A rule that finds more in one window is too wide to look at match by match.
 MOST_MATCHES: Final = 10_000
 _PAGE: Final = 1000
@@ -115,7 +122,8 @@ def replay(
     *,
     run_id: str,
     settings: MonitorSettings | None = None,
-    clock: Any = lambda: datetime.now(UTC),
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    sleep: Callable[[float], None] = time.sleep,
 ) -> list[Found]:
     """Run detections over a span of time and store what they find. Doing it again stores nothing twice.
 
@@ -127,13 +135,19 @@ def replay(
     :param span: what is looked at
     :param run_id: what the matches say about who found them
     :param settings: as of the monitors
+    :param clock: tells the time
+    :param sleep: waits for a number of seconds
     :return: what each rule found
     :raises ReplayIncompleteError: where OpenSearch refuses some of the searches, once the others were run
     :raises OpenSearchLoadError: where OpenSearch refuses all else, or stays out of reach
     """
     index = matches_index(names)
     ensure_matches_index(client, index)
-    _show_what_was_just_stored(client, names)
+    # A search sees a document up to `refresh_interval` after it was stored, and nobody may look at this span again.
+    doing = "while making what was just loaded visible"
+    if not refresh(client, names.alias, doing=doing) and span.by == "loaded":
+        log.info("This OpenSearch refreshes by itself only: waiting %.0f s for what was just loaded.", REFRESHED_WITHIN)
+        sleep(REFRESHED_WITHIN)
     results: list[Found] = []
     refusals: dict[str, OpenSearchRequestError] = {}
     for detection in detections:
@@ -147,18 +161,6 @@ def replay(
     if refusals:
         raise ReplayIncompleteError(results, refusals)
     return results
-
-
-def _show_what_was_just_stored(client: OpenSearch, names: IndexNames) -> None:
-    # A search sees a document up to `refresh_interval` after it was stored, and nobody may look at this span again.
-    call(
-        client,
-        "POST",
-        f"/{names.alias}/_refresh",
-        doing="while making what was just loaded visible",
-        index=names.alias,
-        params={"ignore_unavailable": "true", "allow_no_indices": "true"},
-    )
 
 
 def find(

@@ -7,8 +7,7 @@ from datetime import UTC, datetime
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from oktalogger.opensearch.errors import OpenSearchRequestError
-from oktalogger.opensearch.transport import call
+from oktalogger.opensearch.transport import call, refresh
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -39,14 +38,9 @@ class OpenSearchCensus:
 
         :raises OpenSearchLoadError: where that is refused
         """
-        path = f"/{self._names.alias},{self._names.rejected},{self._names.ledger}/_refresh"
-        try:
-            self._ask(path, "to refresh its indices", None)
-        except OpenSearchRequestError as error:
-            if error.status != 404:
-                raise
-            # Amazon OpenSearch Serverless refreshes by itself only.
-            log.warning("This OpenSearch takes no request to refresh: what was stored within seconds may be missing.")
+        indices = f"{self._names.alias},{self._names.rejected},{self._names.ledger}"
+        if not refresh(self._client, indices, doing="to refresh its indices"):
+            log.warning("This OpenSearch takes no request to refresh: what was stored within a minute may be missing.")
 
     def events_by_hour(self, org: str, within: Window) -> dict[datetime, int]:
         """Return the number of documents of each hour that has some."""
@@ -93,7 +87,7 @@ class OpenSearchCensus:
                 return
             body["search_after"] = hits[-1]["sort"]
 
-    def _ask(self, path: str, doing: str, body: object | None) -> Any:
+    def _ask(self, path: str, doing: str, body: object) -> Any:
         params = {"ignore_unavailable": "true", "allow_no_indices": "true"}
         return call(self._client, "POST", path, doing=doing, index=self._names.alias, params=params, body=body)
 

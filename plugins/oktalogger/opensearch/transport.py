@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from opensearchpy import OpenSearch, exceptions
 
-from oktalogger.opensearch.errors import OpenSearchResponseError, OpenSearchUnavailableError
+from oktalogger.opensearch.errors import OpenSearchRequestError, OpenSearchResponseError, OpenSearchUnavailableError
 from oktalogger.opensearch.failures import Failure, error_for, shorten
 
 if TYPE_CHECKING:
@@ -62,6 +62,25 @@ def send(
         raise error_for(Failure.of(error), doing=doing, index=index) from error
     transport.connection_pool.mark_live(connection)
     return str(answer)
+
+
+def refresh(client: OpenSearch, indices: str, *, doing: str) -> bool:
+    """Make everything that was stored visible to searches.
+
+    :param client: the client
+    :param indices: names of indices and aliases, comma-separated; those that are missing are left out
+    :param doing: as in :func:`send`
+    :return: whether that could be asked for: Amazon OpenSearch Serverless refreshes by itself only
+    :raises OpenSearchLoadError: where it is refused for another reason, or OpenSearch stays out of reach
+    """
+    params = {"ignore_unavailable": "true", "allow_no_indices": "true"}
+    try:
+        call(client, "POST", f"/{indices}/_refresh", doing=doing, index=indices, params=params)
+    except OpenSearchRequestError as error:
+        if error.status != 404:
+            raise
+        return False
+    return True
 
 
 def call(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from oktalogger.compat import AirflowFailException, AirflowSkipException, triggering_events
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
     from oktalogger.compat import Context
     from oktalogger.detections.replay import Found
+    from oktalogger.hooks.opensearch import OpenSearchHook
     from oktalogger.settings import Settings
 
 # How far before a load began, as another machine's clock has it, its documents can have been stored.
@@ -182,7 +184,8 @@ class DetectionAlertOperator(DetectionOperator):
         """
         settings = load_settings()
         with failing_at_once(*REFUSED):
-            client = self._hook(settings).client
+            hook = self._hook(settings)
+            client = hook.client
             try:
                 if AlertingClient(client).available():
                     raise AirflowSkipException(
@@ -194,7 +197,7 @@ class DetectionAlertOperator(DetectionOperator):
                 )
                 names = IndexNames(settings.index_prefix)
                 found, incomplete = self._look(client, names, settings, context)
-                self._notify(client, names, found, settings, context)
+                self._notify(hook, names, found, settings, context)
                 if incomplete is not None:
                     raise incomplete
                 first = [_first_found(client, matches_index(names), item, str(context["run_id"])) for item in found]
@@ -220,9 +223,10 @@ class DetectionAlertOperator(DetectionOperator):
         return found, incomplete
 
     def _notify(
-        self, client: OpenSearch, names: IndexNames, found: Iterable[Found], settings: Settings, context: Context
+        self, hook: OpenSearchHook, names: IndexNames, found: Iterable[Found], settings: Settings, context: Context
     ) -> None:
-        index = matches_index(names)
+        client, index = hook.client, matches_index(names)
+        remember = partial(mark_notified, client, index, refresh=not hook.serverless)
         common = monitor_settings(settings)
         failed: list[Exception] = []
         for item in found:
@@ -239,7 +243,7 @@ class DetectionAlertOperator(DetectionOperator):
                         quiet,
                     )
                 if not alert.matches:
-                    mark_notified(client, index, alert)
+                    remember(alert)
                     continue
                 try:
                     notify(alert, settings.detection_notifiers, context)
@@ -247,7 +251,7 @@ class DetectionAlertOperator(DetectionOperator):
                     self.log.exception("The channel %s could not be told: %s", alert.channel, alert.subject)
                     failed.append(error)
                     continue
-                mark_notified(client, index, alert)
+                remember(alert)
                 self.log.info("Told %s: %s", alert.channel, alert.subject)
         if failed:
             raise failed[0]
