@@ -18,8 +18,8 @@ to a thousand events.
 
 ### Who is paged
 
-Nobody: what it loads more than a day after it was published is marked `oktalogger.historical`, and detections leave
-that out (`OKTALOGGER_HISTORICAL_AFTER_HOURS`).
+Nobody, for what it loads more than a day after it was published: that is marked `oktalogger.historical`, and detections
+leave it out (`OKTALOGGER_HISTORICAL_AFTER_HOURS`). What is younger they look at as after any load.
 
 ### When a run fails
 
@@ -33,7 +33,7 @@ from datetime import timedelta
 
 from oktalogger.compat import DAG, EXPONENTIAL_BACKOFF, Param
 from oktalogger.operators.backfill import BackfillPlanOperator, BackfillSummaryOperator
-from oktalogger.operators.system_log import OktaSystemLogToOpenSearchOperator
+from oktalogger.operators.system_log import OktaSystemLogToOpenSearchOperator, system_log_asset
 from oktalogger.pipeline.backfill import CHUNKS, DEFAULT_CHUNK, ORDERS
 from oktalogger.settings import load_settings
 
@@ -112,6 +112,7 @@ for conn_id in settings.okta_conn_ids:
             hold_back=timedelta(0),
             map_index_template="{{ task.unit }}",
             max_active_tis_per_dag=settings.backfill_tasks,
+            outlets=[system_log_asset(conn_id, settings.opensearch_conn_id, settings.index_prefix)],
             doc_md="Loads one chunk page by page; the counts are its XCom `return_value`.",
         ).expand_kwargs(plan.output)
         summary = BackfillSummaryOperator(

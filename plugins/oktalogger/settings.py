@@ -175,7 +175,7 @@ def _notifiers(text: str) -> dict[str, dict[str, Any]]:
 
 def _whole(lowest: int, highest: int) -> Callable[[str], int]:
     def read(text: str) -> int:
-        if not text.strip().isdigit() or not lowest <= int(text) <= highest:
+        if not text.strip().isdecimal() or not lowest <= int(text) <= highest:
             raise ValueError(f"a whole number from {lowest} to {highest}")
         return int(text)
 

@@ -181,7 +181,7 @@ class Stack:
     def rest(self, method: str, path: str, body: Any = None, tries: int = 5) -> Any:
         """Call the REST API (Airflow 3)."""
         base = f"http://127.0.0.1:{self.port}"
-        token = httpx.get(f"{base}/auth/token", trust_env=False).raise_for_status().json()["access_token"]
+        token = httpx.get(f"{base}/auth/token", timeout=60, trust_env=False).raise_for_status().json()["access_token"]
         headers = {"Authorization": f"Bearer {token}"}
         answer = httpx.request(method, f"{base}/api/v2{path}", json=body, headers=headers, timeout=120, trust_env=False)
         # The server's audit log waits for SQLite in the same loop that has to run for the lock to end.

@@ -58,6 +58,7 @@ class TestHoldBack:
     def test_what_was_deferred_loads_the_same_window(self, here: Deployment) -> None:
         end = datetime.now(UTC).replace(microsecond=0) - timedelta(minutes=20)
         window = Window(end - FIVE_MINUTES, end)
+        here.okta.control.post("/events", published=format_instant(window.start))  # there may be none of the org's own
         operator = OktaSystemLogToOpenSearchOperator(
             task_id="t", index_prefix=here.prefix, hold_back=timedelta(minutes=2)
         )
@@ -134,7 +135,8 @@ class TestReconcile:
 
     def test_a_gap_is_found_filled_and_said(self, here: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("OKTALOGGER_RECONCILE_AFTER_HOURS", "24")
-        whole = Window(last_hours(1).end - timedelta(minutes=25), last_hours(1).end)
+        end = last_hours(1).end
+        whole = Window(end - timedelta(minutes=25), end)
         windows = here.load_live(whole, leave_out=(1, 2, 3))
         here.refresh()
         with pytest.raises(AirflowFailException, match="15 min of the covered time had no complete window"):
@@ -155,6 +157,30 @@ class TestReconcile:
         units = here.run(ReconcilePlanOperator, here.context())
         with pytest.raises(AirflowFailException, match="1 of 1 windows were not read again"):
             here.verdict(units)
+
+    def test_an_alarm_does_not_hide_it(self, here: Deployment) -> None:
+        whole = last_hours(2)
+        here.load(whole, hold_back=timedelta(0))
+        here.refresh()
+        units = here.run(ReconcilePlanOperator, here.context())
+        here.xcoms["gaps"] = units
+        with pytest.raises(AirflowFailException, match=r"had no complete window.*1 of 1 windows were not read again"):
+            here.verdict(units)
+
+    @pytest.mark.parametrize(
+        ("variable", "value"), [("OKTALOGGER_RECONCILE_AFTER_HOURS", "x"), ("OKTALOGGER_INDEX_PREFIX", "No.Name")]
+    )
+    def test_a_setting_that_cannot_be_used_fails_at_once(
+        self, here: Deployment, monkeypatch: pytest.MonkeyPatch, variable: str, value: str
+    ) -> None:
+        monkeypatch.setenv(variable, value)
+        with pytest.raises(AirflowFailException, match=value):
+            here.reconcile()
+
+    def test_an_index_name_that_cannot_be_used_fails_at_once(self, here: Deployment) -> None:
+        here.prefix = "No.Name"
+        with pytest.raises(AirflowFailException, match=r"No\.Name"):
+            here.reconcile()
 
     def test_what_another_run_has_read_is_not_read_by_this_one(self, here: Deployment) -> None:
         here.load(last_hours(2), hold_back=timedelta(0))
@@ -278,6 +304,18 @@ class TestFailures:
         behind = (datetime.now(UTC) - first.end).total_seconds()
         assert 0 <= behind - sent["behind_seconds"] < 60
         assert "read" not in sent
+
+    def test_a_load_is_good_where_only_its_metric_cannot_be_told(
+        self, here: Deployment, monkeypatch: pytest.MonkeyPatch, sent: dict[str, float]
+    ) -> None:
+        def unavailable(*_: Any) -> None:
+            raise OpenSearchUnavailableError("OpenSearch is out of reach.")
+
+        monkeypatch.setattr("oktalogger.opensearch.ledger.Ledger.newest_complete", unavailable)
+        end = last_hours(1).end
+        counts = here.load(Window(end - FIVE_MINUTES, end), hold_back=timedelta(0))
+        assert sent["read"] == counts["read"] > 0
+        assert {"failed", "behind_seconds"}.isdisjoint(sent)
 
     def test_before_any_window_is_complete_it_is_behind_by_the_first(
         self, here: Deployment, monkeypatch: pytest.MonkeyPatch, sent: dict[str, float]

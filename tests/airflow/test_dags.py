@@ -110,9 +110,17 @@ def test_the_task(dags: dict[str, Any]) -> None:
     task = dag.get_task("load")
     assert isinstance(task, OktaSystemLogToOpenSearchOperator)
     assert (task.okta_conn_id, task.opensearch_conn_id) == ("okta_default", "opensearch_default")
-    assert [outlet.uri for outlet in task.outlets] == [
-        "okta-system-log://okta_default/opensearch_default/okta-system-log"
-    ]
+
+
+def test_every_kind_of_load_announces_what_it_has_loaded(dags: dict[str, Any]) -> None:
+    """Else detections would not look at it, on a cluster without the Alerting plugin."""
+    loads = {"okta_system_log": "load", "okta_system_log_reconcile": "reread", "okta_system_log_backfill": "load"}
+    for dag_id, task_id in loads.items():
+        task = dags[dag_id].get_task(task_id)
+        outlets = task.partial_kwargs["outlets"] if is_mapped(task) else task.outlets
+        assert [outlet.uri for outlet in outlets] == [
+            "okta-system-log://okta_default/opensearch_default/okta-system-log"
+        ]
 
 
 def test_params_take_an_instant_or_nothing(dags: dict[str, Any]) -> None:

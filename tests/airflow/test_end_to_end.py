@@ -82,10 +82,12 @@ def stack(org: Simulator, opensearch_url: str, tmp_path_factory: pytest.TempPath
         # Before the scheduler, which on SQLite would lock them out in the middle of their work.
         backfill(stack)
         dags_test(stack)
+        # On Airflow 3 it has written down the DAG as its own settings have it: the scheduler would begin in the past.
+        stack.cli("dags", "reserialize")
         stack.start_all()
         yield stack
-    httpx.delete(f"{opensearch_url}/{PREFIX}*?expand_wildcards=all", trust_env=False)
-    httpx.delete(f"{opensearch_url}/_index_template/{PREFIX}*", trust_env=False)
+    httpx.delete(f"{opensearch_url}/{PREFIX}*?expand_wildcards=all", timeout=60, trust_env=False)
+    httpx.delete(f"{opensearch_url}/_index_template/{PREFIX}*", timeout=60, trust_env=False)
 
 
 def backfill(stack: Stack) -> None:
@@ -118,10 +120,13 @@ def caught_up(stack: Stack) -> dict[str, Run]:
 
 def loaded(opensearch_url: str, since: datetime, until: datetime, prefix: str = PREFIX) -> list[str]:
     """The ids of the documents of a time range, each as often as it is there."""
-    httpx.post(f"{opensearch_url}/{prefix}/_refresh", trust_env=False).raise_for_status()
+    httpx.post(f"{opensearch_url}/{prefix}/_refresh", timeout=60, trust_env=False).raise_for_status()
     query = {"range": {"published": {"gte": text(since), "lt": text(until)}}}
     answer = httpx.post(
-        f"{opensearch_url}/{prefix}/_search?size=10000", json={"_source": False, "query": query}, trust_env=False
+        f"{opensearch_url}/{prefix}/_search?size=10000",
+        json={"_source": False, "query": query},
+        timeout=60,
+        trust_env=False,
     )
     hits = answer.raise_for_status().json()["hits"]
     assert hits["total"]["value"] == len(hits["hits"])

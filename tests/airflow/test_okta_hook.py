@@ -212,6 +212,7 @@ def test_test_connection_tells_apart_what_is_wrong(
         ({"host": "https://acme-admin.okta.com"}, ["Admin Console", "https://acme.okta.com"]),
         ({"host": "https://acme.okta.com/api/v1/logs"}, ["path"]),
         ({"host": ""}, ["no host"]),
+        ({"host": "https://[acme.okta.com]"}, ["`okta_default` is no address"]),
         ({"password": "two words"}, ["API token"]),
     ],
 )

@@ -39,6 +39,9 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.opensearch
 
 
+DAY = f"{datetime.now(UTC) - timedelta(days=7):%Y-%m-%d}"
+
+
 @pytest.fixture
 def search(opensearch_url: str) -> Search:
     return Search(opensearch_url)
@@ -108,17 +111,17 @@ def test_the_log_is_for_a_person(task: Task) -> None:
 @pytest.mark.parametrize(
     ("arguments", "params"),
     [
-        ({}, {"since": "2026-11-20T10:00:00Z", "until": "2026-11-20T10:02:00Z"}),
-        ({}, {"since": "2026-11-20T11:00:00+01:00", "until": "2026-11-20T10:02:00"}),
-        ({"since": "2026-11-20T10:00:00Z", "until": "2026-11-20T10:02:00Z"}, {"since": "x", "until": "y"}),
+        ({}, {"since": f"{DAY}T10:00:00Z", "until": f"{DAY}T10:02:00Z"}),
+        ({}, {"since": f"{DAY}T11:00:00+01:00", "until": f"{DAY}T10:02:00"}),
+        ({"since": f"{DAY}T10:00:00Z", "until": f"{DAY}T10:02:00Z"}, {"since": "x", "until": "y"}),
     ],
 )
 def test_params_come_before_the_data_interval(
     task: Task, okta: Simulator, search: Search, arguments: dict[str, str], params: dict[str, str]
 ) -> None:
-    start = datetime.fromisoformat("2026-11-20T10:00:00Z")
+    start = datetime.fromisoformat(f"{DAY}T10:00:00Z")
     counts = task.run(five_minutes(), arguments=arguments, params=params, run_type="manual")
-    assert counts["window_start"] == "2026-11-20T10:00:00Z"
+    assert counts["window_start"] == f"{DAY}T10:00:00Z"
     assert search.ids(task.prefix) == uuids(okta, Window(start, start + timedelta(minutes=2))), "and no overlap"
 
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 # It has an OpenSearch of its own, which it stops, kills and fills up.
-pytestmark = [pytest.mark.opensearch, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.opensearch, pytest.mark.timeout(1800)]
 
 
 def test_nothing_is_lost_doubled_wrong_or_complete_too_early(tmp_path: Path) -> None:

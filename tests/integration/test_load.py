@@ -232,7 +232,7 @@ class TestBadDays:
         self.failed(deployment.load(busy, "--from", UNTIL, "--to", SINCE), 2, "not before its end")
 
     def test_a_window_in_the_future(self, deployment: Deployment, busy: Simulator) -> None:
-        done = deployment.load(busy, "--from", "2030-01-01T00:00:00Z", "--to", "2030-01-01T00:05:00Z")
+        done = deployment.load(busy, "--from", "2999-01-01T00:00:00Z", "--to", "2999-01-01T00:05:00Z")
         self.failed(done, 2, "ends in the future")
 
     def test_a_window_over_180_days_back(self, deployment: Deployment, busy: Simulator) -> None:
@@ -246,6 +246,10 @@ class TestBadDays:
     def test_nothing_says_where_okta_is(self, deployment: Deployment, busy: Simulator) -> None:
         self.failed(deployment.load(busy, *HOUR, OKTALOGGER_OKTA_URL=""), 2, "OKTALOGGER_OKTA_URL is not set")
         self.failed(deployment.load(busy, *HOUR, OKTALOGGER_OKTA_TOKEN=""), 2, "OKTALOGGER_OKTA_TOKEN")
+
+    def test_an_include_folder_that_is_none(self, deployment: Deployment, busy: Simulator, tmp_path: Path) -> None:
+        done = deployment.load(busy, *HOUR, OKTALOGGER_INCLUDE_DIR=str(tmp_path))
+        self.failed(done, 2, "OKTALOGGER_INCLUDE_DIR", "error: ")
 
     def test_a_page_limit_that_okta_does_not_have(self, deployment: Deployment, busy: Simulator) -> None:
         self.failed(deployment.load(busy, *HOUR, "--page-limit", "5000"), 2, "no number from 1 to 1000")

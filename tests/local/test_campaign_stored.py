@@ -28,9 +28,9 @@ def event(identity: str) -> Happened:
 def holdings(opensearch_url: str) -> Iterator[tuple[Holdings, str]]:
     prefix = f"test-{uuid.uuid4().hex[:10]}"
     month = f"{opensearch_url}/{prefix}-2026-11"
-    httpx.put(f"{month}/_doc/there", json={"a": 1}, trust_env=False).raise_for_status()
+    httpx.put(f"{month}/_doc/there", json={"a": 1}, timeout=60, trust_env=False).raise_for_status()
     yield Holdings(opensearch_url, prefix), month
-    httpx.delete(month, trust_env=False)
+    httpx.delete(month, timeout=60, trust_env=False)
 
 
 def test_what_is_in_no_index_is_missing(holdings: tuple[Holdings, str]) -> None:

@@ -61,7 +61,9 @@ class AirflowServer:
 
     @property
     def version(self) -> tuple[int, ...]:
-        found = httpx.get(f"{self.root}/version", headers=dict(self.headers), trust_env=False).json()["version"]
+        found = httpx.get(f"{self.root}/version", headers=dict(self.headers), timeout=60, trust_env=False).json()[
+            "version"
+        ]
         return tuple(map(int, found.split(".")))
 
     def ask(self, method: str, path: str, body: Any = None, query: Mapping[str, Any] | None = None) -> Answer:
@@ -117,7 +119,7 @@ def airflow_server(line: str, home: Path) -> Iterator[AirflowServer]:
         _wait(process, f"{url}/api/{'v1' if is_2 else 'v2'}/version", log)
         headers = {}
         if not is_2:
-            token = httpx.get(f"{url}/auth/token", trust_env=False).json()["access_token"]
+            token = httpx.get(f"{url}/auth/token", timeout=60, trust_env=False).json()["access_token"]
             headers = {"Authorization": f"Bearer {token}"}
         yield AirflowServer(line, f"{url}/api/{'v1' if is_2 else 'v2'}", headers)
     finally:

@@ -239,8 +239,8 @@ def test_the_detections_are_found_where_they_are_everywhere(image: Image, found:
 def prefix(opensearch_url: str) -> Iterator[str]:
     name = f"mwaa-{uuid.uuid4().hex[:8]}"
     yield name
-    httpx.delete(f"{opensearch_url}/{name}*?expand_wildcards=all", trust_env=False)
-    httpx.delete(f"{opensearch_url}/_index_template/{name}*", trust_env=False)
+    httpx.delete(f"{opensearch_url}/{name}*?expand_wildcards=all", timeout=60, trust_env=False)
+    httpx.delete(f"{opensearch_url}/_index_template/{name}*", timeout=60, trust_env=False)
 
 
 def test_it_loads(image: Image, okta: Simulator, opensearch_url: str, prefix: str) -> None:
@@ -264,7 +264,9 @@ def test_it_loads(image: Image, okta: Simulator, opensearch_url: str, prefix: st
     moment = (end + timedelta(minutes=2)).isoformat()  # both lines take the last whole window before it
     image.run("-m", "airflow", "dags", "test", "okta_system_log", moment, **environment)
     events = okta.control.hidden(*(each.strftime("%Y-%m-%dT%H:%M:%SZ") for each in (start, end)))
-    httpx.post(f"{opensearch_url}/{prefix}/_refresh", trust_env=False).raise_for_status()
-    answer = httpx.post(f"{opensearch_url}/{prefix}/_search?size=10000", json={"_source": False}, trust_env=False)
+    httpx.post(f"{opensearch_url}/{prefix}/_refresh", timeout=60, trust_env=False).raise_for_status()
+    answer = httpx.post(
+        f"{opensearch_url}/{prefix}/_search?size=10000", json={"_source": False}, timeout=60, trust_env=False
+    )
     hits = answer.raise_for_status().json()["hits"]["hits"]
     assert sorted(hit["_id"] for hit in hits) == sorted({event["uuid"] for event in events})

@@ -84,7 +84,7 @@ def test_refused_requests_without_a_good_token_cost_nothing(okta: Simulator, api
 
 
 def test_too_many_at_once_is_the_other_429() -> None:
-    arguments = ("--latency", "0.4", "--concurrency", "2", "--rate", "5", "--token", "t")
+    arguments = ("--latency", "2", "--concurrency", "2", "--rate", "5", "--token", "t")
     with running(*arguments) as okta, httpx.Client(base_url=okta.url, trust_env=False) as client:
         seen: list[tuple[int, str]] = []
 

@@ -15,6 +15,7 @@ from oktalogger.okta.errors import OktaConfigurationError, OktaError
 from oktalogger.opensearch.errors import OpenSearchLoadError
 from oktalogger.pipeline.ripe import TooEarlyError
 from oktalogger.pipeline.window import WindowError
+from oktalogger.resources import ResourceError
 from oktalogger.settings import SettingsError
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         logging.getLogger(noisy).setLevel(logging.WARNING)
     try:
         return int(arguments.run(arguments))
-    except (WindowError, SettingsError, EnvironmentConfigError, OktaConfigurationError) as error:
+    except (WindowError, SettingsError, ResourceError, EnvironmentConfigError, OktaConfigurationError) as error:
         return _say(error, EXIT_USAGE)
     except (OktaError, OpenSearchLoadError, TooEarlyError) as error:
         return _say(error, EXIT_FAILED)

@@ -243,4 +243,10 @@ def _org_url(conn: Any) -> str:
     if "://" not in host:
         # `okta://host` in an environment variable, and `https` in the field that Airflow calls schema.
         host = f"{conn.schema if conn.schema in ('http', 'https') else 'https'}://{host}"
+    try:
+        urlsplit(host)
+    except ValueError as error:  # without the address: there may be a password in it
+        raise ConnectionSettingsError(
+            f"The host of the connection `{conn.conn_id}` is no address: it reads like https://company.okta.com."
+        ) from error
     return f"{host}:{conn.port}" if conn.port and not re.search(r":\d+$", host) else host

@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Self
-from urllib.parse import quote, urlencode
+from urllib.parse import quote, urlencode, urlsplit
 
 from oktalogger.okta import rate
 from oktalogger.okta.answers import LOGIN_ADVICE, events_of
@@ -37,8 +37,8 @@ MAX_LIMIT = 1000  # Okta, "System Log query", `limit`
 class SystemLogQuery:
     """A bounded query in ascending order of ``published``.
 
-    Okta keeps 90 days, and refuses ``since`` more than 180 days back. Whether it includes both ends is not documented:
-    expect events at ``until``.
+    Okta keeps 90 days, and refuses ``since`` more than 180 days back. Whether it includes both ends is not documented,
+    so it is asked for from a millisecond before ``since`` on: expect events before ``since`` and at ``until``.
 
     :param since: the beginning, with a time zone; sent in milliseconds, rounded down.
     :param until: the end, with a time zone; sent in milliseconds, rounded up.
@@ -70,7 +70,7 @@ class SystemLogQuery:
         :param since: another beginning.
         """
         parameters = {
-            "since": _timestamp(since or self.since),
+            "since": _timestamp(since or self.since - timedelta(milliseconds=1)),
             "until": _timestamp(self.until + timedelta(microseconds=999)),
             "sortOrder": "ASCENDING",
             "limit": str(self.limit),
@@ -246,7 +246,8 @@ class SystemLogClient:
         try:
             reply, events = self._patient_answer(url, cost, about=about)
         except OktaRequestError as error:
-            if is_cursor and error.status in (400, 404):
+            # Of the page itself: logging in again, half-way, may be refused as well.
+            if is_cursor and error.status in (400, 404) and urlsplit(error.url).path == _PATH:
                 raise _cursor_error(error) from error
             raise
         step = pager.feed(url, events, next_link(reply.headers.getlist("Link"), origin=self.origin))

@@ -11,19 +11,23 @@ DEFAULT_PREFIX = "okta-system-log"
 _PREFIX = re.compile(r"[a-z0-9][a-z0-9_-]{0,199}")
 
 
+class IndexPrefixError(ValueError):
+    """The index prefix cannot be used."""
+
+
 @dataclass(frozen=True, slots=True)
 class IndexNames:
     """Every name that derives from one prefix.
 
     :param prefix: the alias of the events, and how each other name begins: lower-case letters, digits, ``-``, ``_``
-    :raises ValueError: where the prefix cannot be (the start of) an index name
+    :raises IndexPrefixError: where the prefix cannot be (the start of) an index name
     """
 
     prefix: str = DEFAULT_PREFIX
 
     def __post_init__(self) -> None:
         if not _PREFIX.fullmatch(self.prefix):
-            raise ValueError(
+            raise IndexPrefixError(
                 f"The index prefix {self.prefix!r} is not usable: take lower-case letters, digits, '-' and '_', "
                 "beginning with a letter or a digit, 200 characters at most, and no dots "
                 "(document-level monitors refuse them)."

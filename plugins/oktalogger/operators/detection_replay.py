@@ -118,8 +118,8 @@ class DetectionReplayOperator(DetectionOperator):
         :raises AirflowFailException: where no retry can help
         :raises OpenSearchLoadError: where OpenSearch was out of reach
         """
-        settings = load_settings()
         with failing_at_once(*REFUSED):
+            settings = load_settings()
             [rule] = chosen(self._detections(), [self.detection_id])
             span = Span(resolve_window(self.since, self.until, None, None))
             client = self._hook(settings).client
@@ -182,8 +182,8 @@ class DetectionAlertOperator(DetectionOperator):
         :raises AirflowFailException: where no retry can help
         :raises OpenSearchLoadError: where OpenSearch was out of reach
         """
-        settings = load_settings()
         with failing_at_once(*REFUSED):
+            settings = load_settings()
             hook = self._hook(settings)
             client = hook.client
             try:
@@ -286,9 +286,9 @@ class DetectionFindingOperator(DetectionOperator):
         """
         with failing_at_once(*REFUSED):
             rules = {rule.id: rule for rule in self._detections()}
+            index = matches_index(IndexNames(load_settings().index_prefix))
         row = self.finding
         rule = rules.get(row["id"])
-        index = matches_index(IndexNames(load_settings().index_prefix))
         many = "1 match" if row["matches"] == 1 else f"{row['matches']}{'+' if row['more'] else ''} matches"
         self.log.warning(
             "[%s] %s: %s\nfirst %s, last %s, for example:\n%s\n\n%s\n\nEach match is in the index %s; find them with: "

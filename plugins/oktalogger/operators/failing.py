@@ -9,7 +9,9 @@ from oktalogger.compat import AirflowFailException
 from oktalogger.hooks.extras import ConnectionSettingsError
 from oktalogger.okta.errors import OktaError
 from oktalogger.opensearch.errors import OpenSearchLoadError
+from oktalogger.opensearch.names import IndexPrefixError
 from oktalogger.resources import ResourceError
+from oktalogger.settings import SettingsError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,11 +21,17 @@ if TYPE_CHECKING:
 def failing_at_once(*errors: type[Exception]) -> Iterator[None]:
     """Let what no retry can mend fail the task at once.
 
-    :param errors: of which kinds no retry can mend any, beyond connections that cannot be used, files that are missing,
-        and what Okta and OpenSearch refuse for good
+    :param errors: of which kinds no retry can mend any, beyond connections, settings and index names that cannot be
+        used, files that are missing, and what Okta and OpenSearch refuse for good
     :raises AirflowFailException: in its place
     """
-    hopeless: tuple[type[Exception], ...] = (ConnectionSettingsError, ResourceError, *errors)
+    hopeless: tuple[type[Exception], ...] = (
+        ConnectionSettingsError,
+        IndexPrefixError,
+        ResourceError,
+        SettingsError,
+        *errors,
+    )
     try:
         yield
     except hopeless as error:

@@ -16,7 +16,7 @@ from oktalogger.pipeline.backfill import name_of
 from oktalogger.pipeline.ledger import LedgerEntry, LedgerKey
 from oktalogger.pipeline.reconcile import Ledgered
 from oktalogger.pipeline.window import Window, WindowError, format_instant, parse_instant
-from oktalogger.settings import Settings, SettingsError, load_settings
+from oktalogger.settings import Settings, load_settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -85,7 +85,7 @@ class LedgerOperator(BaseOperator):
         :raises AirflowFailException: in its place
         :raises OpenSearchLoadError: where OpenSearch was out of reach
         """
-        with failing_at_once(SettingsError, WindowError):
+        with failing_at_once(WindowError):
             settings = load_settings()
             names = IndexNames(self.index_prefix or settings.index_prefix)
             connection = OktaHook(self.okta_conn_id).settings

@@ -11,7 +11,7 @@ from oktalogger.operators.ledgered import LedgerOperator, OrgLedger, now, unit_o
 from oktalogger.operators.metrics import measure_behind, measure_findings
 from oktalogger.pipeline.reconcile import RETENTION, Findings, closed_hours, covered_time, plan_reconcile
 from oktalogger.pipeline.window import Window
-from oktalogger.settings import SettingsError, load_settings
+from oktalogger.settings import SettingsError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -43,11 +43,11 @@ class ReconcilePlanOperator(LedgerOperator):
         :raises AirflowFailException: where no retry can help
         :raises OpenSearchLoadError: where OpenSearch was out of reach
         """
-        settings = load_settings()
-        after = self.after or [timedelta(hours=hours) for hours in settings.reconcile_after_hours]
         at = now()
         with self.org_ledger() as org:
             ledgered = org.within(Window(at - RETENTION, at))
+        settings = org.settings
+        after = self.after or [timedelta(hours=hours) for hours in settings.reconcile_after_hours]
         # A run that is caught up reads the hours that it would have read then.
         closed = closed_hours(context.get("data_interval_end") or at, after)
         covered = covered_time(ledgered, start_date=settings.start_date, now=at, hold_back=settings.hold_back)
@@ -115,14 +115,17 @@ class ReconcileVerdictOperator(LedgerOperator):
         alarms = findings.alarms(
             late_seconds=org.settings.late_alert_seconds, gap_seconds=org.settings.gap_alert_seconds
         )
-        if alarms:
-            self._raise(alarms, findings, org, context)
+        unread = ""
         if findings.unread:
-            raise AirflowFailException(
+            unread = (
                 f"{len(findings.unread)} of {findings.windows} windows were not read again: "
                 f"{', '.join(map(str, findings.unread[:5]))}. Their tasks say why; clear them, or leave it to the next "
                 "run."
             )
+        if alarms:
+            self._raise([*alarms, unread] if unread else alarms, findings, org, context)
+        if unread:
+            raise AirflowFailException(unread)
         return findings.as_dict()
 
     def _findings(self, org: OrgLedger, run_id: str) -> Findings:

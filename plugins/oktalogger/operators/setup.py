@@ -10,7 +10,7 @@ from oktalogger.opensearch.names import IndexNames
 from oktalogger.opensearch.security import SecurityDocuments, read_documents, shipped_documents
 from oktalogger.opensearch.setup import apply_setup, plan_setup
 from oktalogger.operators.failing import failing_at_once
-from oktalogger.settings import SettingsError, load_settings
+from oktalogger.settings import load_settings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -59,7 +59,7 @@ class OpenSearchSetupOperator(BaseOperator):
         :raises OpenSearchLoadError: where OpenSearch was out of reach, or somebody else changed the same just now
         """
         params = context.get("params") or {}
-        with failing_at_once(SettingsError):
+        with failing_at_once():
             return self._set_up(
                 context, dry_run=bool(params.get("dry_run")), confirmed=bool(params.get("confirm_deletions"))
             )

@@ -155,7 +155,7 @@ class OktaSystemLogToOpenSearchOperator(BaseOperator):
         stop = self._stop = StopSignal()
         self.link_urls = {}
         window = self._window(context)
-        names = self._names(settings)
+        names = IndexNames(_given(self.index_prefix) or settings.index_prefix)
         kind = load_kind(_given(self.kind), context)
         budget = RateBudget(self._share(kind, settings), sleep=stop.sleep)
         okta = OktaHook(self.okta_conn_id, sleep=stop.sleep, gate=budget)
@@ -179,10 +179,13 @@ class OktaSystemLogToOpenSearchOperator(BaseOperator):
                     on_stored=LoadReporter(self.log, plan.reads),
                     stop=stop,
                 )
-                newest = _newest(ledger, plan)
                 budget.rest()
+                newest = self._newest(ledger, plan)
             except BaseException as error:
-                self._measure_failure(ledger, plan, error)
+                # A server that just failed is not asked.
+                known = not isinstance(error, OpenSearchLoadError)
+                newest = self._newest(ledger, plan, done=False) if known else None
+                measure_failure(plan, newest=newest, now=datetime.now(UTC))
                 raise
             finally:
                 opensearch.client.close()
@@ -194,14 +197,12 @@ class OktaSystemLogToOpenSearchOperator(BaseOperator):
         measure_load(result, plan, newest=newest, now=datetime.now(UTC))
         return counts
 
-    def _measure_failure(self, ledger: Ledger, plan: LoadPlan, failure: BaseException) -> None:
-        newest = None
-        if not isinstance(failure, OpenSearchLoadError):  # else there is no use in asking it
-            try:
-                newest = _newest(ledger, plan, done=False)
-            except OpenSearchLoadError as error:
-                self.log.warning("How far behind this leaves the org cannot be told: %s", error)
-        measure_failure(plan, newest=newest, now=datetime.now(UTC))
+    def _newest(self, ledger: Ledger, plan: LoadPlan, *, done: bool = True) -> datetime | None:
+        try:
+            return _newest(ledger, plan, done=done)
+        except OpenSearchLoadError as error:  # the metric is missing then, and the load is what it was
+            self.log.warning("How far behind this leaves the org cannot be told: %s", error)
+            return None
 
     def _window(self, context: Context) -> Window:
         params = context.get("params") or {}
@@ -210,12 +211,6 @@ class OktaSystemLogToOpenSearchOperator(BaseOperator):
             since, until = _given(params.get("since")), _given(params.get("until"))
         # A run of Airflow 3 may have no data interval, and then these keys are not there.
         return resolve_window(since, until, context.get("data_interval_start"), context.get("data_interval_end"))
-
-    def _names(self, settings: Settings) -> IndexNames:
-        try:
-            return IndexNames(_given(self.index_prefix) or settings.index_prefix)
-        except ValueError as error:
-            raise AirflowFailException(str(error)) from error
 
     def _share(self, kind: LoadKind, settings: Settings) -> Share:
         given = _given(self.share)

@@ -173,6 +173,15 @@ def test_a_renewal_is_not_repeated_after_an_outage(
     assert org.issued == 2
 
 
+def test_a_login_that_is_refused_half_way_says_nothing_of_the_page_link(
+    org: Org, auth: PrivateKeyJwtAuth, connect: Connect, query: SystemLogQuery
+) -> None:
+    org.token_answers = [oauth(400, "invalid_request", "The client_assertion is missing.")]
+    with pytest.raises(errors.OktaRequestError, match="client_assertion is missing") as caught:
+        list(connect(auth=auth).pages(query, resume_from=f"{org.url}/api/v1/logs?after=7"))
+    assert not isinstance(caught.value, errors.OktaCursorError)
+
+
 def test_other_refusals_renew_nothing(
     org: Org, auth: PrivateKeyJwtAuth, connect: Connect, query: SystemLogQuery
 ) -> None:

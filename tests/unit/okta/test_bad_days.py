@@ -241,10 +241,10 @@ def test_the_deadline_leaves_no_trace_on_the_connection(
 ) -> None:
     okta.answers(
         page(PAGE, next_url=f"{okta.url}/api/v1/logs?after=1&limit=50"),
-        page(events(("2026-11-23T10:01:00.000Z", "z")), delay_seconds=0.5, next_url=f"{okta.url}/api/v1/logs?after=2"),
-        page(b"[]", delay_seconds=0.5),
+        page(events(("2026-11-23T10:01:00.000Z", "z")), delay_seconds=1, next_url=f"{okta.url}/api/v1/logs?after=2"),
+        page(b"[]", delay_seconds=1),
     )
-    assert read(connect(response_seconds=0.9, retry=RetrySettings(max_attempts=1)), query) == 51
+    assert read(connect(response_seconds=1.9, retry=RetrySettings(max_attempts=1)), query) == 51
 
 
 def test_silence_is_ended(okta: ScriptedServer, connect: Connect, query: SystemLogQuery) -> None:

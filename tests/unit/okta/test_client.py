@@ -79,7 +79,7 @@ def test_the_first_request(okta: ScriptedServer, connect: Connect) -> None:
     (asked,) = okta.asked
     assert urlsplit(asked.target).path == "/api/v1/logs"
     assert parse_qs(urlsplit(asked.target).query) == {
-        "since": ["2026-11-23T10:00:00.001Z"],
+        "since": ["2026-11-23T10:00:00.000Z"],
         "until": ["2026-11-23T10:05:00.001Z"],
         "sortOrder": ["ASCENDING"],
         "limit": ["1000"],

@@ -134,10 +134,10 @@ def test_a_refused_request_leaves_nothing_unclear(server: Server, store: BulkSto
 
 def test_a_time_out_is_tried_again(server: Server, client: OpenSearch, clock: Clock) -> None:
     def late(request: Received) -> Answer:
-        time.sleep(0.5)
+        time.sleep(2)
         return stored(request)
 
-    client.transport.get_connection().timeout = 0.2
+    client.transport.get_connection().timeout = 1
     client.transport.get_connection()._create_urllib3_pool()
     server.script = [late]
     store = BulkStore(client, IndexNames(), sleep=clock.sleep, clock=clock)
