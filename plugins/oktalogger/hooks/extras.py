@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-Kind = Literal["string", "password", "boolean", "number", "integer", "choice", "list", "verify", "object"]
+Kind = Literal["string", "password", "boolean", "number", "integer", "choice", "list", "verify"]
 
 _TRUE = frozenset({"true", "t", "yes", "y", "on", "1"})
 _FALSE = frozenset({"false", "f", "no", "n", "off", "0"})
@@ -69,8 +69,6 @@ class Extra:
             return self._number(value)
         if self.kind == "list":
             return _words(value)
-        if self.kind == "object":
-            return _object(value)
         if self.kind == "password" and isinstance(value, dict | list):
             return json.dumps(value)  # a JWK or several, put into the JSON of the extras as they are
         if not isinstance(value, str):
@@ -206,14 +204,3 @@ def _words(value: Any) -> tuple[str, ...]:
     if not isinstance(value, list) or not value or not all(isinstance(word, str) for word in value):
         raise ValueError("a list of words")
     return tuple(value)
-
-
-def _object(value: Any) -> dict[str, Any]:
-    if isinstance(value, str):
-        try:
-            value = json.loads(value)
-        except ValueError:
-            raise ValueError("a JSON object") from None
-    if not isinstance(value, dict):
-        raise ValueError("a JSON object")
-    return value

@@ -63,10 +63,6 @@ class Share:
         """Return the requests a minute that this task may make, on the average."""
         return limit * self.part / self.among
 
-    def allowance(self, limit: int) -> int:
-        """Return the whole requests in that, at least one."""
-        return max(1, math.floor(self.exact(limit)))
-
     def floor(self, limit: int) -> int:
         """Return how many requests must be left after one of ours."""
         return max(self.tasks, math.ceil(limit * self.reserve))

@@ -49,7 +49,7 @@ class BulkResult:
     :param existing: documents that were there already (409)
     :param unclear: how many of ``existing`` had been sent before in a request that got no answer (time-out, reset,
         502, 503, 504): this very call may have created them, or an earlier load; nobody can tell any more
-    :param existing_ids: the ids of those
+    :param existing_ids: the ids of the existing ones
     :param rejected: documents that were refused for good
     :param retried: how many documents were sent again, each time counted
     :param requests: requests sent

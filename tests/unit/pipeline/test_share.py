@@ -14,20 +14,20 @@ def test_backfill_and_reconcile_always_leave_room_for_live_work(limit: int) -> N
     for kind in ("backfill", "reconcile"):
         patient = share_of(kind, settings)
         assert patient.floor(limit) >= limit // 4
-        assert patient.allowance(limit) <= limit * 0.25
+        assert patient.exact(limit) <= limit * 0.25
         assert patient.paced
-    assert live.allowance(limit) == limit // 2
+    assert live.exact(limit) == limit / 2
     assert 1 < live.floor(limit) < limit
     assert not live.paced
 
 
 @pytest.mark.parametrize(("kind", "expected"), [("scheduled", 60), ("manual", 60), ("backfill", 10), ("reconcile", 30)])
 def test_tasks_of_a_backfill_divide_its_share(kind: LoadKind, expected: int) -> None:
-    assert share_of(kind, Settings(backfill_tasks=3)).allowance(120) == expected
+    assert share_of(kind, Settings(backfill_tasks=3)).exact(120) == pytest.approx(expected)
 
 
 def test_a_run_may_name_its_own_part() -> None:
-    assert share_of("backfill", Settings(), part=0.1).allowance(100) == 10
+    assert share_of("backfill", Settings(), part=0.1).exact(100) == pytest.approx(10)
     with pytest.raises(ValueError, match="is no share"):
         share_of("backfill", Settings(), part=0.0)
 
