@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import socket
 import sqlite3
 import subprocess
 import sys
@@ -21,6 +20,7 @@ import httpx
 
 from local.process import end_group, tail
 from tests.airflow.conftest import ROOT, airflow_environment
+from tests.ports import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -208,9 +208,7 @@ def airflow_stack(home: Path, environment: dict[str, str], dags: dict[str, str] 
     shutil.copytree(ROOT / "dags", home / "dags", ignore=shutil.ignore_patterns("__pycache__"))
     for name, source in (dags or {}).items():
         (home / "dags" / name).write_text(source)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     stack = Stack(home, {**_environment(home, port), **environment}, port)
     stack.cli("db", "migrate")
     with sqlite3.connect(home / "airflow.db") as connection:

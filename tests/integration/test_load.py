@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import subprocess
+import threading
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -83,8 +84,17 @@ def test_windows_that_touch_share_no_event_and_leave_none_out(deployment: Deploy
 def test_a_window_that_has_only_just_ended_is_read_when_the_hold_back_is_over(deployment: Deployment) -> None:
     with running("--seed", "fresh", "--rate", "60", "--clock", NOW, "--lateness", "usual=4") as okta:
         window = ("2026-11-16T11:58:00Z", NOW)
-        okta.control.post("/clock", speed=1)
-        done = deployment.load(okta, "--from", window[0], "--to", NOW, OKTALOGGER_HOLD_BACK_SECONDS="14")
+
+        def let_time_go_on_once_asked() -> None:
+            until = time.monotonic() + 60
+            while not okta.control.counters().get("requests") and time.monotonic() < until:
+                time.sleep(0.05)
+            okta.control.post("/clock", speed=1)
+
+        clock = threading.Thread(target=let_time_go_on_once_asked)
+        clock.start()
+        done = deployment.load(okta, "--from", window[0], "--to", NOW, OKTALOGGER_HOLD_BACK_SECONDS="8")
+        clock.join()
         assert done.returncode == 0, done.stderr
         assert "by Okta's clock it was too early for this window" in done.stderr
         assert_exact(deployment, okta, *window)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import subprocess
 import time
 from contextlib import contextmanager, suppress
@@ -16,6 +15,7 @@ import httpx
 from local.mwaa.rest import Answer
 from local.paths import ROOT
 from local.process import end_group, tail
+from tests.ports import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -91,9 +91,7 @@ def airflow_server(line: str, home: Path) -> Iterator[AirflowServer]:
     (home / "dags" / BROKEN).write_text("from airflow import DAG\nimport a_library_that_pip_could_not_install\n")
     # Whoever asks is an admin, as IAM says who may ask on MWAA.
     (home / "webserver_config.py").write_text("AUTH_ROLE_PUBLIC = 'Admin'\n")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     airflow = [str(ROOT / ".venvs" / f"mwaa-{line}" / "bin" / "python"), "-m", "airflow"]
     environment = _environment(line, home, port)
 
