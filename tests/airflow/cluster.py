@@ -16,6 +16,7 @@ from oktalogger.opensearch.store import OpenSearchStore
 from oktalogger.pipeline.document import Built, DocumentBuilder, Stamp
 from oktalogger.pipeline.window import Window, format_instant
 from tests.airflow.test_detection_operators import execute, logged
+from tests.indices import remove
 from tests.unit.detections.bundles import write_folder
 
 if TYPE_CHECKING:
@@ -35,10 +36,7 @@ class Cluster:
         self.store.prepare()
 
     def remove(self) -> None:
-        for index in self.client.indices.get(index=f"{self.names.prefix}*", expand_wildcards="all"):
-            self.client.indices.delete(index=index)
-        for template in (self.names.template, *self.names.side_indices):
-            self.client.indices.delete_index_template(name=template, ignore=[404])
+        remove(self.client, self.names)
         self.client.close()
 
     def rules(self, *rules: CompiledDetection) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import uuid
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -28,6 +27,7 @@ from oktalogger.pipeline.ledger import LedgerKey
 from oktalogger.pipeline.load import LoadResult
 from oktalogger.pipeline.window import Window
 from tests.airflow.cluster import Cluster
+from tests.indices import own_names
 from tests.standin.notifier import RecordingNotifier
 from tests.standin.sigv4 import Aws, Key, in_front_of
 from tests.unit.detections.bundles import counting
@@ -48,12 +48,9 @@ MONTH = datetime(2026, 11, 16, 10, tzinfo=UTC)
 def names(opensearch_url: str) -> Iterator[IndexNames]:
     from opensearchpy import OpenSearch
 
-    names = IndexNames(f"sigv4-{uuid.uuid4().hex[:10]}")
-    yield names
-    client = OpenSearch(opensearch_url)
-    client.indices.delete(index=f"{names.prefix}*", ignore_unavailable=True)
-    for template in (names.template, *names.side_indices):
-        client.indices.delete_index_template(name=template, params={"ignore": 404})
+    client = OpenSearch(opensearch_url, timeout=60)
+    with own_names(client) as names:
+        yield names
     client.close()
 
 

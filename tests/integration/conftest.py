@@ -3,7 +3,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import uuid
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,13 +11,14 @@ import pytest
 from opensearchpy import OpenSearch, helpers
 
 from oktalogger.opensearch.client import OpenSearchSettings, make_client
-from oktalogger.opensearch.names import IndexNames
 from oktalogger.opensearch.schema import ensure_month, ensure_schema
+from tests.indices import own_names
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from local.simulator.process import Simulator
+    from oktalogger.opensearch.names import IndexNames
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -69,14 +69,8 @@ class Deployment:
 @pytest.fixture
 def deployment(opensearch_url: str) -> Iterator[Deployment]:
     client = OpenSearch(opensearch_url, timeout=60)
-    names = IndexNames(f"test-{uuid.uuid4().hex[:12]}")
-    yield Deployment(opensearch_url, names, client)
-    for index in client.indices.get(index=f"{names.prefix}*", expand_wildcards="all"):
-        client.indices.put_settings(index=index, body={"index.blocks.read_only_allow_delete": None})
-        client.indices.delete(index=index)
-    for template in (names.template, *names.side_indices):
-        if client.indices.exists_index_template(name=template):
-            client.indices.delete_index_template(name=template)
+    with own_names(client) as names:
+        yield Deployment(opensearch_url, names, client)
     client.close()
 
 
@@ -89,12 +83,8 @@ def client(opensearch_url: str) -> Iterator[OpenSearch]:
 
 @pytest.fixture
 def names(client: OpenSearch) -> Iterator[IndexNames]:
-    names = IndexNames(f"test-{uuid.uuid4().hex[:10]}")
-    yield names
-    client.indices.delete(index=f"{names.prefix}*", ignore_unavailable=True, expand_wildcards="all")
-    for template in client.indices.get_index_template().get("index_templates", ()):
-        if template["name"].startswith(names.prefix):
-            client.indices.delete_index_template(name=template["name"])
+    with own_names(client) as names:
+        yield names
 
 
 @pytest.fixture

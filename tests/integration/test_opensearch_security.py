@@ -20,6 +20,7 @@ from oktalogger.opensearch.errors import (
 from oktalogger.opensearch.names import IndexNames
 from oktalogger.opensearch.schema import ensure_month, ensure_schema
 from oktalogger.opensearch.transport import call
+from tests.indices import own_names
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -91,11 +92,8 @@ def loader(opensearch_secure: Any, admin: OpenSearch, user: str) -> Iterator[Ope
 
 @pytest.fixture
 def names(admin: OpenSearch) -> Iterator[IndexNames]:
-    names = IndexNames(f"test-{uuid.uuid4().hex[:10]}")
-    yield names
-    admin.indices.delete(index=f"{names.prefix}*", ignore_unavailable=True)
-    for template in (names.template, *names.side_indices):
-        admin.indices.delete_index_template(name=template, params={"ignore": 404})
+    with own_names(admin) as names:
+        yield names
 
 
 @pytest.fixture

@@ -112,23 +112,9 @@ class Aws:
         if key.expires is not None and key.expires <= self.now():
             return "The security token included in the request is expired"
         signed = found["signed"].split(";")
-        # opensearch-py up to 3.1 adds this one after it has signed, and AWS takes that: the canonical request holds the
-        # body's hash in any case, and below it is compared.
-        must = {"host", *(name for name in by_name if name.startswith("x-amz-"))} - {"x-amz-content-sha256"}
-        if signed != sorted(signed) or not must <= set(signed):
-            return "Credential should be scoped to signed headers: host and all x-amz-*"
-        at = datetime.strptime(by_name["x-amz-date"], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
-        if abs(at - datetime.now(UTC)) > _MOST_SKEW or f"{at:%Y%m%d}" != found["date"]:
-            return "Signature expired"
-        if found["region"] != self.region:
-            return "Credential should be scoped to a valid region."
-        if found["service"] != service:
-            return f"Credential should be scoped to correct service: '{service}'."
         digest = hashlib.sha256(body).hexdigest()
-        if by_name.get("x-amz-content-sha256", digest) != digest:
-            return "The provided x-amz-content-sha256 header does not match what was computed"
-        if service == "aoss" and "x-amz-content-sha256" not in by_name:
-            return "x-amz-content-sha256 is missing"
+        if (wrong := self._wrong(found, signed, by_name, digest, service)) is not None:
+            return wrong
         path, _, query = target.partition("?")
         canonical = "\n".join(
             [
@@ -149,6 +135,28 @@ class Aws:
         if not hmac.compare_digest(hmac.new(secret, to_sign.encode(), "sha256").hexdigest(), found["signature"]):
             return "The request signature we calculated does not match the signature you provided."
         return key
+
+    def _wrong(
+        self, found: re.Match[str], signed: list[str], by_name: dict[str, str], digest: str, service: str
+    ) -> str | None:
+        """Say what is wrong beside the signature itself: the headers that it covers, its date, its scope, the body."""
+        # opensearch-py up to 3.1 adds this one after it has signed, and AWS takes that: the canonical request holds the
+        # body's hash in any case, and below it is compared.
+        must = {"host", *(name for name in by_name if name.startswith("x-amz-"))} - {"x-amz-content-sha256"}
+        if signed != sorted(signed) or not must <= set(signed):
+            return "Credential should be scoped to signed headers: host and all x-amz-*"
+        at = datetime.strptime(by_name["x-amz-date"], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
+        if abs(at - datetime.now(UTC)) > _MOST_SKEW or f"{at:%Y%m%d}" != found["date"]:
+            return "Signature expired"
+        if found["region"] != self.region:
+            return "Credential should be scoped to a valid region."
+        if found["service"] != service:
+            return f"Credential should be scoped to correct service: '{service}'."
+        if by_name.get("x-amz-content-sha256", digest) != digest:
+            return "The provided x-amz-content-sha256 header does not match what was computed"
+        if service == "aoss" and "x-amz-content-sha256" not in by_name:
+            return "x-amz-content-sha256 is missing"
+        return None
 
     def assume(self, body: bytes) -> tuple[int, str]:
         """Answer STS's AssumeRole."""

@@ -142,20 +142,8 @@ def error_for(failure: Failure, *, doing: str, index: str | None = None) -> Open
         )
     if failure.error_type == "index_closed_exception":
         return IndexBlockedError(f"{head} The index is closed: open it (POST <index>/_open).", **facts)
-    if _NO_IDS in failure.reason:
-        return CollectionTypeError(
-            f"{head} This collection of Amazon OpenSearch Serverless chooses ids itself, so that an event that is "
-            "loaded again would be stored again. Make a collection of the type SEARCH, or take a domain.",
-            **facts,
-        )
-    if failure.error_type in _NAME_TAKEN:
-        return IndexConflictError(f"{head} {_OTHER_PREFIX}", **facts)
-    if _SETTING_OF_OTHERS.search(failure.reason):
-        return IndexConflictError(
-            f"{head} That comes from the settings or aliases that somebody gave the index, not from a document: "
-            "take them back (GET <index>/_settings and GET <index>/_alias show them).",
-            **facts,
-        )
+    if (others := _in_the_way(failure, head, facts)) is not None:
+        return others
     if failure.status == 429:
         return OpenSearchUnavailableError(f"{head} It has too much to do: try again later.", **facts)
     if failure.status >= 500 or failure.status == 408:
@@ -178,6 +166,24 @@ _OTHER_PREFIX = (
     "Move what has the name out of the way (reindex it under another name, then delete it), or give oktalogger "
     "another index prefix (OKTALOGGER_INDEX_PREFIX)."
 )
+
+
+def _in_the_way(failure: Failure, head: str, facts: dict[str, Any]) -> OpenSearchLoadError | None:
+    if _NO_IDS in failure.reason:
+        return CollectionTypeError(
+            f"{head} This collection of Amazon OpenSearch Serverless chooses ids itself, so that an event that is "
+            "loaded again would be stored again. Make a collection of the type SEARCH, or take a domain.",
+            **facts,
+        )
+    if failure.error_type in _NAME_TAKEN:
+        return IndexConflictError(f"{head} {_OTHER_PREFIX}", **facts)
+    if _SETTING_OF_OTHERS.search(failure.reason):
+        return IndexConflictError(
+            f"{head} That comes from the settings or aliases that somebody gave the index, not from a document: "
+            "take them back (GET <index>/_settings and GET <index>/_alias show them).",
+            **facts,
+        )
+    return None
 
 
 def _no_answer(failure: Failure, doing: str, facts: dict[str, Any]) -> OpenSearchLoadError:
