@@ -61,10 +61,7 @@ class AirflowServer:
 
     @property
     def version(self) -> tuple[int, ...]:
-        found = httpx.get(f"{self.root}/version", headers=dict(self.headers), timeout=60, trust_env=False).json()[
-            "version"
-        ]
-        return tuple(map(int, found.split(".")))
+        return tuple(map(int, self.ask("GET", "/version").body["version"].split(".")))
 
     def ask(self, method: str, path: str, body: Any = None, query: Mapping[str, Any] | None = None) -> Answer:
         answer = httpx.request(

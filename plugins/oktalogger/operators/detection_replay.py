@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from oktalogger.compat import AirflowFailException, AirflowSkipException, triggering_events
+from oktalogger.compat import AirflowSkipException, triggering_events
 from oktalogger.detections.alerting import AlertingClient
 from oktalogger.detections.alerts import mark_notified, pending_alerts
 from oktalogger.detections.cli import UsageError, chosen
@@ -21,7 +21,7 @@ from oktalogger.notifications.channels import notify
 from oktalogger.opensearch.names import IndexNames
 from oktalogger.operators.detections import REFUSED, DetectionOperator
 from oktalogger.operators.failing import failing_at_once
-from oktalogger.pipeline.window import Window, WindowError, format_instant, parse_instant, resolve_window
+from oktalogger.pipeline.window import Window, format_instant, parse_instant, resolve_window
 from oktalogger.settings import load_settings
 
 if TYPE_CHECKING:
@@ -68,12 +68,9 @@ class DetectionReplayUnitsOperator(DetectionOperator):
 
         :raises AirflowFailException: where the params make no sense
         """
-        try:
-            with failing_at_once(*REFUSED):
-                window = Window(parse_instant(self.since, name="from"), parse_instant(self.until, name="to"))
-                rules = chosen(self._detections(), _patterns(self.rules))
-        except (WindowError, UsageError) as error:
-            raise AirflowFailException(str(error)) from error
+        with failing_at_once(UsageError, *REFUSED):
+            window = Window(parse_instant(self.since, name="from"), parse_instant(self.until, name="to"))
+            rules = chosen(self._detections(), _patterns(self.rules))
         parts = [
             {
                 "detection_id": rule.id,
@@ -306,18 +303,18 @@ class DetectionFindingOperator(DetectionOperator):
 
 
 def loaded_range(context: Context) -> Window:
-    """Return the time range in which documents were stored that nobody has looked at yet."""
+    """Return the time range in which documents were stored that nobody has looked at yet.
+
+    :raises WindowError: where the run's params are no range
+    """
     now = datetime.now(UTC)
     events = triggering_events(context)
     if events:
         # The database's clock may be ahead of this machine's.
         return Window(min(now, *(_began(at, extra) for at, extra in events)) - _MARGIN, now)
     params: Mapping[str, Any] = context.get("params") or {}
-    try:
-        if params.get("since") or params.get("until"):
-            return resolve_window(params.get("since"), params.get("until"), None, None)
-    except WindowError as error:
-        raise AirflowFailException(str(error)) from error
+    if params.get("since") or params.get("until"):
+        return resolve_window(params.get("since"), params.get("until"), None, None)
     return Window(now - _BY_HAND, now)
 
 

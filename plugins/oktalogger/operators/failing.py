@@ -10,6 +10,7 @@ from oktalogger.hooks.extras import ConnectionSettingsError
 from oktalogger.okta.errors import OktaError
 from oktalogger.opensearch.errors import OpenSearchLoadError
 from oktalogger.opensearch.names import IndexPrefixError
+from oktalogger.pipeline.window import WindowError
 from oktalogger.resources import ResourceError
 from oktalogger.settings import SettingsError
 
@@ -21,8 +22,8 @@ if TYPE_CHECKING:
 def failing_at_once(*errors: type[Exception]) -> Iterator[None]:
     """Let what no retry can mend fail the task at once.
 
-    :param errors: of which kinds no retry can mend any, beyond connections, settings and index names that cannot be
-        used, files that are missing, and what Okta and OpenSearch refuse for good
+    :param errors: of which kinds no retry can mend any, beyond connections, settings, index names and windows that
+        cannot be used, files that are missing, and what Okta and OpenSearch refuse for good
     :raises AirflowFailException: in its place
     """
     hopeless: tuple[type[Exception], ...] = (
@@ -30,6 +31,7 @@ def failing_at_once(*errors: type[Exception]) -> Iterator[None]:
         IndexPrefixError,
         ResourceError,
         SettingsError,
+        WindowError,
         *errors,
     )
     try:

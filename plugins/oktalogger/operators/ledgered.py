@@ -15,7 +15,7 @@ from oktalogger.operators.failing import failing_at_once
 from oktalogger.pipeline.backfill import name_of
 from oktalogger.pipeline.ledger import LedgerEntry, LedgerKey
 from oktalogger.pipeline.reconcile import Ledgered
-from oktalogger.pipeline.window import Window, WindowError, format_instant, parse_instant
+from oktalogger.pipeline.window import Window, format_instant, parse_instant
 from oktalogger.settings import Settings, load_settings
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ class LedgerOperator(BaseOperator):
         :raises AirflowFailException: in its place
         :raises OpenSearchLoadError: where OpenSearch was out of reach
         """
-        with failing_at_once(WindowError):
+        with failing_at_once():
             settings = load_settings()
             names = IndexNames(self.index_prefix or settings.index_prefix)
             connection = OktaHook(self.okta_conn_id).settings

@@ -21,7 +21,7 @@ from oktalogger.pipeline.load import CLOCK_TOLERANCE, LoadPlan, LoadResult
 from oktalogger.pipeline.record import load_and_record
 from oktalogger.pipeline.share import share_of
 from oktalogger.pipeline.stop import StopSignal
-from oktalogger.pipeline.window import Window, WindowError, format_instant, resolve_window
+from oktalogger.pipeline.window import Window, format_instant, resolve_window
 from oktalogger.settings import Settings, load_settings
 
 if TYPE_CHECKING:
@@ -141,7 +141,7 @@ class OktaSystemLogToOpenSearchOperator(BaseOperator):
 
     def load(self, context: Context) -> dict[str, Any]:
         """Load the window; :meth:`execute` without Airflow's checks on who calls it."""
-        with failing_at_once(WindowError):
+        with failing_at_once():
             return self._load(context)
 
     def on_kill(self) -> None:
