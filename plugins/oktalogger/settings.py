@@ -10,14 +10,15 @@ import os
 import re
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, Final, get_args
-
-from oktalogger.detections.model import Severity
+from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 PREFIX: Final = "OKTALOGGER_"
+
+Severity = Literal["informational", "low", "medium", "high", "critical"]
+"""How bad a finding is, in Sigma's words for the level of a rule."""
 
 
 class SettingsError(ValueError):

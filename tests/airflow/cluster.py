@@ -14,7 +14,7 @@ from oktalogger.compat import AIRFLOW_3
 from oktalogger.opensearch.names import IndexNames
 from oktalogger.opensearch.store import OpenSearchStore
 from oktalogger.pipeline.document import Built, DocumentBuilder, Stamp
-from oktalogger.pipeline.window import Window, format_instant
+from oktalogger.window import Window, format_instant
 from tests.airflow.test_detection_operators import execute, logged
 from tests.indices import remove
 from tests.unit.detections.bundles import write_folder

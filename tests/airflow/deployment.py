@@ -14,7 +14,7 @@ import httpx
 from oktalogger.operators.reconcile import ReconcilePlanOperator, ReconcileVerdictOperator
 from oktalogger.operators.system_log import OktaSystemLogToOpenSearchOperator
 from oktalogger.pipeline.reconcile import LIVE_INTERVAL
-from oktalogger.pipeline.window import Window, format_instant
+from oktalogger.window import Window, format_instant
 
 if TYPE_CHECKING:
     from local.simulator.process import Simulator

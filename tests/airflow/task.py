@@ -13,7 +13,7 @@ from oktalogger.operators.system_log import (
     OktaSystemLogToOpenSearchOperator,
     system_log_asset,
 )
-from oktalogger.pipeline.window import Window
+from oktalogger.window import Window
 
 if TYPE_CHECKING:
     pass

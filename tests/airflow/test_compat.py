@@ -42,7 +42,7 @@ def test_the_core_and_the_provider_info_need_no_airflow() -> None:
     run_python(
         f"import sys; sys.modules['airflow'] = None; sys.path.insert(0, '{ROOT}/plugins')\n"
         "import oktalogger.pipeline.load, oktalogger.okta.client, oktalogger.opensearch.store, oktalogger.settings\n"
-        "import oktalogger.hooks.extras, oktalogger.hooks.forms, oktalogger.get_provider_info, oktalogger.links.urls"
+        "import oktalogger.hooks.extras, oktalogger.hooks.forms, oktalogger.get_provider_info, oktalogger.urls"
     )
 
 

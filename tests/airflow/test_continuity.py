@@ -15,7 +15,7 @@ from oktalogger.opensearch.errors import OpenSearchUnavailableError
 from oktalogger.operators.backfill import BackfillPlanOperator, BackfillSummaryOperator
 from oktalogger.operators.reconcile import ReconcilePlanOperator
 from oktalogger.operators.system_log import OktaSystemLogToOpenSearchOperator
-from oktalogger.pipeline.window import Window, format_instant
+from oktalogger.window import Window, format_instant
 from tests.airflow.deployment import FIVE_MINUTES, HOUR, last_hours
 
 if TYPE_CHECKING:
@@ -311,7 +311,7 @@ class TestFailures:
         def unavailable(*_: Any) -> None:
             raise OpenSearchUnavailableError("OpenSearch is out of reach.")
 
-        monkeypatch.setattr("oktalogger.opensearch.ledger.Ledger.newest_complete", unavailable)
+        monkeypatch.setattr("oktalogger.pipeline.ledger_store.Ledger.newest_complete", unavailable)
         end = last_hours(1).end
         counts = here.load(Window(end - FIVE_MINUTES, end), hold_back=timedelta(0))
         assert sent["read"] == counts["read"] > 0

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from oktalogger.pipeline.window import Window, format_instant
+from oktalogger.window import Window, format_instant
 from tests.airflow import listeners
 from tests.airflow.conftest import ROOT, run_airflow
 from tests.airflow.deployment import HOUR, last_hours

@@ -13,11 +13,11 @@ import pendulum
 import pytest
 from airflow.timetables.base import DataInterval, TimeRestriction
 
+from local.standins.alerting import AlertingStandIn
+from local.standins.transport import serve
 from oktalogger.timetables import FilesOrDailyTimetable, changed_at
 from tests.airflow.conftest import run_airflow
 from tests.airflow.test_dags import load_bag, load_dags
-from tests.standin.alerting import AlertingStandIn
-from tests.standin.transport import serve
 from tests.unit.detections.bundles import detection, write_folder
 
 if TYPE_CHECKING:

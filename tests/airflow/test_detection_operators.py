@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from local.standins.alerting import AlertingStandIn
+from local.standins.transport import serve
 from oktalogger.compat import AirflowFailException, AirflowSkipException
-from oktalogger.detections.apply import SyncIncompleteError
+from oktalogger.detections.monitors.sync import SyncIncompleteError
 from oktalogger.operators.detections import (
     MOST_UNITS,
     DetectionApplyOperator,
@@ -18,8 +20,6 @@ from oktalogger.operators.detections import (
     DetectionVerifyOperator,
     parts,
 )
-from tests.standin.alerting import AlertingStandIn
-from tests.standin.transport import serve
 from tests.unit.detections.builders import detection_id
 from tests.unit.detections.bundles import counting, detection, write_folder
 
@@ -224,7 +224,11 @@ def test_many_changes_are_few_parts_and_no_rule_is_in_two(tasks: Tasks) -> None:
 
 
 def test_a_rule_with_two_kinds_of_change_is_in_one_part(tasks: Tasks) -> None:
-    from oktalogger.detections.plan import Kind, Plan, Step
+    from oktalogger.detections.monitors.plan import ChangeKind, MonitorChange, SyncPlan
 
-    steps = (Step(Kind.DUPLICATE, "a", "A"), Step(Kind.UPDATE, "a", "A"), Step(Kind.DELETE, "b", "B"))
-    assert [part["unit"] for part in parts(Plan(steps))] == ["update: A", "delete: B"]
+    steps = (
+        MonitorChange(ChangeKind.DUPLICATE, "a", "A"),
+        MonitorChange(ChangeKind.UPDATE, "a", "A"),
+        MonitorChange(ChangeKind.DELETE, "b", "B"),
+    )
+    assert [part["unit"] for part in parts(SyncPlan(steps))] == ["update: A", "delete: B"]

@@ -13,13 +13,15 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from local.standins.alerting import AlertingStandIn
+from local.standins.notifier import RecordingNotifier
+from local.standins.transport import serve
 from oktalogger.compat import AIRFLOW_3, AirflowFailException, AirflowSkipException
 from oktalogger.detections.model import Threshold
 from oktalogger.notifications.channels import make_notifier
 from oktalogger.okta.errors import OktaError
 from oktalogger.okta.retry import RetrySettings
 from oktalogger.opensearch.errors import OpenSearchUnavailableError
-from oktalogger.opensearch.ledger import OpenEntry
 from oktalogger.operators.detection_replay import (
     DetectionAlertOperator,
     DetectionFindingOperator,
@@ -28,15 +30,13 @@ from oktalogger.operators.detection_replay import (
     DetectionReplayUnitsOperator,
     loaded_range,
 )
-from oktalogger.pipeline.window import Window, format_instant
+from oktalogger.pipeline.ledger_store import StoredEntry
 from oktalogger.settings import SettingsError
+from oktalogger.window import Window, format_instant
 from tests.airflow.cluster import Cluster
 from tests.airflow.task import Task, five_minutes
 from tests.airflow.test_dags import load_dags
 from tests.airflow.test_detection_operators import execute, logged
-from tests.standin.alerting import AlertingStandIn
-from tests.standin.notifier import RecordingNotifier
-from tests.standin.transport import serve
 from tests.unit.detections.builders import detection_id
 from tests.unit.detections.bundles import counting, detection
 
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 
     from local.simulator.process import Simulator
 
-NOTIFIER = "tests.standin.notifier.RecordingNotifier"
+NOTIFIER = "local.standins.notifier.RecordingNotifier"
 
 
 @pytest.fixture
@@ -212,7 +212,7 @@ def paged(quiet_okta: Simulator, monkeypatch: pytest.MonkeyPatch) -> Simulator:
 def clock_behind(monkeypatch: pytest.MonkeyPatch, behind: timedelta) -> None:
     """Let loads take the time from a clock that is behind by so much."""
     clock = SimpleNamespace(now=lambda zone: datetime.now(zone) - behind)
-    for module in ("oktalogger.pipeline.record", "oktalogger.opensearch.ledger"):
+    for module in ("oktalogger.pipeline.recorded_load", "oktalogger.pipeline.ledger_store"):
         monkeypatch.setattr(f"{module}.datetime", clock)
 
 
@@ -257,9 +257,9 @@ class TestAfterTries:
         task, window = Task(cluster.names.prefix), self.window(paged)
         with monkeypatch.context() as patch:
             clock_behind(patch, timedelta(minutes=30))
-            patch.setattr(OpenEntry, "complete", unavailable)
-            patch.setattr(OpenEntry, "fail", lambda *_: None)
-            patch.setattr(OpenEntry, "checkpoint", lambda *_: None)
+            patch.setattr(StoredEntry, "complete", unavailable)
+            patch.setattr(StoredEntry, "fail", lambda *_: None)
+            patch.setattr(StoredEntry, "checkpoint", lambda *_: None)
             with pytest.raises(OpenSearchUnavailableError):
                 task.run(window, arguments={"overlap": timedelta(0)})
         counts = task.run(window, arguments={"overlap": timedelta(0)})
@@ -360,7 +360,7 @@ def test_with_the_plugin_it_is_skipped(monkeypatch: pytest.MonkeyPatch) -> None:
         ({"class": "no.such.Notifier"}, "ModuleNotFoundError"),
         ({"class": "oktalogger.notifications.webhook.Other"}, "AttributeError"),
         ({"class": "oktalogger.notifications.webhook.WebhookNotifier", "colour": "red"}, "TypeError"),
-        ({"class": "oktalogger.pipeline.window.WindowError"}, "is no notifier"),
+        ({"class": "oktalogger.window.WindowError"}, "is no notifier"),
     ],
 )
 def test_a_notifier_that_cannot_be_made_is_named(definition: dict[str, Any], why: str) -> None:

@@ -27,7 +27,7 @@ from oktalogger.operators.system_log import (
     load_kind,
 )
 from oktalogger.pipeline.stop import LoadStoppedError
-from oktalogger.pipeline.window import Window, format_instant
+from oktalogger.window import Window, format_instant
 from tests.airflow.task import Search, Task, execute, five_minutes
 from tests.unit.okta.server import Answer, ScriptedServer
 

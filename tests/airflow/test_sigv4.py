@@ -10,26 +10,26 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from local.standins.notifier import RecordingNotifier
+from local.standins.sigv4 import Aws, Key, in_front_of
 from oktalogger.compat import AirflowFailException, AirflowSkipException
 from oktalogger.hooks.opensearch import OpenSearchHook
-from oktalogger.opensearch.census import OpenSearchCensus
 from oktalogger.opensearch.documents import Document, Rejection
 from oktalogger.opensearch.errors import CollectionTypeError, OpenSearchAuthenticationError
+from oktalogger.opensearch.inventory import OpenSearchCensus
 from oktalogger.opensearch.names import IndexNames
+from oktalogger.opensearch.request import call
 from oktalogger.opensearch.roles import shipped_roles
-from oktalogger.opensearch.security import shipped_documents
-from oktalogger.opensearch.setup import apply_setup, plan_setup
-from oktalogger.opensearch.transport import call
+from oktalogger.opensearch.setup.apply import apply_setup, plan_setup
+from oktalogger.opensearch.setup.security import shipped_documents
 from oktalogger.operators.detection_replay import DetectionAlertOperator
 from oktalogger.operators.detections import DetectionPlanOperator
 from oktalogger.operators.setup import OpenSearchSetupOperator
 from oktalogger.pipeline.ledger import LedgerKey
 from oktalogger.pipeline.load import LoadResult
-from oktalogger.pipeline.window import Window
+from oktalogger.window import Window
 from tests.airflow.cluster import Cluster
 from tests.indices import own_names
-from tests.standin.notifier import RecordingNotifier
-from tests.standin.sigv4 import Aws, Key, in_front_of
 from tests.unit.detections.bundles import counting
 
 if TYPE_CHECKING:
@@ -253,12 +253,12 @@ def test_a_collection_is_searched_after_a_load_once_it_has_refreshed_by_itself(
     cluster = Cluster(opensearch_url, tmp_path / "detections")
     cluster.rules(counting(1, 3, channels=("soc",), throttle_minutes=60))
     hook(collection, monkeypatch).client.close()
-    notifiers = {"soc": {"class": "tests.standin.notifier.RecordingNotifier", "name": "soc"}}
+    notifiers = {"soc": {"class": "local.standins.notifier.RecordingNotifier", "name": "soc"}}
     monkeypatch.setenv("OKTALOGGER_INDEX_PREFIX", cluster.names.prefix)
     monkeypatch.setenv("OKTALOGGER_DETECTION_NOTIFIERS", json.dumps(notifiers))
     monkeypatch.setattr(RecordingNotifier, "told", [])
     # The index below refreshes by itself more often than one of Serverless.
-    monkeypatch.setattr("oktalogger.detections.replay.REFRESHED_WITHIN", 2.0)
+    monkeypatch.setattr("oktalogger.detections.replay.search.REFRESHED_WITHIN", 2.0)
     try:
         cluster.load(1, ago=timedelta(minutes=30))
         everywhere = f"{cluster.names.prefix}*"

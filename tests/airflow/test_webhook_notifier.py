@@ -11,12 +11,12 @@ import requests
 import responses
 
 from oktalogger.compat import AirflowException
-from oktalogger.detections.alerts import Alert
+from oktalogger.detections.replay.alerts import Alert
 from oktalogger.notifications.channels import make_notifier, notify
 from oktalogger.notifications.webhook import WebhookNotifier
 from tests.airflow.conftest import ROOT
 from tests.unit.detections.bundles import detection
-from tests.unit.detections.test_alerts import match
+from tests.unit.detections.replay.test_alerts import match
 
 SECRET = "T000/B000/verysecret"
 NOTIFIERS = {"soc": {"class": "oktalogger.notifications.webhook.WebhookNotifier", "http_conn_id": "soc_hook"}}

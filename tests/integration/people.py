@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from oktalogger.opensearch.client import OpenSearchSettings, make_client
 from oktalogger.opensearch.names import IndexNames
+from oktalogger.opensearch.request import call
 from oktalogger.opensearch.roles import ROLES, shipped_roles
-from oktalogger.opensearch.security import SecurityDocuments, read_documents
-from oktalogger.opensearch.transport import call
+from oktalogger.opensearch.setup.security import SecurityDocuments, read_security_documents
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -69,7 +69,7 @@ class People:
 
     def documents(self, **changes: Any) -> SecurityDocuments:
         """Return the same, read."""
-        return read_documents(json.dumps(self.document(**changes)), self.names, source="the test's documents")
+        return read_security_documents(json.dumps(self.document(**changes)), self.names, source="the test's documents")
 
     def forget_roles(self) -> None:
         """Remove our roles from the server; each write makes it load its whole configuration anew, so there are few."""

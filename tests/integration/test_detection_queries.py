@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import pytest
 from opensearchpy import OpenSearch, helpers
 
-from oktalogger.detections import query
-from oktalogger.detections.fields import Field
-from oktalogger.detections.query import Wildcard
+from oktalogger.detections.rules import lucene_query as query
+from oktalogger.detections.rules.fields import Field
+from oktalogger.detections.rules.lucene_query import Wildcard
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

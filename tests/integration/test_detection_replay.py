@@ -13,16 +13,16 @@ from opensearchpy import OpenSearch
 
 from oktalogger.detections import messages
 from oktalogger.detections.bundle import load_detections
-from oktalogger.detections.cases import Case, Step
-from oktalogger.detections.matches import ensure_matches_index, matches_index
 from oktalogger.detections.model import CompiledDetection, MonitorSettings, Threshold
-from oktalogger.detections.replay import ReplayIncompleteError, Span, replay, table
-from oktalogger.detections.samples import documents, samples
-from oktalogger.detections.testing import scratch_store
+from oktalogger.detections.replay.matches import ensure_matches_index, matches_index
+from oktalogger.detections.replay.search import ReplayIncompleteError, Span, replay, table
+from oktalogger.detections.rules.cases import Case, CaseEvents
+from oktalogger.detections.testing.run import scratch_store
+from oktalogger.detections.testing.samples import documents, samples
 from oktalogger.opensearch.errors import IndexConflictError
 from oktalogger.opensearch.names import IndexNames
-from oktalogger.pipeline.window import Window
 from oktalogger.resources import include_dir
+from oktalogger.window import Window
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -70,7 +70,7 @@ def store(client: OpenSearch) -> Iterator[OpenSearchStore]:
 def _load(
     store: OpenSearchStore, key: str, event: dict[str, Any], number: int, kind: LoadKind, *, refresh: bool = True
 ) -> None:
-    case = Case(key, True, (Step(event, repeat=number, every=timedelta(seconds=10)),), 0)
+    case = Case(key, True, (CaseEvents(event, repeat=number, every=timedelta(seconds=10)),), 0)
     made = [type(sample)(sample.event, sample.published, NOW) for sample in samples(case, THEN, f"{store.names}/{key}")]
     store.ensure_month(THEN)
     store.create(documents(made, store.names, key, kind=kind))
@@ -186,7 +186,7 @@ def test_an_index_of_somebody_else_is_left_alone(client: OpenSearch) -> None:
 def test_messages_come_out_as_text_that_can_be_read(client: OpenSearch) -> None:
     # The server's own Mustache, with what Alerting gives to a message of a document-level monitor.
     settings = MonitorSettings(dashboards_url="https://dashboards.example", okta_orgs=("acme.okta.com",))
-    case = Case("one", True, (Step({"eventType": "system.api_token.create"}),), 0)
+    case = Case("one", True, (CaseEvents({"eventType": "system.api_token.create"}),), 0)
     (sample,) = samples(case, THEN, "message")
     sample.event["target"] = [{"id": str(number), "type": "Token", "displayName": f"ci{number}"} for number in (1, 2)]
     (document,) = documents([sample], IndexNames(), "r")

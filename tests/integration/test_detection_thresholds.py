@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from opensearchpy import OpenSearch
 
-from oktalogger.detections.cases import Case, Step
 from oktalogger.detections.model import CompiledDetection, MonitorSettings, Threshold
-from oktalogger.detections.monitor import threshold_search
-from oktalogger.detections.replay import Span, find
-from oktalogger.detections.samples import documents, samples
-from oktalogger.detections.testing import firing_groups, scratch_store
-from oktalogger.pipeline.window import Window
+from oktalogger.detections.monitors.render import threshold_search
+from oktalogger.detections.replay.search import Span, find
+from oktalogger.detections.rules.cases import Case, CaseEvents
+from oktalogger.detections.testing.run import firing_groups, scratch_store
+from oktalogger.detections.testing.samples import documents, samples
+from oktalogger.window import Window
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -85,7 +85,7 @@ class Attack:
         self._loads += 1
         actor = {"id": f"{self.name}-{self._loads}-{{n}}"}
         event = {"eventType": "user.session.start", "outcome": {"result": "FAILURE"}, "actor": actor}
-        case = Case(self.name, True, (Step(event, repeat=number, every=every),), 0)
+        case = Case(self.name, True, (CaseEvents(event, repeat=number, every=every),), 0)
         made = [
             type(sample)(sample.event, sample.published, loaded)
             for sample in samples(case, start, f"{self._store.names.prefix}/{self.name}/{self._loads}")
@@ -170,7 +170,7 @@ def test_orgs_are_counted_apart(store: OpenSearchStore) -> None:
 
 
 def test_pages_of_groups_are_read_to_the_end(store: OpenSearchStore, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("oktalogger.detections.threshold.PAGE_OF_GROUPS", 2)
+    monkeypatch.setattr("oktalogger.detections.threshold_search.PAGE_OF_GROUPS", 2)
     attacks = [Attack(store, f"page-{number}") for number in range(5)]
     for attack in attacks:
         attack.fails(10, start=THEN)

@@ -14,12 +14,11 @@ pytest.importorskip("sigma")
 
 from opensearchpy import OpenSearch, helpers
 
-from oktalogger.detections.cases import Case, Step
-from oktalogger.detections.compiler import compile_folder
 from oktalogger.detections.model import MonitorSettings
-from oktalogger.detections.replay import Span, find
-from oktalogger.detections.samples import documents, samples
-from oktalogger.detections.testing import (
+from oktalogger.detections.replay.search import Span, find
+from oktalogger.detections.rules.cases import Case, CaseEvents
+from oktalogger.detections.rules.compiler import compile_folder
+from oktalogger.detections.testing.run import (
     LoadedCase,
     event_fires,
     load_cases,
@@ -29,16 +28,17 @@ from oktalogger.detections.testing import (
     scratch_store,
     threshold_fires,
 )
-from oktalogger.pipeline.window import Window
+from oktalogger.detections.testing.samples import documents, samples
 from oktalogger.resources import include_dir
+from oktalogger.window import Window
 from tests.integration.alerting_percolation import percolated
 from tests.integration.public_rules import EVENTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from oktalogger.detections.compiler import Compiled
     from oktalogger.detections.model import CompiledDetection
+    from oktalogger.detections.rules.compiler import Compiled
     from oktalogger.opensearch.names import IndexNames
 
 pytestmark = pytest.mark.opensearch
@@ -185,7 +185,9 @@ def test_public_rules_work_as_they_are(client: OpenSearch, tmp_path: Path) -> No
         assert [refusal for one in compiled.detections if (refusal := refused(client, store.names, one))] == []
         for name, pair in EVENTS.items():
             for verdict, event in zip(("match", "miss"), pair, strict=True):
-                made = samples(Case(name, True, (Step(event),), 0), now - timedelta(minutes=5), f"{name}/{verdict}")
+                made = samples(
+                    Case(name, True, (CaseEvents(event),), 0), now - timedelta(minutes=5), f"{name}/{verdict}"
+                )
                 store.create(documents(made, store.names, f"{name}/{verdict}"))
         client.indices.refresh(index=store.names.alias)
         stored = [(hit["_id"], hit["_source"]) for hit in helpers.scan(client, index=store.names.alias)]

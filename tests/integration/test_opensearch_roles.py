@@ -20,32 +20,32 @@ import msgspec
 import pytest
 
 from local.simulator.process import Simulator, running
-from oktalogger.detections.alerting import AlertingClient
-from oktalogger.detections.apply import SyncOptions, apply_sync, plan_sync
-from oktalogger.detections.channels import read_channels
-from oktalogger.detections.matches import ensure_matches_index, matches_index
-from oktalogger.detections.stored import Owner
+from local.standins.alerting import AlertingStandIn, Answer
+from local.standins.transport import in_process_client
+from oktalogger.detections.monitors.api import AlertingClient
+from oktalogger.detections.monitors.channels import read_channels
+from oktalogger.detections.monitors.stored import Owner
+from oktalogger.detections.monitors.sync import SyncOptions, apply_sync, plan_sync
+from oktalogger.detections.replay.matches import ensure_matches_index, matches_index
 from oktalogger.okta.auth import SswsAuth
 from oktalogger.okta.client import SystemLogClient
-from oktalogger.opensearch.census import OpenSearchCensus
 from oktalogger.opensearch.client import OpenSearchSettings, make_client
 from oktalogger.opensearch.errors import OpenSearchLoadError, OpenSearchPermissionError
-from oktalogger.opensearch.ledger import Ledger
-from oktalogger.opensearch.security import ROLES_API
-from oktalogger.opensearch.setup import apply_setup, plan_setup
+from oktalogger.opensearch.inventory import OpenSearchCensus
+from oktalogger.opensearch.request import call, send
+from oktalogger.opensearch.setup.apply import apply_setup, plan_setup
+from oktalogger.opensearch.setup.security import ROLES_API
 from oktalogger.opensearch.store import OpenSearchStore
-from oktalogger.opensearch.transport import call, send
 from oktalogger.pipeline.document import Stamp
 from oktalogger.pipeline.ledger import LedgerKey
+from oktalogger.pipeline.ledger_store import LedgerStore
 from oktalogger.pipeline.load import LoadPlan
-from oktalogger.pipeline.record import load_and_record
+from oktalogger.pipeline.recorded_load import load_and_record
 from oktalogger.pipeline.stop import LoadStoppedError, StopSignal
-from oktalogger.pipeline.window import Window
+from oktalogger.window import Window
 from tests.integration.conftest import ROOT
 from tests.integration.people import People, people
 from tests.integration.permissions import ANALYST, CASES, LOADER, SYNC, Case, name
-from tests.standin.alerting import AlertingStandIn, Answer
-from tests.standin.transport import in_process_client
 from tests.unit.detections.builders import rendered
 
 if TYPE_CHECKING:
@@ -110,7 +110,7 @@ def load(
         return load_and_record(
             okta,
             store,
-            Ledger(client, team.names),
+            LedgerStore(client, team.names),
             LoadPlan(stamp, page_limit=20, threads=1),
             on_stored=count,
             stop=stop,
@@ -145,7 +145,7 @@ class TestTheLoadersRoleIsEnough:
         assert set(documents(team)) == expected
         assert loaded["read"] < len(expected), "it went on where it had stopped"
         key = LedgerKey(host(org), "scheduled", HOUR, None, None)
-        entry, _ = Ledger(team.admin, team.names).read(key.id)
+        entry, _ = LedgerStore(team.admin, team.names).read(key.id)
         assert entry is not None
         assert (entry.state, entry.tries) == ("complete", 2)
 

@@ -16,9 +16,9 @@ from oktalogger.opensearch.errors import (
     IndexMissingError,
 )
 from oktalogger.opensearch.names import IndexNames
+from oktalogger.opensearch.request import call
 from oktalogger.opensearch.schema import ensure_month, ensure_schema
 from oktalogger.opensearch.templates import month_template, side_template
-from oktalogger.opensearch.transport import call
 from tests.integration.indices import Requests, write_index
 
 if TYPE_CHECKING:

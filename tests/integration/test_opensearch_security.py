@@ -18,8 +18,8 @@ from oktalogger.opensearch.errors import (
     OpenSearchTlsError,
 )
 from oktalogger.opensearch.names import IndexNames
+from oktalogger.opensearch.request import call
 from oktalogger.opensearch.schema import ensure_month, ensure_schema
-from oktalogger.opensearch.transport import call
 from tests.indices import own_names
 
 if TYPE_CHECKING:

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from oktalogger.opensearch.client import OpenSearchSettings, make_client
+from oktalogger.opensearch.diagnosis import MAPPINGS_API
 from oktalogger.opensearch.errors import IndexConflictError, OpenSearchPermissionError, SetupConflictError
-from oktalogger.opensearch.failures import MAPPINGS_API
 from oktalogger.opensearch.names import IndexNames
+from oktalogger.opensearch.request import call
 from oktalogger.opensearch.roles import ROLES
-from oktalogger.opensearch.security import ROLES_API, shipped_documents
-from oktalogger.opensearch.setup import apply_setup, plan_setup
-from oktalogger.opensearch.transport import call
+from oktalogger.opensearch.setup.apply import apply_setup, plan_setup
+from oktalogger.opensearch.setup.security import ROLES_API, shipped_documents
 from tests.integration.conftest import ROOT
 from tests.integration.people import SECURITY, People, people
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from oktalogger.opensearch.steps import Plan
+    from oktalogger.opensearch.setup.steps import SetupPlan
 
 pytestmark = pytest.mark.opensearch
 
@@ -45,7 +45,7 @@ def team(everybody: People) -> People:
     return everybody
 
 
-def set_up(team: People, **changes: Any) -> Plan:
+def set_up(team: People, **changes: Any) -> SetupPlan:
     plan = plan_setup(team.admin, team.names, team.documents(**changes), retention_days=365)
     apply_setup(team.admin, plan)
     return plan

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from local.simulator.process import Simulator, running
-from oktalogger.opensearch.ledger import Ledger
 from oktalogger.pipeline.backfill import BackfillRequest, to_load
-from oktalogger.pipeline.window import Window, format_instant, gaps
+from oktalogger.pipeline.ledger_store import LedgerStore
+from oktalogger.window import Window, format_instant, gaps
 from tests.integration.worker import Work
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def ledger_of(deployment: Deployment) -> list[dict[str, Any]]:
 
 def complete(deployment: Deployment) -> list[Window]:
     deployment.client.indices.refresh(index=deployment.names.ledger)
-    entries = Ledger(deployment.client, deployment.names).entries("127.0.0.1", WHOLE)
+    entries = LedgerStore(deployment.client, deployment.names).entries("127.0.0.1", WHOLE)
     return [entry.window for entry in entries if entry.covers]
 
 

@@ -8,17 +8,17 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from oktalogger.okta.auth import SswsAuth
-from oktalogger.okta.budget import RateBudget
 from oktalogger.okta.client import SystemLogClient
-from oktalogger.opensearch.ledger import Ledger
+from oktalogger.okta.rate_budget import RateBudget
 from oktalogger.opensearch.names import IndexNames
 from oktalogger.opensearch.store import OpenSearchStore
 from oktalogger.pipeline.document import LoadKind, Stamp
+from oktalogger.pipeline.ledger_store import LedgerStore
 from oktalogger.pipeline.load import LoadPlan
-from oktalogger.pipeline.record import load_and_record
+from oktalogger.pipeline.recorded_load import load_and_record
 from oktalogger.pipeline.share import share_of
-from oktalogger.pipeline.window import Window
 from oktalogger.settings import Settings
+from oktalogger.window import Window
 
 if TYPE_CHECKING:
     from multiprocessing.context import SpawnProcess
@@ -63,6 +63,9 @@ def load_all(work: Work) -> None:
         with SystemLogClient(work.okta_url, SswsAuth(work.token), gate=budget) as client:
             store.prepare()
             load_and_record(
-                client, store, Ledger(store.client, names), LoadPlan(stamp, timedelta(0), page_limit=work.page_limit)
+                client,
+                store,
+                LedgerStore(store.client, names),
+                LoadPlan(stamp, timedelta(0), page_limit=work.page_limit),
             )
             budget.rest()

@@ -23,7 +23,7 @@ from oktalogger.cli.environment import (
     EnvironmentConfigError,
     opensearch_client,
 )
-from oktalogger.detections.alerting import AlertingClient
+from oktalogger.detections.monitors.api import AlertingClient
 from oktalogger.opensearch.errors import OpenSearchLoadError
 from tests.live.cluster import LIVE
 

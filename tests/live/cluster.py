@@ -8,15 +8,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from local.standins.alerting import AlertingStandIn
+from local.standins.transport import serve
 from oktalogger.cli.environment import opensearch_client
-from oktalogger.detections.alerting import MONITORS, AlertingClient
-from oktalogger.detections.apply import SyncOptions, SyncResult, apply_sync
-from oktalogger.detections.stored import Owner
-from oktalogger.detections.testing import scratch_store
+from oktalogger.detections.monitors.api import MONITORS, AlertingClient
+from oktalogger.detections.monitors.stored import Owner
+from oktalogger.detections.monitors.sync import SyncOptions, SyncResult, apply_sync
+from oktalogger.detections.testing.run import scratch_store
 from oktalogger.opensearch.client import OpenSearchSettings, make_client
 from oktalogger.opensearch.names import IndexNames
-from tests.standin.alerting import AlertingStandIn
-from tests.standin.transport import serve
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from opensearchpy import OpenSearch
 
     from oktalogger.detections.model import RenderedMonitor
-    from oktalogger.detections.stored import StoredMonitor
+    from oktalogger.detections.monitors.stored import StoredMonitor
 
 LIVE = "OKTALOGGER_TEST_LIVE"
 

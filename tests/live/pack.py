@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from oktalogger.detections.bundle import load_detections
-from oktalogger.detections.compiler import Compiled
-from oktalogger.detections.documents import read_documents, rule_files
-from oktalogger.detections.rules import Rule, read_rule
+from oktalogger.detections.rules.compiler import Compiled
+from oktalogger.detections.rules.rule import Rule, read_rule
+from oktalogger.detections.rules.yaml_source import read_documents, rule_files
 from oktalogger.resources import include_dir
 
 

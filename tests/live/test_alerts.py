@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from oktalogger.detections.alerting import MONITORS
-from oktalogger.detections.apply import render_all
 from oktalogger.detections.model import MonitorSettings
-from oktalogger.detections.testing import LoadedCase, firing_groups, load_cases, run_cases
+from oktalogger.detections.monitors.api import MONITORS
+from oktalogger.detections.monitors.sync import render_all
+from oktalogger.detections.testing.run import LoadedCase, firing_groups, load_cases, run_cases
 from oktalogger.opensearch.store import OpenSearchStore
 from tests.live.cluster import Place, place
 from tests.live.pack import pack
@@ -20,7 +20,7 @@ from tests.live.pack import pack
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from oktalogger.detections.compiler import Compiled
+    from oktalogger.detections.rules.compiler import Compiled
 
 pytestmark = pytest.mark.usefixtures("real_cluster")
 

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from oktalogger.detections.alerting import MONITORS, MonitorConflictError, MonitorRefusedError
-from oktalogger.detections.apply import SyncIncompleteError, plan_sync, render_all
 from oktalogger.detections.bundle import read_bundle
-from oktalogger.detections.compare import differences
 from oktalogger.detections.model import MonitorSettings
-from oktalogger.detections.plan import Kind
+from oktalogger.detections.monitors.api import MONITORS, MonitorConflictError, MonitorRefusedError
+from oktalogger.detections.monitors.compare import differences
+from oktalogger.detections.monitors.plan import ChangeKind
+from oktalogger.detections.monitors.sync import SyncIncompleteError, plan_sync, render_all
 from oktalogger.resources import include_dir
 from tests.live.cluster import Place, place
 from tests.live.pack import pack
@@ -44,7 +44,7 @@ def test_creates_updates_deletes_and_then_writes_nothing(here: Place) -> None:
     assert here.sync(rules(here, 4)).writes == 4
     assert here.sync(rules(here, 4)).writes == 0
     result = here.sync(rules(here, 3, query="eventType:y"))
-    assert [step.kind for step in result.done] == [Kind.UPDATE, Kind.UPDATE, Kind.DELETE]
+    assert [step.kind for step in result.done] == [ChangeKind.UPDATE, ChangeKind.UPDATE, ChangeKind.DELETE]
     assert [monitor.version for monitor in here.monitors()].count(2) == 2
     assert here.sync(rules(here, 3, query="eventType:y")).writes == 0
 
@@ -80,7 +80,7 @@ def test_leaves_alone_what_was_changed_by_hand_until_asked(here: Place, *, keep_
     here.write_by_hand(monitor, keep_metadata=keep_metadata, enabled=False)
     result = here.sync(rules(here, 1, query="eventType:y"))
     assert result.writes == 0
-    [step] = result.plan.of(Kind.EDITED)
+    [step] = result.plan.of(ChangeKind.EDITED)
     assert "enabled" in [difference.path for difference in step.differences]
     here.sync(rules(here, 1, query="eventType:y"), put_back=frozenset({"all"}))
     [monitor] = here.monitors()

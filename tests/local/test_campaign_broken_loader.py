@@ -15,7 +15,7 @@ from oktalogger.opensearch.documents import BulkResult, Document, Rejection
 from oktalogger.opensearch.names import IndexNames
 from oktalogger.pipeline.document import Stamp
 from oktalogger.pipeline.load import LoadPlan, Progress, load_window
-from oktalogger.pipeline.window import Window
+from oktalogger.window import Window
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence

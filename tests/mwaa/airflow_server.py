@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 
-from local.mwaa.rest import Answer
+from deploy.mwaa.rest import Answer
 from local.paths import ROOT
 from local.process import end_group, tail
 from tests.ports import free_port
@@ -48,7 +48,7 @@ with create_session() as session:
 
 @dataclass(frozen=True)
 class AirflowServer:
-    """A running one, asked as :class:`local.mwaa.rest.MwaaRestApi` is.
+    """A running one, asked as :class:`deploy.mwaa.rest.MwaaRestApi` is.
 
     :param line: ``3.3`` and the like
     :param root: address of its REST API

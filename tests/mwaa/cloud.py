@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from local.mwaa.bucket import Bucket
+from deploy.mwaa.bucket import Bucket
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -13,7 +13,7 @@ from typing import Any
 from airflow.settings import DAGS_FOLDER
 
 # Needs pySigma, which workers do not have: they read the bundle.
-COMPILES_RULES = "oktalogger.detections.sigma_reader"
+COMPILES_RULES = "oktalogger.detections.rules.sigma"
 
 
 def dags() -> dict[str, Any]:

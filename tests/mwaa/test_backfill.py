@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from local.mwaa import __main__ as command
-from local.mwaa.aws import MwaaError
-from local.mwaa.backfill import dag_id_for, read_conf, run_body, start_backfill
-from local.mwaa.environment import Environment
-from local.mwaa.ready import make_pool, paused, problems, ready
-from local.mwaa.rest import LONGEST_PATH, MwaaRestApi
+from deploy.mwaa import __main__ as command
+from deploy.mwaa.aws import MwaaError
+from deploy.mwaa.backfill import dag_id_for, read_conf, run_body, start_backfill
+from deploy.mwaa.environment import Environment
+from deploy.mwaa.ready import make_pool, paused, problems, ready
+from deploy.mwaa.rest import LONGEST_PATH, MwaaRestApi
 from local.paths import ROOT
 from tests.mwaa.airflow_server import BROKEN, AirflowServer, airflow_server
 from tests.mwaa.cloud import NAME, REGION, described
@@ -22,7 +22,7 @@ from tests.mwaa.cloud import NAME, REGION, described
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from local.mwaa.rest import Answer
+    from deploy.mwaa.rest import Answer
 
 # One image of each major version.
 VERSIONS = {"3.3": "3.3.1", "2.11": "2.11.2"}

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from local.mwaa import __main__ as command
-from local.mwaa.aws import MwaaError, client
-from local.mwaa.deploy import deploy
-from local.mwaa.environment import Environment, read_environment, wait_for_update
-from local.mwaa.package import make_package
+from deploy.mwaa import __main__ as command
+from deploy.mwaa.aws import MwaaError, client
+from deploy.mwaa.deploy import deploy
+from deploy.mwaa.environment import Environment, read_environment, wait_for_update
+from deploy.mwaa.package import make_package
 from local.paths import ROOT
 from tests.mwaa.cloud import BEGAN, BUCKET, NAME, REGION, Cloud, described, make_cloud, write_package
 
@@ -29,7 +29,7 @@ STARTUP = ("StartupScriptS3Path", "StartupScriptS3ObjectVersion")
 def cloud(monkeypatch: pytest.MonkeyPatch) -> Iterator[Cloud]:
     from moto import mock_aws
 
-    monkeypatch.setattr("local.mwaa.environment.POLL_EVERY", 0)
+    monkeypatch.setattr("deploy.mwaa.environment.POLL_EVERY", 0)
     with mock_aws():
         made = make_cloud()
         yield made
@@ -224,7 +224,7 @@ def test_an_update_that_never_ends_is_an_error(cloud: Cloud) -> None:
 
 def try_waiting(cloud: Cloud, slept: list[float]) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("local.mwaa.environment.POLL_EVERY", 30)
+        patch.setattr("deploy.mwaa.environment.POLL_EVERY", 30)
         wait_for_update(
             cloud.mwaa, Environment(NAME, described()), say=cloud.said.append, sleep=slept.append, timeout=120
         )

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from local import supply_chain
-from local.supply_chain import LINES, REVIEWED, Licence, SupplyChainError, licences, normal, run_time_lock, write_sbom
+from tools import supply_chain
+from tools.supply_chain import LINES, REVIEWED, Licence, SupplyChainError, licences, normal, run_time_lock, write_sbom
 
 
 @pytest.mark.parametrize("line", LINES)

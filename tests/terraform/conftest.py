@@ -16,8 +16,8 @@ collect_ignore_glob = [] if all(map(importlib.util.find_spec, ("checkov", "polic
 @pytest.fixture(scope="session")
 def workspace(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     """A copy of the Terraform code, one for each process of the test run; tests without terraform do without it."""
-    from local.terraform_cli import TerraformError, find_terraform
     from tests.terraform.workspace import Workspace
+    from tools.terraform_cli import TerraformError, find_terraform
 
     if find_terraform() is None:
         (pytest.fail if os.environ.get("CI") else pytest.skip)("There is no terraform on the PATH.")

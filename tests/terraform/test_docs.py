@@ -6,9 +6,9 @@ import re
 
 import pytest
 
-from local.terraform_cli import ROOT
-from local.terraform_docs import DOCUMENTED, read_module, with_tables
 from tests.terraform.workspace import EXAMPLES, SOURCE
+from tools.terraform_cli import ROOT
+from tools.terraform_docs import DOCUMENTED, read_module, with_tables
 
 pytestmark = pytest.mark.xdist_group("static")
 
@@ -19,7 +19,7 @@ HOURS = 730
 @pytest.mark.parametrize("folder", DOCUMENTED)
 def test_that_the_tables_are_of_the_code(folder: str) -> None:
     text = (SOURCE / folder / "README.md").read_text()
-    assert text == with_tables(text, read_module(SOURCE / folder)), "run python -m local.terraform_docs"
+    assert text == with_tables(text, read_module(SOURCE / folder)), "run python -m tools.terraform_docs"
 
 
 @pytest.mark.parametrize("folder", DOCUMENTED)

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from local.terraform_cli import ROOT
 from tests.terraform.iam import like
+from tools.terraform_cli import ROOT
 
 pytestmark = pytest.mark.xdist_group("static")
 

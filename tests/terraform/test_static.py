@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from local.terraform_cli import run_terraform
-from local.terraform_docs import read_module
 from tests.terraform.workspace import EXAMPLES, MODULES, SOURCE
+from tools.terraform_cli import run_terraform
+from tools.terraform_docs import read_module
 
 if TYPE_CHECKING:
     from tests.terraform.workspace import Workspace

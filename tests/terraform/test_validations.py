@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from local.terraform_docs import DOCUMENTED, read_module
 from tests.terraform.refusals import ACCEPTED, GOOD, REFUSALS, Refusal
 from tests.terraform.workspace import SOURCE
+from tools.terraform_docs import DOCUMENTED, read_module
 
 if TYPE_CHECKING:
     from tests.terraform.workspace import Run, Workspace

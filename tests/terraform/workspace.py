@@ -8,7 +8,7 @@ import subprocess
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from local.terraform_cli import ROOT, TerraformError, find_terraform, run_terraform, terraform_environment
+from tools.terraform_cli import ROOT, TerraformError, find_terraform, run_terraform, terraform_environment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -21,9 +21,9 @@ from oktalogger.opensearch.names import IndexNames
 from oktalogger.pipeline.document import STAMP_FIELDS, Built, DocumentBuilder, Stamp
 from oktalogger.pipeline.ledger import LedgerEntry
 from oktalogger.pipeline.lift import DEBUG_KEYS, LIFTED_FIELDS, TARGET_KINDS, snake_case
-from oktalogger.pipeline.window import Window
 from oktalogger.resources import ENVIRONMENT_VARIABLE
 from oktalogger.settings import PREFIX, Settings, load_settings
+from oktalogger.window import Window
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -143,9 +143,11 @@ def test_commands_of_the_checkout_name_an_environment_that_has_what_they_import(
     found = 0
     for path in PAGES:
         text = path.read_text()
-        for variable, python, module in re.findall(r"(PYTHONPATH=plugins )?(\S*python3?) -m (local[.\w]*)", text):
+        for variable, python, module in re.findall(
+            r"(PYTHONPATH=plugins )?(\S*python3?) -m ((?:local|tools|deploy)[.\w]*)", text
+        ):
             found += 1
-            if module == "local.testing":  # needs nothing
+            if module == "tools.testing":  # needs nothing
                 continue
             assert re.fullmatch(r"[(`]*\.venvs/[\w.-]+/bin/python", python), f"{python} -m {module} in {path.name}"
             file = ROOT.joinpath(*module.split("."))

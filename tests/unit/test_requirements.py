@@ -48,7 +48,7 @@ def test_a_lock_file_pins_each_package_to_its_hashes_and_names_no_index(lock: Pa
 
 
 def test_every_lock_file_is_made_by_the_script_from_a_list() -> None:
-    script = (ROOT / "requirements" / "lock.sh").read_text()
+    script = (ROOT / "tools" / "lock.sh").read_text()
     for lock in LOCKS:
         assert lock.with_suffix(".in").exists()
         assert re.search(rf"^lock {re.escape(lock.stem)} ", script, re.MULTILINE), lock.stem

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from local.bench.backfill.virtual import VirtualTime
     from oktalogger.opensearch.bulk import Document, Rejection
     from oktalogger.pipeline.load import Progress
-    from oktalogger.pipeline.window import Window
+    from oktalogger.window import Window
 
 
 @dataclass

@@ -13,19 +13,19 @@ from local.bench.backfill.memory import Memory
 from local.bench.backfill.org import TOKEN, HostedOrg, hosted
 from local.bench.backfill.virtual import VirtualTime
 from oktalogger.okta.auth import SswsAuth
-from oktalogger.okta.budget import RateBudget
 from oktalogger.okta.client import SystemLogClient
+from oktalogger.okta.rate_budget import RateBudget
 from oktalogger.pipeline.backfill import BackfillRequest, to_load
 from oktalogger.pipeline.document import LoadKind, Stamp
 from oktalogger.pipeline.load import LoadPlan
 from oktalogger.pipeline.reconcile import LIVE_INTERVAL
-from oktalogger.pipeline.record import load_and_record
+from oktalogger.pipeline.recorded_load import load_and_record
 from oktalogger.pipeline.share import share_of
-from oktalogger.pipeline.window import Window
 from oktalogger.settings import Settings
+from oktalogger.window import Window
 
 if TYPE_CHECKING:
-    from oktalogger.okta.rate import RateLimit
+    from oktalogger.okta.rate_limit import RateLimit
 
 BEGINS: Final = datetime(2026, 11, 16, tzinfo=UTC)
 # From the end of an interval to the start of its run, and from the end of a mapped task to the start of the next.

@@ -8,15 +8,14 @@ import sys
 from typing import TYPE_CHECKING
 
 from oktalogger import __version__
-from oktalogger.cli import coverage, load, setup
+from oktalogger.cli import coverage, detections, load, setup
 from oktalogger.cli.environment import EnvironmentConfigError
-from oktalogger.detections import cli as detections
 from oktalogger.okta.errors import OktaConfigurationError, OktaError
 from oktalogger.opensearch.errors import OpenSearchLoadError
-from oktalogger.pipeline.ripe import TooEarlyError
-from oktalogger.pipeline.window import WindowError
+from oktalogger.pipeline.okta_clock import TooEarlyError
 from oktalogger.resources import ResourceError
 from oktalogger.settings import SettingsError
+from oktalogger.window import WindowError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 from oktalogger.cli.environment import OKTA_URL, okta_client, opensearch_client, required
-from oktalogger.okta.budget import RateBudget
 from oktalogger.okta.client import SystemLogQuery
-from oktalogger.opensearch.census import OpenSearchCensus
-from oktalogger.opensearch.ledger import Ledger
+from oktalogger.okta.rate_budget import RateBudget
+from oktalogger.opensearch.inventory import OpenSearchCensus
 from oktalogger.opensearch.names import IndexNames
-from oktalogger.pipeline.coverage import Comparison, HourCoverage, compare, coverage, hours
+from oktalogger.pipeline.coverage import Comparison, HourCoverage, compare_with_okta, coverage, hours
+from oktalogger.pipeline.ledger_store import LedgerStore
 from oktalogger.pipeline.share import share_of
-from oktalogger.pipeline.window import Window, parse_instant
 from oktalogger.settings import load_settings
+from oktalogger.window import Window, parse_instant
 
 if TYPE_CHECKING:
     import argparse
@@ -50,13 +50,13 @@ def run(arguments: argparse.Namespace) -> int:
     census = OpenSearchCensus(client, names)
     census.refresh()
     org = arguments.org or urlsplit(required(os.environ, OKTA_URL)).hostname or ""
-    found = coverage(Ledger(client, names), census, org, within)
+    found = coverage(LedgerStore(client, names), census, org, within)
     compared: list[Comparison] = []
     if arguments.verify:
         with okta_client(gate=RateBudget(share_of("reconcile", settings))) as okta:
             for window in hours(within):
                 query = SystemLogQuery(since=window.start, until=window.end)
-                compared.append(compare(okta, census, org, query))
+                compared.append(compare_with_okta(okta, census, org, query))
     if arguments.json:
         sys.stdout.write(json.dumps(_as_json(org, found, compared), indent=2) + "\n")
     else:

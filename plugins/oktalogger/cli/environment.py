@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from opensearchpy import OpenSearch
     from requests.auth import AuthBase
 
-    from oktalogger.okta.rate import RequestGate
+    from oktalogger.okta.rate_limit import RequestGate
 
 OKTA_URL: Final = "OKTALOGGER_OKTA_URL"
 OKTA_TOKEN: Final = "OKTALOGGER_OKTA_TOKEN"  # noqa: S105

@@ -8,26 +8,28 @@ import logging
 import os
 import signal
 import sys
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 from oktalogger.cli.environment import OKTA_URL, okta_client, opensearch_client, required
-from oktalogger.okta.budget import RateBudget
+from oktalogger.malloc import limit_heap_growth_of_process
 from oktalogger.okta.client import MAX_LIMIT
-from oktalogger.opensearch.ledger import Ledger
+from oktalogger.okta.rate_budget import RateBudget
 from oktalogger.opensearch.names import IndexNames
 from oktalogger.opensearch.store import OpenSearchStore
 from oktalogger.pipeline.document import Stamp
+from oktalogger.pipeline.ledger_store import LedgerStore
 from oktalogger.pipeline.load import LoadPlan
-from oktalogger.pipeline.record import load_and_record
+from oktalogger.pipeline.progress import LoadReporter
+from oktalogger.pipeline.recorded_load import load_and_record
 from oktalogger.pipeline.share import share_of
 from oktalogger.pipeline.stop import LoadStoppedError, StopSignal
-from oktalogger.pipeline.window import Window, parse_instant
 from oktalogger.settings import load_settings
+from oktalogger.window import Window, parse_instant
 
 if TYPE_CHECKING:
-    from oktalogger.pipeline.load import LoadResult, Progress
+    from oktalogger.pipeline.load import LoadResult
 
 EXIT_REJECTED: Final = 3
 EXIT_STOPPED: Final = 130
@@ -79,10 +81,11 @@ def run(arguments: argparse.Namespace) -> int:
         threads=settings.bulk_threads,
     )
     store.prepare()
-    ledger = Ledger(store.client, names)
+    limit_heap_growth_of_process()
+    ledger = LedgerStore(store.client, names)
     with client:
         try:
-            result = load_and_record(client, store, ledger, plan, on_stored=_Reporter(), stop=stop)
+            result = load_and_record(client, store, ledger, plan, on_stored=LoadReporter(log, plan.reads), stop=stop)
         except LoadStoppedError as error:
             log.warning("%s", error)
             return EXIT_STOPPED
@@ -102,21 +105,6 @@ def _stop_on_signal(stop: StopSignal) -> None:
 
     signal.signal(signal.SIGTERM, ask)
     signal.signal(signal.SIGINT, ask)
-
-
-class _Reporter:
-    """Says how far the load is, every few seconds at most."""
-
-    every = timedelta(seconds=5)
-
-    def __init__(self) -> None:
-        self._next = datetime.now(UTC) + self.every
-
-    def __call__(self, progress: Progress) -> None:
-        now = datetime.now(UTC)
-        if now >= self._next:
-            self._next = now + self.every
-            log.info("%d events in %d pages, %.0f %%", progress.result.read, progress.result.pages, 100 * progress.done)
 
 
 def _print(result: LoadResult, window: Window, names: IndexNames, *, as_json: bool) -> None:

@@ -14,8 +14,8 @@ from oktalogger.cli.environment import (
     opensearch_client,
 )
 from oktalogger.opensearch.names import IndexNames
-from oktalogger.opensearch.security import SecurityDocuments, read_documents, shipped_documents
-from oktalogger.opensearch.setup import apply_setup, plan_setup
+from oktalogger.opensearch.setup.apply import apply_setup, plan_setup
+from oktalogger.opensearch.setup.security import SecurityDocuments, read_security_documents, shipped_documents
 from oktalogger.settings import load_settings
 
 if TYPE_CHECKING:
@@ -79,4 +79,4 @@ def _documents(file: str | None, names: IndexNames) -> SecurityDocuments:
         text = Path(file).read_text(encoding="utf-8")
     except OSError as error:
         raise EnvironmentConfigError(f"--documents: {error}") from error
-    return read_documents(text, names, source=file)
+    return read_security_documents(text, names, source=file)

@@ -12,9 +12,9 @@ import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from oktalogger.detections.compiler import Compiled, can_compile, compile_folder
-from oktalogger.detections.documents import VARIABLES_FILE, rule_files
 from oktalogger.detections.model import CompiledDetection, canonical_json
+from oktalogger.detections.rules.compiler import Compiled, can_compile, compile_folder
+from oktalogger.detections.rules.yaml_source import VARIABLES_FILE, rule_files
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -11,7 +11,7 @@ import re
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
-from oktalogger.detections.threshold import group_fields
+from oktalogger.detections.threshold_search import group_fields
 
 if TYPE_CHECKING:
     from oktalogger.detections.model import CompiledDetection, MonitorSettings

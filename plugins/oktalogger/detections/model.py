@@ -9,12 +9,13 @@ import hashlib
 import json
 from dataclasses import asdict, dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Final, Literal, get_args
+from typing import TYPE_CHECKING, Any, Final, get_args
+
+from oktalogger.settings import Severity
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-Severity = Literal["informational", "low", "medium", "high", "critical"]
 SEVERITIES: Final[tuple[Severity, ...]] = get_args(Severity)
 
 # Severities of OpenSearch Alerting are text, "1" is the highest.

@@ -10,20 +10,19 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from oktalogger.compat import BaseHook, mask_secret
-from oktalogger.hooks.extras import ConnectionSettingsError, form_widgets, names, read_extras
+from oktalogger.hooks.extras import ConnectionSettingsError, form_widgets, look_up, names, read_extras
 from oktalogger.hooks.forms import OKTA_EXTRAS, OKTA_UI
-from oktalogger.hooks.lookup import look_up
 from oktalogger.okta.auth import PrivateKeyJwtAuth, SswsAuth
 from oktalogger.okta.client import SystemLogClient
 from oktalogger.okta.errors import OktaError
-from oktalogger.okta.key_forms import secret_parts
+from oktalogger.okta.keys import secret_parts
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from requests.auth import AuthBase
 
-    from oktalogger.okta.rate import RequestGate
+    from oktalogger.okta.rate_limit import RequestGate
 
 CONNECT_TIMEOUT = 10.0
 

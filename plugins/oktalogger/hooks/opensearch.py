@@ -9,14 +9,13 @@ from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 from oktalogger.compat import BaseHook, mask_secret
-from oktalogger.hooks.extras import ConnectionSettingsError, names, read_extras
+from oktalogger.hooks.extras import ConnectionSettingsError, look_up, names, read_extras
 from oktalogger.hooks.forms import OPENSEARCH_EXTRAS
-from oktalogger.hooks.lookup import look_up
 from oktalogger.opensearch.client import OpenSearchSettings, make_client
 from oktalogger.opensearch.errors import OpenSearchLoadError
-from oktalogger.opensearch.ledger import Ledger
+from oktalogger.opensearch.request import call
 from oktalogger.opensearch.store import OpenSearchStore
-from oktalogger.opensearch.transport import call
+from oktalogger.pipeline.ledger_store import LedgerStore
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -123,12 +122,12 @@ class OpenSearchHook(BaseHook):
         """
         return OpenSearchStore(self.client, index_names, shards=shards, replicas=replicas, sleep=self._sleep)
 
-    def ledger(self, index_names: IndexNames) -> Ledger:
+    def ledger(self, index_names: IndexNames) -> LedgerStore:
         """Return the ledger of a deployment; the store's ``prepare`` makes its index.
 
         :param index_names: the names of the deployment
         """
-        return Ledger(self.client, index_names)
+        return LedgerStore(self.client, index_names)
 
     @property
     def dashboards_url(self) -> str | None:

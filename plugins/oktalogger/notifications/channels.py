@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from oktalogger.compat import Context
-    from oktalogger.detections.alerts import Alert
+    from oktalogger.detections.replay.alerts import Alert
 
 logger = logging.getLogger(__name__)
 
@@ -39,10 +39,10 @@ def notify(alert: Alert, notifiers: Mapping[str, Mapping[str, Any]], context: Co
             alert.text,
         )
         return
-    send(alert.channel, definition, alert.as_dict(), context)
+    send_to(alert.channel, definition, alert.as_dict(), context)
 
 
-def send(channel: str, definition: Mapping[str, Any], alert: Mapping[str, Any], context: Context) -> None:
+def send_to(channel: str, definition: Mapping[str, Any], alert: Mapping[str, Any], context: Context) -> None:
     """Render a notifier's templates and let it notify.
 
     :param channel: its name, for the message of an error

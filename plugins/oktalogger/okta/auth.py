@@ -16,9 +16,9 @@ from requests.auth import AuthBase
 
 from oktalogger.okta.answers import is_invalid_token, nonce_asked_for
 from oktalogger.okta.errors import OktaConfigurationError
-from oktalogger.okta.grants import NONCE_HEADER, AccessToken, TokenEndpoint
 from oktalogger.okta.keys import known_apart, load_signing_keys
 from oktalogger.okta.origin import org_origin
+from oktalogger.okta.tokens import NONCE_HEADER, AccessToken, TokenEndpoint
 from oktalogger.okta.transport import Reply, Transport
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from requests import PreparedRequest
 
-    from oktalogger.okta.key_forms import KeyMaterial
+    from oktalogger.okta.keys import KeyMaterial
 
 
 class Remedy(enum.Enum):
@@ -89,7 +89,7 @@ class PrivateKeyJwtAuth(OktaAuth):
 
     :param org_url: the org's address; the token is asked from its own authorization server.
     :param client_id: the app's client id.
-    :param private_key: the app's private key, or several, in any form of :mod:`oktalogger.okta.key_forms`.
+    :param private_key: the app's private key, or several, in any form of :mod:`oktalogger.okta.keys`.
     :param key_id: the key's id (``kid``) on the app's page; a JWK's own by default. Of several, the one to try first.
     :param fallback_key: a further key, tried when Okta refuses those before it.
     :param fallback_key_id: its id.

@@ -9,14 +9,13 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Self
 from urllib.parse import quote, urlencode, urlsplit
 
-from oktalogger.okta import rate
+from oktalogger.okta import rate_limit as rate
 from oktalogger.okta.answers import LOGIN_ADVICE, events_of
 from oktalogger.okta.auth import OktaAuth, Remedy
 from oktalogger.okta.errors import OktaCursorError, OktaError, OktaPageLimitError, OktaRequestError
-from oktalogger.okta.links import next_link
 from oktalogger.okta.origin import org_origin, same_origin, without_user
-from oktalogger.okta.paging import Pager, PagingSettings
-from oktalogger.okta.rate import OpenGate, RateLimit, RequestGate
+from oktalogger.okta.paging import Pager, PagingSettings, next_link
+from oktalogger.okta.rate_limit import OpenGate, RateLimit, RequestGate
 from oktalogger.okta.retry import RetrySettings, is_transient, retrying
 from oktalogger.okta.transport import Reply, Transport
 

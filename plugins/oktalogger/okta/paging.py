@@ -7,6 +7,7 @@ a missing one for the end. So every doubtful end is verified once, by a query th
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -18,7 +19,51 @@ from oktalogger.okta.errors import OktaForeignLinkError, OktaPagingStuckError
 from oktalogger.okta.origin import same_origin, without_user
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+
+_QUOTED = r'"(?:[^"\\]|\\.)*"'
+# A target, then its parameters up to the comma that begins the next link; commas in quotes do not count.
+_LINK = re.compile(rf'<([^<>]*)>((?:[^,"<]|{_QUOTED})*)')
+_PARAMETER = re.compile(rf";\s*([^\s=;]+)\s*(?:=\s*({_QUOTED}|[^\s;]*))?")
+_ESCAPED = re.compile(r"\\(.)")
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """One link: its target exactly as sent, and its relation types in lower case."""
+
+    target: str
+    relations: frozenset[str]
+
+
+def parse_links(header_values: Iterable[str]) -> Iterator[Link]:
+    """Yield the links of any number of ``Link`` header values; what cannot be read as a link is passed over."""
+    for value in header_values:
+        for target, parameters in _LINK.findall(value):
+            yield Link(target, _relations(parameters))
+
+
+def next_link(header_values: Iterable[str], *, origin: str) -> str | None:
+    """Return the first ``rel="next"`` target, exactly as sent, or None when there is none.
+
+    :param header_values: each ``Link`` header line, or lines joined by commas.
+    :param origin: ``scheme://host`` that a target without them (``/api/v1/logs?...``) belongs to.
+    """
+    for link in parse_links(header_values):
+        if "next" in link.relations:
+            relative = link.target.startswith("/") and not link.target.startswith("//")
+            return origin + link.target if relative else link.target
+    return None
+
+
+def _relations(parameters: str) -> frozenset[str]:
+    for name, value in _PARAMETER.findall(parameters):
+        if name.lower() == "rel":  # the first one counts, RFC 8288 section 3.3
+            if value.startswith('"'):
+                value = _ESCAPED.sub(r"\1", value[1:-1])
+            return frozenset(value.lower().split())
+    return frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +79,7 @@ class PagingSettings:
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class PageResult:
     """What follows from a page: the events to hand on, where to go on (None: nowhere), and why, if it is unusual."""
 
     events: Sequence[msgspec.Raw]
@@ -88,7 +133,7 @@ class Pager:
         self._verifying_empty = 0
         self._verifying_met = False  # whether an event came that was known: where this query begins there must be one
 
-    def feed(self, url: str, events: Sequence[msgspec.Raw], next_url: str | None) -> Step:
+    def feed(self, url: str, events: Sequence[msgspec.Raw], next_url: str | None) -> PageResult:
         """Take one page and return what follows from it.
 
         :param url: what was requested.
@@ -112,27 +157,27 @@ class Pager:
         self._without_progress = 0 if progress else self._without_progress + 1
         return self._decide(events, next_url, full)
 
-    def _decide(self, events: Sequence[msgspec.Raw], next_url: str | None, full: bool) -> Step:
+    def _decide(self, events: Sequence[msgspec.Raw], next_url: str | None, full: bool) -> PageResult:
         if events and self._is_past_end(events):
             note = None if next_url is None else "a page held only events past the end"
-            return Step(events, None, note)
+            return PageResult(events, None, note)
         if next_url is None:
-            return self._verify(events, "a full page came without a next link") if full else Step(events, None)
+            return self._verify(events, "a full page came without a next link") if full else PageResult(events, None)
         if next_url in self._requested:
             return self._verify(events, "the next link leads to a page already read")
         if self._without_progress >= self._settings.max_pages_without_progress:
             return self._verify(events, f"{self._without_progress} pages in a row held nothing new")
-        return Step(events, next_url)
+        return PageResult(events, next_url)
 
-    def _verify(self, events: Sequence[msgspec.Raw], reason: str) -> Step:
+    def _verify(self, events: Sequence[msgspec.Raw], reason: str) -> PageResult:
         if self._newest >= self._until:
-            return Step(events, None, f"{reason}, at the end of what was asked for")
+            return PageResult(events, None, f"{reason}, at the end of what was asked for")
         self._verifying = reason
         self._verifying_pages = self._verifying_empty = 0
         self._verifying_met = not self._newest_ids
-        return Step(events, self._query_url(self._newest), f"{reason}: asking again from the last event")
+        return PageResult(events, self._query_url(self._newest), f"{reason}: asking again from the last event")
 
-    def _feed_verifying(self, events: Sequence[msgspec.Raw], next_url: str | None, full: bool) -> Step:
+    def _feed_verifying(self, events: Sequence[msgspec.Raw], next_url: str | None, full: bool) -> PageResult:
         reason = self._verifying
         new = [event for event in events if self._is_new(event)]
         if new:
@@ -145,7 +190,7 @@ class Pager:
         followable = next_url is not None and next_url not in self._requested
         hiccup = not events and self._verifying_empty < self._settings.max_pages_without_progress
         if hiccup and self._newest_ids and followable:
-            return Step([], next_url)
+            return PageResult([], next_url)
         if not self._verifying_met:
             raise OktaPagingStuckError(
                 f"Paging ends at {self._newest.isoformat()}: {reason}, and asking again from there does not even bring "
@@ -153,7 +198,7 @@ class Pager:
                 advice="Try again later; if it stays so, tell Okta's support.",
             )
         if not full:
-            return Step([], None, f"{reason}; asked again from the last event: nothing is missing")
+            return PageResult([], None, f"{reason}; asked again from the last event: nothing is missing")
         # Full of what is known: more events than a page holds share one millisecond. All of them may come once more.
         self._verifying_pages += 1
         known_pages = len(self._newest_ids) // len(events) + 1
@@ -163,7 +208,7 @@ class Pager:
                 f"page of {len(events)} events that are all known. What follows cannot be reached.",
                 advice="Try again later; if it stays so, narrow the request with a filter and tell Okta's support.",
             )
-        return Step([], next_url)
+        return PageResult([], next_url)
 
     def _take(self, events: Sequence[msgspec.Raw]) -> bool:
         """Note the page's last millisecond and what it held; return whether the page held anything new."""

@@ -15,6 +15,8 @@ from urllib.parse import quote
 
 import msgspec
 
+from oktalogger.opensearch.bulk_response import Fate, ItemOutcome, fate_of, read_outcomes
+from oktalogger.opensearch.diagnosis import error_for, shorten
 from oktalogger.opensearch.documents import BulkResult, Document, Rejection
 from oktalogger.opensearch.errors import (
     IndexBlockedError,
@@ -24,10 +26,8 @@ from oktalogger.opensearch.errors import (
     OpenSearchUnavailableError,
     RejectionNotStoredError,
 )
-from oktalogger.opensearch.failures import error_for, shorten
-from oktalogger.opensearch.outcomes import Fate, Outcome, fate_of, read_outcomes
 from oktalogger.opensearch.rejected import rejection_documents
-from oktalogger.opensearch.transport import send
+from oktalogger.opensearch.request import send
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -204,7 +204,7 @@ class BulkStore:
         middle = len(documents) // 2
         return self._store(target, documents[:middle]) + self._store(target, documents[middle:])
 
-    def _send(self, target: str, body: bytes, count: int) -> list[Outcome]:
+    def _send(self, target: str, body: bytes, count: int) -> list[ItemOutcome]:
         answer = send(
             self._client,
             "POST",
@@ -295,7 +295,7 @@ def _unusable(document: Document) -> Rejection | None:
 
 
 def _settle(
-    target: str, documents: list[Document], outcomes: list[Outcome], *, unclear: bool
+    target: str, documents: list[Document], outcomes: list[ItemOutcome], *, unclear: bool
 ) -> tuple[BulkResult, list[_Refused]]:
     """Sort documents by what became of them.
 
@@ -329,7 +329,7 @@ def _settle(
     return result, again
 
 
-def _item_error(target: str, outcome: Outcome) -> OpenSearchLoadError:
+def _item_error(target: str, outcome: ItemOutcome) -> OpenSearchLoadError:
     return error_for(outcome.failure, doing=f"to store documents through {target}", index=target)
 
 

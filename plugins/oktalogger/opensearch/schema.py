@@ -17,7 +17,7 @@ from oktalogger.opensearch.errors import (
     OpenSearchRequestError,
     OpenSearchUnavailableError,
 )
-from oktalogger.opensearch.state import (
+from oktalogger.opensearch.existing import (
     IndexState,
     TemplateState,
     check_indices,
@@ -26,8 +26,8 @@ from oktalogger.opensearch.state import (
     read_indices,
     read_templates,
 )
+from oktalogger.opensearch.request import call
 from oktalogger.opensearch.templates import Template, month_template, side_template
-from oktalogger.opensearch.transport import call
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from oktalogger.opensearch.names import IndexNames
 
 _RACES = 6
-Outcome = Literal["made", "upgraded", "unchanged", "newer"]
+SchemaOutcome = Literal["made", "upgraded", "unchanged", "newer"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +56,8 @@ class SchemaReport:
     """
 
     version: int
-    template: Outcome
-    side_templates: Mapping[str, Outcome]
+    template: SchemaOutcome
+    side_templates: Mapping[str, SchemaOutcome]
     made_indices: tuple[str, ...]
     upgraded_indices: tuple[str, ...]
     not_upgraded: Mapping[str, str]
@@ -132,7 +132,7 @@ def ensure_month(client: OpenSearch, names: IndexNames, index: str) -> bool:
 
 def plan_templates(
     client: OpenSearch, names: IndexNames, *, shards: int | None = None, replicas: int | None = None
-) -> list[tuple[Template, Outcome]]:
+) -> list[tuple[Template, SchemaOutcome]]:
     """Say what would become of each index template, and change nothing. One request.
 
     :param client: the client
@@ -152,7 +152,7 @@ def plan_templates(
     return [(template, _outcome(template, found.get(template.name))) for template in templates]
 
 
-def _outcome(template: Template, found: TemplateState | None) -> Outcome:
+def _outcome(template: Template, found: TemplateState | None) -> SchemaOutcome:
     if found is None:
         return "made"
     if found.meta.version > template.version:
@@ -162,7 +162,9 @@ def _outcome(template: Template, found: TemplateState | None) -> Outcome:
     return "upgraded"
 
 
-def _ensure_template(client: OpenSearch, names: IndexNames, template: Template, found: TemplateState | None) -> Outcome:
+def _ensure_template(
+    client: OpenSearch, names: IndexNames, template: Template, found: TemplateState | None
+) -> SchemaOutcome:
     for _ in range(_RACES):
         check_template(template, found)
         outcome = _outcome(template, found)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from oktalogger.compat import AirflowFailException, get_setting_int
 from oktalogger.operators.ledgered import LedgerOperator, now, unit_of, windows_of
 from oktalogger.pipeline.backfill import BackfillError, check_count, chunks, read_request, to_load, warnings
-from oktalogger.pipeline.window import format_instant, gaps
+from oktalogger.window import format_instant, gaps
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

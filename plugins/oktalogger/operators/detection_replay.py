@@ -8,21 +8,20 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from oktalogger.compat import AirflowSkipException, triggering_events
-from oktalogger.detections.alerting import AlertingClient
-from oktalogger.detections.alerts import mark_notified, pending_alerts
-from oktalogger.detections.cli import UsageError, chosen
-from oktalogger.detections.deployment import monitor_settings
-from oktalogger.detections.matches import first_found_in, matches_index
 from oktalogger.detections.messages import about
-from oktalogger.detections.monitor import fresh_minutes
-from oktalogger.detections.replay import ReplayIncompleteError, Span, replay, table
-from oktalogger.detections.replay_report import merge_rows, rows_text, windows_of
+from oktalogger.detections.monitors.api import AlertingClient
+from oktalogger.detections.monitors.render import fresh_minutes, monitor_settings
+from oktalogger.detections.replay.alerts import mark_notified, pending_alerts
+from oktalogger.detections.replay.matches import first_found_in, matches_index
+from oktalogger.detections.replay.report import merge_rows, replay_windows, rows_text
+from oktalogger.detections.replay.search import ReplayIncompleteError, Span, replay, table
+from oktalogger.detections.select import UnknownRuleError, select_detections
 from oktalogger.notifications.channels import notify
 from oktalogger.opensearch.names import IndexNames
 from oktalogger.operators.detections import REFUSED, DetectionOperator
-from oktalogger.operators.failing import failing_at_once
-from oktalogger.pipeline.window import Window, format_instant, parse_instant, resolve_window
+from oktalogger.operators.errors import failing_at_once
 from oktalogger.settings import load_settings
+from oktalogger.window import Window, format_instant, parse_instant, resolve_window
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -30,7 +29,7 @@ if TYPE_CHECKING:
     from opensearchpy import OpenSearch
 
     from oktalogger.compat import Context
-    from oktalogger.detections.replay import Found
+    from oktalogger.detections.replay.search import Found
     from oktalogger.hooks.opensearch import OpenSearchHook
     from oktalogger.settings import Settings
 
@@ -68,9 +67,9 @@ class DetectionReplayUnitsOperator(DetectionOperator):
 
         :raises AirflowFailException: where the params make no sense
         """
-        with failing_at_once(UsageError, *REFUSED):
+        with failing_at_once(UnknownRuleError, *REFUSED):
             window = Window(parse_instant(self.since, name="from"), parse_instant(self.until, name="to"))
-            rules = chosen(self._detections(), _patterns(self.rules))
+            rules = select_detections(self._detections(), _patterns(self.rules))
         parts = [
             {
                 "detection_id": rule.id,
@@ -78,7 +77,7 @@ class DetectionReplayUnitsOperator(DetectionOperator):
                 "until": format_instant(part.end),
                 "unit": f"{rule.name} {part.start:%Y-%m-%d}",
             }
-            for part in windows_of(window, rules=len(rules))
+            for part in replay_windows(window, rules=len(rules))
             for rule in rules
         ]
         self.log.info("%d rules over %s: %d parts.", len(rules), window, len(parts))
@@ -117,7 +116,7 @@ class DetectionReplayOperator(DetectionOperator):
         """
         with failing_at_once(*REFUSED):
             settings = load_settings()
-            [rule] = chosen(self._detections(), [self.detection_id])
+            [rule] = select_detections(self._detections(), [self.detection_id])
             span = Span(resolve_window(self.since, self.until, None, None))
             client = self._hook(settings).client
             try:

@@ -7,18 +7,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from oktalogger.compat import AirflowFailException, AirflowSkipException, BaseOperator
-from oktalogger.detections.alerting import AlertingClient
-from oktalogger.detections.apply import SyncIncompleteError, SyncOptions, apply_sync, plan_sync, render_all
 from oktalogger.detections.bundle import BundleError, load_detections
-from oktalogger.detections.channels import ChannelError
-from oktalogger.detections.deployment import monitor_settings
-from oktalogger.detections.plan import CHANGES, Kind, PlanRefusedError, check_deletions
-from oktalogger.detections.problems import DetectionsError
-from oktalogger.detections.report import plan_text, result_text
-from oktalogger.detections.stored import Owner
+from oktalogger.detections.monitors.api import AlertingClient
+from oktalogger.detections.monitors.channels import ChannelError
+from oktalogger.detections.monitors.plan import CHANGES, ChangeKind, PlanRefusedError, check_deletions
+from oktalogger.detections.monitors.render import monitor_settings
+from oktalogger.detections.monitors.report import plan_text, result_text
+from oktalogger.detections.monitors.stored import Owner
+from oktalogger.detections.monitors.sync import SyncIncompleteError, SyncOptions, apply_sync, plan_sync, render_all
+from oktalogger.detections.rules.problems import DetectionsError
 from oktalogger.hooks.opensearch import OpenSearchHook
 from oktalogger.opensearch.names import IndexNames
-from oktalogger.operators.failing import failing_at_once
+from oktalogger.operators.errors import failing_at_once
 from oktalogger.resources import include_dir
 from oktalogger.settings import Settings, load_settings
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from oktalogger.compat import Context
     from oktalogger.detections.model import CompiledDetection, RenderedMonitor
-    from oktalogger.detections.plan import Plan, Step
+    from oktalogger.detections.monitors.plan import MonitorChange, SyncPlan
 
 # With more changes than that, a mapped task stands for several: people read names, not hundreds of them.
 MOST_UNITS = 50
@@ -173,7 +173,7 @@ class DetectionApplyOperator(DetectionOperator):
         self.log.info("%d writes in %d requests.", result.writes, result.requests)
         return [step.as_dict() for step in result.done]
 
-    def _say(self, step: Step) -> None:
+    def _say(self, step: MonitorChange) -> None:
         self.log.info("Done: %s %s", step.kind, step.name)
 
 
@@ -203,20 +203,20 @@ class DetectionVerifyOperator(DetectionOperator):
             options = SyncOptions()
             plan = plan_sync(sync.client, sync.rendered(self._detections()), sync.owner, options)
         self.log.info("The monitors are now:\n%s", plan_text(plan))
-        wrong = [*plan.changes, *(step for step in plan.of(Kind.UNCHANGED) if step.differences)]
+        wrong = [*plan.changes, *(step for step in plan.of(ChangeKind.UNCHANGED) if step.differences)]
         if wrong:
             names = ", ".join(step.name for step in wrong[:5]) + (", ..." if len(wrong) > 5 else "")
             raise AirflowFailException(f"{len(wrong)} monitors are not as their rules say: {names}. See the log.")
         return plan.counts
 
 
-def _readable(plan: Plan) -> dict[str, Any]:
+def _readable(plan: SyncPlan) -> dict[str, Any]:
     """Return a plan of a size that a database takes as an XCom."""
     values = plan.as_dict()
     return {**values, "steps": values["steps"][:MOST_SHOWN], "more": max(0, len(values["steps"]) - MOST_SHOWN)}
 
 
-def parts(plan: Plan) -> list[dict[str, Any]]:
+def parts(plan: SyncPlan) -> list[dict[str, Any]]:
     """Cut a plan's changes into parts, each the arguments of a :class:`DetectionApplyOperator`.
 
     :param plan: the plan

@@ -11,18 +11,18 @@ from oktalogger.compat import BaseOperator
 from oktalogger.hooks.okta import OktaHook
 from oktalogger.hooks.opensearch import OpenSearchHook
 from oktalogger.opensearch.names import IndexNames
-from oktalogger.operators.failing import failing_at_once
+from oktalogger.operators.errors import failing_at_once
 from oktalogger.pipeline.backfill import name_of
 from oktalogger.pipeline.ledger import LedgerEntry, LedgerKey
 from oktalogger.pipeline.reconcile import Ledgered
-from oktalogger.pipeline.window import Window, format_instant, parse_instant
 from oktalogger.settings import Settings, load_settings
+from oktalogger.window import Window, format_instant, parse_instant
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from oktalogger.opensearch.ledger import Ledger
     from oktalogger.pipeline.document import LoadKind
+    from oktalogger.pipeline.ledger_store import LedgerStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class OrgLedger:
     :param settings: of the deployment
     """
 
-    ledger: Ledger
+    ledger: LedgerStore
     org: str
     filter: str | None
     q: str | None

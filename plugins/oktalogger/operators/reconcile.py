@@ -6,12 +6,12 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from oktalogger.compat import AirflowFailException, get_setting_int
-from oktalogger.notifications.channels import send
+from oktalogger.notifications.channels import send_to
 from oktalogger.operators.ledgered import LedgerOperator, OrgLedger, now, unit_of, windows_of
 from oktalogger.operators.metrics import measure_behind, measure_findings
 from oktalogger.pipeline.reconcile import RETENTION, Findings, closed_hours, covered_time, plan_reconcile
-from oktalogger.pipeline.window import Window
 from oktalogger.settings import SettingsError
+from oktalogger.window import Window
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -156,6 +156,6 @@ class ReconcileVerdictOperator(LedgerOperator):
         self.log.warning("%s", text)
         alert = {"text": text, "title": "Okta System Log: late events or a gap", "channel": channel}
         try:
-            send(channel, definition, {**alert, **findings.as_dict()}, context)
+            send_to(channel, definition, {**alert, **findings.as_dict()}, context)
         except SettingsError as error:
             raise AirflowFailException(f"{text} (Nobody was told: {error})") from error

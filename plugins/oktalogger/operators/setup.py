@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from oktalogger.compat import BaseOperator, get_variable
 from oktalogger.hooks.opensearch import OpenSearchHook
 from oktalogger.opensearch.names import IndexNames
-from oktalogger.opensearch.security import SecurityDocuments, read_documents, shipped_documents
-from oktalogger.opensearch.setup import apply_setup, plan_setup
-from oktalogger.operators.failing import failing_at_once
+from oktalogger.opensearch.setup.apply import apply_setup, plan_setup
+from oktalogger.opensearch.setup.security import SecurityDocuments, read_security_documents, shipped_documents
+from oktalogger.operators.errors import failing_at_once
 from oktalogger.settings import load_settings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from oktalogger.compat import Context
-    from oktalogger.opensearch.steps import Step
+    from oktalogger.opensearch.setup.steps import SetupStep
 
 
 class OpenSearchSetupOperator(BaseOperator):
@@ -103,12 +103,12 @@ class OpenSearchSetupOperator(BaseOperator):
                 self.security_variable,
             )
             return shipped_documents(names)
-        return read_documents(text, names, source=f"the Airflow Variable {self.security_variable}")
+        return read_security_documents(text, names, source=f"the Airflow Variable {self.security_variable}")
 
     def _identity(self, hook: OpenSearchHook) -> str:
         if hook.settings.http_auth is None:
             return f"the user {hook.settings.username}" if hook.settings.username else "whoever the connection says"
         return f"the role {hook.role_arn}" if hook.role_arn else "the worker's own role"
 
-    def _say(self, step: Step) -> None:
+    def _say(self, step: SetupStep) -> None:
         self.log.info("Done: %s %s %s", step.action, step.kind, step.name)

@@ -9,25 +9,26 @@ from oktalogger.compat import AirflowFailException, Asset, BaseOperator, DateTim
 from oktalogger.hooks.okta import OktaHook
 from oktalogger.hooks.opensearch import OpenSearchHook
 from oktalogger.links.system_log import OktaSystemLogLink, OpenSearchDashboardsLink, RejectedEventsLink
-from oktalogger.links.urls import discover_url, okta_system_log_url, rejected_url
-from oktalogger.okta.budget import RateBudget
+from oktalogger.malloc import limit_heap_growth_of_process
+from oktalogger.okta.rate_budget import RateBudget
 from oktalogger.opensearch.errors import OpenSearchLoadError
 from oktalogger.opensearch.names import IndexNames
-from oktalogger.operators.failing import failing_at_once
+from oktalogger.operators.errors import failing_at_once
 from oktalogger.operators.metrics import measure_failure, measure_load
-from oktalogger.operators.reporter import LoadReporter
 from oktalogger.pipeline.document import LoadKind, Stamp
 from oktalogger.pipeline.load import CLOCK_TOLERANCE, LoadPlan, LoadResult
-from oktalogger.pipeline.record import load_and_record
+from oktalogger.pipeline.progress import LoadReporter
+from oktalogger.pipeline.recorded_load import load_and_record
 from oktalogger.pipeline.share import share_of
 from oktalogger.pipeline.stop import StopSignal
-from oktalogger.pipeline.window import Window, format_instant, resolve_window
 from oktalogger.settings import Settings, load_settings
+from oktalogger.urls import discover_url, okta_system_log_url, rejected_url
+from oktalogger.window import Window, format_instant, resolve_window
 
 if TYPE_CHECKING:
     from oktalogger.compat import Context
-    from oktalogger.okta.budget import Share
-    from oktalogger.opensearch.ledger import Ledger
+    from oktalogger.okta.rate_budget import Share
+    from oktalogger.pipeline.ledger_store import LedgerStore
 
 
 # A run that an asset (a dataset) starts is as live as one that the clock starts; all others somebody started by hand.
@@ -170,6 +171,7 @@ class OktaSystemLogToOpenSearchOperator(BaseOperator):
             store = opensearch.store(names, shards=settings.shards, replicas=settings.replicas)
             try:
                 store.prepare()
+                limit_heap_growth_of_process()
                 result = load_and_record(
                     client,
                     store,
@@ -197,7 +199,7 @@ class OktaSystemLogToOpenSearchOperator(BaseOperator):
         measure_load(result, plan, newest=newest, now=datetime.now(UTC))
         return counts
 
-    def _newest(self, ledger: Ledger, plan: LoadPlan, *, done: bool = True) -> datetime | None:
+    def _newest(self, ledger: LedgerStore, plan: LoadPlan, *, done: bool = True) -> datetime | None:
         try:
             return _newest(ledger, plan, done=done)
         except OpenSearchLoadError as error:  # the metric is missing then, and the load is what it was
@@ -331,7 +333,7 @@ def system_log_asset(
     return Asset(f"okta-system-log://{okta_conn_id}/{opensearch_conn_id}/{index_prefix}")
 
 
-def _newest(ledger: Ledger, plan: LoadPlan, *, done: bool = True) -> datetime | None:
+def _newest(ledger: LedgerStore, plan: LoadPlan, *, done: bool = True) -> datetime | None:
     """Return the end of the newest complete window, which a load that was caught up is not."""
     if plan.stamp.kind != "scheduled" or plan.filter or plan.q:
         return None

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from oktalogger.pipeline.reconcile import RETENTION
-from oktalogger.pipeline.window import Window, WindowError, format_instant, gaps, parse_instant
+from oktalogger.window import Window, WindowError, format_instant, gaps, parse_instant
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

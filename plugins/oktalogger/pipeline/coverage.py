@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from oktalogger.pipeline.document import identity
-from oktalogger.pipeline.window import Window, format_instant, gaps, merge
+from oktalogger.window import Window, format_instant, gaps, merge
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -156,7 +156,7 @@ def coverage(ledger: Entries, census: Census, org: str, within: Window) -> list[
     return found
 
 
-def compare(client: SystemLogClient, census: Census, org: str, query: SystemLogQuery) -> Comparison:
+def compare_with_okta(client: SystemLogClient, census: Census, org: str, query: SystemLogQuery) -> Comparison:
     """Read a window of Okta again, and compare uuid by uuid with what OpenSearch holds.
 
     :param client: where to read

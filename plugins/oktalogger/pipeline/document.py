@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, Literal
@@ -11,10 +11,63 @@ import msgspec
 
 from oktalogger.opensearch.bulk import Document, Rejection
 from oktalogger.pipeline.lift import lift
-from oktalogger.pipeline.window import Window, format_instant
+from oktalogger.window import Window, format_instant
 
 if TYPE_CHECKING:
+    from oktalogger.okta.client import Page
     from oktalogger.opensearch.names import IndexNames
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedPage:
+    """What one page holds for the store.
+
+    :param page: the page, without its events
+    :param read: how many events it held
+    :param at: the time of loading that its documents bear
+    :param inside: documents of the range that was asked for
+    :param rejections: events that cannot become documents
+    :param outside: how many events lie outside the range
+    :param span: the earliest and the latest ``published`` among the documents
+    """
+
+    page: Page
+    read: int
+    at: datetime
+    inside: list[Built]
+    rejections: list[Rejection]
+    outside: int
+    span: tuple[datetime, datetime] | None
+
+
+def prepare(page: Page, builder: DocumentBuilder, reads: Window, *, at: datetime) -> PreparedPage:
+    """Make a page's events into documents.
+
+    :param reads: the range that was asked for
+    :param at: the time of loading, in UTC
+    """
+    inside: list[Built] = []
+    rejections: list[Rejection] = []
+    outside = 0
+    for raw in page.events:
+        built = builder.build(bytes(raw), at)
+        if not isinstance(built, Built):
+            rejections.append(built)
+        elif built.published not in reads:
+            outside += 1
+        else:
+            inside.append(built)
+    published = [built.published for built in inside]
+    return PreparedPage(
+        page=replace(page, events=[]),
+        read=len(page.events),
+        at=at,
+        inside=inside,
+        rejections=rejections,
+        outside=outside,
+        span=(min(published), max(published)) if published else None,
+    )
+
 
 LoadKind = Literal["scheduled", "manual", "backfill", "reconcile"]
 

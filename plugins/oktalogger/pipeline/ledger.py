@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final, Literal
 import msgspec
 
 from oktalogger.pipeline.lateness import Lateness
-from oktalogger.pipeline.window import Window, format_instant
+from oktalogger.window import Window, format_instant
 
 if TYPE_CHECKING:
     from oktalogger.pipeline.document import LoadKind

@@ -17,12 +17,11 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias
 from oktalogger.okta.client import SystemLogQuery
 from oktalogger.okta.errors import OktaCursorError
 from oktalogger.opensearch.bulk import BulkResult, Document, Rejection
-from oktalogger.pipeline.document import DocumentBuilder, Stamp
+from oktalogger.pipeline.document import DocumentBuilder, PreparedPage, Stamp, prepare
 from oktalogger.pipeline.lateness import Lateness
-from oktalogger.pipeline.prepared import PreparedPage, prepare
-from oktalogger.pipeline.ripe import CLOCK_SLACK, ripe_pages
+from oktalogger.pipeline.okta_clock import CLOCK_SLACK, ripe_pages
 from oktalogger.pipeline.stop import StopSignal
-from oktalogger.pipeline.window import Window, WindowError, format_instant
+from oktalogger.window import Window, WindowError, format_instant
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence

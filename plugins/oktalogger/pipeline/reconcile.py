@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from oktalogger.pipeline.coverage import HOUR, hours
-from oktalogger.pipeline.window import Window, format_instant, gaps
+from oktalogger.window import Window, format_instant, gaps
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from oktalogger.okta.budget import Share
+from oktalogger.okta.rate_budget import Share
 
 if TYPE_CHECKING:
     from oktalogger.pipeline.document import LoadKind

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from oktalogger.detections.alerting import (
+from local.standins.alerting import AlertingStandIn, Answer
+from local.standins.transport import CutError, in_process_client
+from oktalogger.detections.monitors.api import (
     AlertingClient,
 )
-from tests.standin.alerting import AlertingStandIn, Answer
-from tests.standin.transport import CutError, in_process_client
 
 Fault = Callable[[str, str], Answer | None]
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from oktalogger.detections.compiler import Compiled
+    from oktalogger.detections.rules.compiler import Compiled
 
 GOOD = """\
 title: An API token was made
@@ -98,7 +98,7 @@ def detecting(*lines: str) -> str:
 
 def compile_texts(folder: Path, **files: str) -> Compiled:
     """Write files into a folder and compile it."""
-    from oktalogger.detections.compiler import compile_folder
+    from oktalogger.detections.rules.compiler import compile_folder
 
     for name, text in files.items():
         (folder / f"{name}.yml").write_text(text, encoding="utf-8")

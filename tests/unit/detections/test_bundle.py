@@ -11,8 +11,8 @@ pytest.importorskip("sigma")
 
 from oktalogger.detections import bundle
 from oktalogger.detections.bundle import BUNDLE_FILE, BundleError, load_detections, write_bundle
-from oktalogger.detections.compiler import CompilerMissingError, compile_folder
-from oktalogger.detections.problems import DetectionsError
+from oktalogger.detections.rules.compiler import CompilerMissingError, compile_folder
+from oktalogger.detections.rules.problems import DetectionsError
 from tests.unit.detections.rule_texts import COUNTING, GOOD, changed, compile_texts
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def folder(tmp_path: Path) -> Path:
 @pytest.fixture
 def _without_pysigma(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bundle, "can_compile", lambda: False)
-    monkeypatch.setattr("oktalogger.detections.compiler.find_spec", lambda name: None)
+    monkeypatch.setattr("oktalogger.detections.rules.compiler.find_spec", lambda name: None)
 
 
 @pytest.mark.usefixtures("_without_pysigma")

@@ -9,7 +9,7 @@ import pytest
 pytest.importorskip("sigma")
 
 from oktalogger.detections.bundle import COMPILER_VERSION, hash_sources, read_bundle
-from oktalogger.detections.compiler import compile_folder
+from oktalogger.detections.rules.compiler import compile_folder
 from oktalogger.resources import include_dir
 
 FOLDER = include_dir() / "detections"

@@ -8,7 +8,7 @@ import sys
 
 from oktalogger.detections.bundle import load_detections
 from oktalogger.detections.model import MonitorSettings
-from oktalogger.detections.monitor import render_monitor
+from oktalogger.detections.monitors.render import render_monitor
 from oktalogger.opensearch.names import IndexNames
 from oktalogger.resources import include_dir
 
@@ -26,7 +26,12 @@ def test_the_pack_becomes_monitors_from_its_bundle_alone() -> None:
 def test_nothing_that_a_worker_imports_needs_pysigma() -> None:
     code = (
         "import sys; sys.modules['sigma'] = None\n"
-        "from oktalogger.detections import bundle, cli, compiler, matches, monitor, replay, testing\n"
+        "from oktalogger.cli import detections\n"
+        "from oktalogger.detections import bundle\n"
+        "from oktalogger.detections.monitors import render\n"
+        "from oktalogger.detections.replay import matches, search\n"
+        "from oktalogger.detections.rules import compiler\n"
+        "from oktalogger.detections.testing import run\n"
         "from oktalogger.resources import include_dir\n"
         "print(len(bundle.load_detections(include_dir() / 'detections')))\n"
     )

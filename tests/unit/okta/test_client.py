@@ -20,7 +20,7 @@ from oktalogger.okta.errors import (
     OktaRequestError,
 )
 from oktalogger.okta.paging import PagingSettings
-from oktalogger.okta.rate import OpenGate, RateLimit
+from oktalogger.okta.rate_limit import OpenGate, RateLimit
 from tests.unit.okta.server import TOKEN, Answer, ScriptedServer, error, events, page, scripted_server, too_many
 
 Connect = Callable[..., SystemLogClient]

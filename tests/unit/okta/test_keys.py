@@ -18,8 +18,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from oktalogger.okta.errors import OktaConfigurationError
-from oktalogger.okta.key_forms import secret_parts
-from oktalogger.okta.keys import SigningKey, load_signing_keys
+from oktalogger.okta.keys import SigningKey, load_signing_keys, secret_parts
 
 RSA = rsa.generate_private_key(public_exponent=65537, key_size=2048)
 CURVES: list[tuple[ec.EllipticCurve, str]] = [

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oktalogger.okta.links import Link, next_link, parse_links
+from oktalogger.okta.paging import Link, next_link, parse_links
 
 ORIGIN = "https://company.okta.com"
 SELF = f"{ORIGIN}/api/v1/logs?limit=20"

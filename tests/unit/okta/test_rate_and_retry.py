@@ -6,8 +6,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from urllib3 import HTTPHeaderDict
 
-from oktalogger.okta import errors, rate
-from oktalogger.okta.rate import RateLimit
+from oktalogger.okta import errors
+from oktalogger.okta import rate_limit as rate
+from oktalogger.okta.rate_limit import RateLimit
 from oktalogger.okta.retry import RetrySettings, is_transient, retrying, wait_seconds
 
 NOW = datetime(2026, 11, 23, 10, 0, tzinfo=UTC)

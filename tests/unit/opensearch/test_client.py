@@ -27,7 +27,7 @@ from oktalogger.opensearch.errors import (
     OpenSearchTlsError,
     OpenSearchUnavailableError,
 )
-from oktalogger.opensearch.transport import call, send
+from oktalogger.opensearch.request import call, send
 
 from .conftest import Answer, Server
 

@@ -19,7 +19,7 @@ from oktalogger.pipeline.backfill import (
     to_load,
     warnings,
 )
-from oktalogger.pipeline.window import Window, gaps
+from oktalogger.window import Window, gaps
 
 NOW = datetime(2026, 11, 23, 12, 3, 21, tzinfo=UTC)
 DAY = timedelta(days=1)

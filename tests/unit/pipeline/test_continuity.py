@@ -12,17 +12,17 @@ import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from oktalogger.okta.budget import RateBudget, Share
 from oktalogger.okta.client import Page, SystemLogQuery
-from oktalogger.okta.rate import RateLimit
+from oktalogger.okta.rate_budget import RateBudget, Share
+from oktalogger.okta.rate_limit import RateLimit
 from oktalogger.opensearch.bulk import BulkResult, Document, Rejection
 from oktalogger.opensearch.names import IndexNames
 from oktalogger.pipeline.backfill import BackfillRequest, to_load
 from oktalogger.pipeline.document import LoadKind, Stamp
 from oktalogger.pipeline.ledger import LedgerEntry, LedgerKey, advance, begin
 from oktalogger.pipeline.load import LoadPlan, LoadResult, Progress
-from oktalogger.pipeline.record import load_and_record
-from oktalogger.pipeline.window import Window, gaps, merge
+from oktalogger.pipeline.recorded_load import load_and_record
+from oktalogger.window import Window, gaps, merge
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from oktalogger.pipeline.coverage import coverage, hours
 from oktalogger.pipeline.ledger import LedgerEntry
-from oktalogger.pipeline.window import Window, gaps, merge
+from oktalogger.window import Window, gaps, merge
 
 TEN = datetime(2026, 11, 23, 10, tzinfo=UTC)
 

@@ -10,7 +10,7 @@ from oktalogger.opensearch.bulk import Rejection
 from oktalogger.opensearch.names import IndexNames
 from oktalogger.pipeline import document
 from oktalogger.pipeline.document import Built, DocumentBuilder, LoadKind, Stamp
-from oktalogger.pipeline.window import Window
+from oktalogger.window import Window
 
 TEN = datetime(2026, 11, 23, 10, tzinfo=UTC)
 NOW = TEN + timedelta(minutes=6)

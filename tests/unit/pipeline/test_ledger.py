@@ -7,7 +7,7 @@ import msgspec
 from oktalogger.pipeline.lateness import Lateness
 from oktalogger.pipeline.ledger import LedgerEntry, LedgerKey, advance, begin
 from oktalogger.pipeline.load import LoadResult
-from oktalogger.pipeline.window import Window
+from oktalogger.window import Window
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 KEY = LedgerKey("example.okta.com", "scheduled", Window(NOON, NOON + timedelta(minutes=5)))

@@ -18,7 +18,7 @@ from oktalogger.opensearch.names import IndexNames
 from oktalogger.pipeline.document import Stamp
 from oktalogger.pipeline.load import LoadPlan, Progress, load_window
 from oktalogger.pipeline.stop import LoadStoppedError, StopSignal
-from oktalogger.pipeline.window import Window, WindowError
+from oktalogger.window import Window, WindowError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

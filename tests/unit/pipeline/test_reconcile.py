@@ -16,7 +16,7 @@ from oktalogger.pipeline.reconcile import (
     covered_time,
     plan_reconcile,
 )
-from oktalogger.pipeline.window import Window, gaps, merge
+from oktalogger.window import Window, gaps, merge
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)

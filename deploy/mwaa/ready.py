@@ -1,0 +1,100 @@
+"""Whether Airflow in an environment can run what a deploy brought there: its pool, its DAGs, its import errors.
+
+``pip`` that fails on MWAA only leaves a line in a log, and a task whose pool is missing is never started. Neither shows
+in a deploy, so this asks Airflow.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from deploy.mwaa.aws import MwaaError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from deploy.mwaa.rest import RestApi
+
+POOL: Final = "okta_api"
+SLOTS: Final = 4
+_MOST: Final = 100  # Airflow's own default for the rows of an answer
+_CONFLICT: Final = 409
+
+
+def make_pool(rest: RestApi, name: str = POOL, slots: int = SLOTS) -> bool:
+    """Make the pool, if it is not there.
+
+    :param rest: Airflow's REST API
+    :param name: as ``OKTALOGGER_POOL`` says
+    :param slots: how many tasks may ask Okta at once
+    :return: whether it was made now
+    :raises MwaaError: where Airflow refuses
+    """
+    if rest.ask("GET", f"/pools/{name}").ok:
+        return False
+    body = {"name": name, "slots": slots, "description": "Tasks that ask Okta"}
+    made = rest.ask("POST", "/pools", body)
+    if not made.ok and made.status != _CONFLICT:
+        raise MwaaError(f"Airflow makes no pool {name}: {made.reason}. Without it no task is ever started.")
+    return True
+
+
+def problems(rest: RestApi, files: Sequence[str]) -> list[str]:
+    """Return what keeps the DAGs of a package from running, a sentence each.
+
+    :param rest: Airflow's REST API
+    :param files: names of the package's DAG files
+    """
+    dags = _rows(rest, "/dags", "dags", dag_id_pattern="okta_")
+    errors = {
+        file: str(error["stack_trace"])
+        for error in _rows(rest, "/importErrors", "import_errors")
+        if (file := _base(error["filename"])) in files
+    }
+    found = [f"{file} cannot be imported: {trace.strip().splitlines()[-1]}" for file, trace in sorted(errors.items())]
+    known = {_base(dag["fileloc"]) for dag in dags}
+    found += [f"{file} has not been read by Airflow yet." for file in files if file not in known and file not in errors]
+    return found
+
+
+def paused(rest: RestApi, files: Sequence[str]) -> list[str]:
+    """Return the ids of a package's DAGs that are paused, as Airflow makes every new one."""
+    dags = _rows(rest, "/dags", "dags", dag_id_pattern="okta_")
+    return sorted(dag["dag_id"] for dag in dags if dag["is_paused"] and _base(dag["fileloc"]) in files)
+
+
+def ready(rest: RestApi, files: Sequence[str], *, say: Callable[[str], None], pool: str = POOL) -> bool:
+    """Make the pool, and say whether every DAG can run.
+
+    :param rest: Airflow's REST API
+    :param files: names of the package's DAG files
+    :param say: shows what was found
+    :param pool: as ``OKTALOGGER_POOL`` says
+    :return: whether nothing is wrong; paused DAGs are not
+    """
+    say(f"The pool {pool} {'was made' if make_pool(rest, pool) else 'is there'}.")
+    wrong = problems(rest, files)
+    for problem in wrong:
+        say(problem)
+    if wrong:
+        say("Airflow reads new files within some minutes. What stays after that is in the docs: docs/mwaa.md.")
+        return False
+    say(f"Airflow has read all {len(files)} DAG files.")
+    for dag_id in paused(rest, files):
+        say(f"{dag_id} is paused: turn it on in Airflow's web page when you want it to run.")
+    return True
+
+
+def _rows(rest: RestApi, path: str, name: str, **query: Any) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = []
+    while True:
+        answer = rest.ask("GET", path, query={**query, "limit": _MOST, "offset": len(rows)})
+        if not answer.ok:
+            raise MwaaError(f"Airflow does not answer {path}: {answer.reason}.")
+        rows += answer.body[name]
+        if not answer.body[name] or len(rows) >= answer.body["total_entries"]:
+            return rows
+
+
+def _base(path: str) -> str:
+    return path.rpartition("/")[2]

@@ -1,0 +1,248 @@
+"""``python -m oktalogger detections``: check rules, test them, try them on the past, and make their bundle."""
+
+from __future__ import annotations
+
+import json
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from oktalogger.cli.detections_sync import add_sync_parsers
+from oktalogger.detections.bundle import (
+    BUNDLE_FILE,
+    BundleError,
+    hash_sources,
+    load_detections,
+    read_bundle,
+    write_bundle,
+)
+from oktalogger.detections.rules.compiler import Compiled, CompilerMissingError, compile_folder
+from oktalogger.detections.rules.problems import DetectionsError, Problem
+from oktalogger.detections.select import UnknownRuleError, select_detections
+from oktalogger.resources import include_dir
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Sequence
+
+
+EXIT_PROBLEMS: Final = 1
+EXIT_USAGE: Final = 2
+
+
+def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command to the parser."""
+    parser = commands.add_parser("detections", help="check, test and run detection rules", description=__doc__)
+    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+    for add in (_add_check, _add_test, _add_replay, _add_show, _add_new, _add_bundle):
+        add(actions)
+    add_sync_parsers(actions, common=common_arguments, folder_of=folder_of, guarded=guarded)
+
+
+def common_arguments(parser: argparse.ArgumentParser, *, rules: bool = True) -> None:
+    """Add what the actions have in common."""
+    parser.add_argument("--folder", type=Path, metavar="DIR", help="the rules (default: include/detections)")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    if rules:
+        parser.add_argument("rules", nargs="*", metavar="RULE", help="name, id or file of a rule; * and ? may stand in")
+
+
+def folder_of(arguments: argparse.Namespace) -> Path:
+    """Return the folder of detections that the arguments mean."""
+    folder: Path = arguments.folder or include_dir() / "detections"
+    if not folder.is_dir():
+        raise UsageError(f"{folder} is no folder. Name the folder of the rules with --folder.")
+    return folder
+
+
+class UsageError(ValueError):
+    """The arguments cannot be used; the message says why."""
+
+
+def guarded(action: Any) -> Any:
+    """Turn what a user can mend into a sentence and an exit code."""
+
+    def run(arguments: argparse.Namespace) -> int:
+        try:
+            return int(action(arguments))
+        except DetectionsError as error:
+            for problem in error.problems:
+                say(str(problem))
+            return EXIT_PROBLEMS
+        except (UsageError, UnknownRuleError, CompilerMissingError, BundleError) as error:
+            sys.stderr.write(f"error: {error}\n")
+            return EXIT_USAGE
+
+    return run
+
+
+def say(text: str) -> None:
+    """Print a line."""
+    sys.stdout.write(text + "\n")
+
+
+def _only(compiled: Compiled, wanted: Sequence[str]) -> Compiled:
+    detections = select_detections(compiled.detections, wanted)
+    return Compiled(detections, {item.id: compiled.rules[item.id] for item in detections}, compiled.problems)
+
+
+def _add_check(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = actions.add_parser("check", help="say what is wrong with rules, without a server")
+    common_arguments(parser, rules=False)
+    parser.add_argument("--strict", action="store_true", help="let warnings count as errors")
+    parser.set_defaults(run=guarded(_check))
+
+
+def _check(arguments: argparse.Namespace) -> int:
+    folder = folder_of(arguments)
+    compiled = compile_folder(folder)
+    problems = list(compiled.problems)
+    if not compiled.rules and not problems:
+        problems.append(Problem(".", 1, f"there is no rule in {folder}", is_warning=True))
+    elif not compiled.errors:
+        problems += _bundle_problems(folder, compiled)
+    errors = [problem for problem in problems if arguments.strict or not problem.is_warning]
+    if arguments.json:
+        say(
+            json.dumps({"rules": len(compiled.detections), "problems": [item.as_dict() for item in problems]}, indent=2)
+        )
+    else:
+        for problem in problems:
+            say(str(problem))
+        warnings = len(problems) - len(errors)
+        say(f"{len(compiled.detections)} rules can be used, {len(errors)} errors, {warnings} warnings")
+    return EXIT_PROBLEMS if errors else 0
+
+
+def _bundle_problems(folder: Path, compiled: Compiled) -> list[Problem]:
+    bundle = read_bundle(folder)
+    if bundle is None:
+        return [Problem(BUNDLE_FILE, 1, "there is no bundle for workers yet: make it with `detections bundle`", True)]
+    if bundle.sources == hash_sources(folder) and bundle.detections == compiled.detections:
+        return []
+    return [
+        Problem(
+            BUNDLE_FILE, 1, "the bundle is not what the rules compile to now: make it anew with `detections bundle`"
+        )
+    ]
+
+
+def _add_test(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = actions.add_parser(
+        "test",
+        help="run the rules' tests on a real OpenSearch",
+        description="Run the rules' tests on the OpenSearch at OKTALOGGER_OPENSEARCH_URL, in indices of their own.",
+    )
+    common_arguments(parser)
+    parser.set_defaults(run=guarded(_test))
+
+
+def _test(arguments: argparse.Namespace) -> int:
+    from oktalogger.cli.environment import opensearch_client
+    from oktalogger.detections.testing.run import CaseError, run_cases
+
+    compiled = compile_folder(folder_of(arguments))
+    some = _only(compiled, arguments.rules)
+    try:
+        results, refused = run_cases(opensearch_client(), some)
+    except CaseError as error:
+        raise DetectionsError([Problem("tests", 0, str(error))]) from error
+    problems = [*(() if arguments.rules else compiled.errors), *refused]
+    failed = [result for result in results if not result.passed]
+    if arguments.json:
+        report = {"cases": [item.as_dict() for item in results], "problems": [item.as_dict() for item in problems]}
+        say(json.dumps(report, indent=2))
+    else:
+        for line in (*problems, *failed):
+            say(str(line))
+        rules = len({result.rule for result in results})
+        say(f"{len(results) - len(failed)} of {len(results)} test cases of {rules} rules passed")
+    return EXIT_PROBLEMS if failed or problems else 0
+
+
+def _add_replay(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = actions.add_parser("replay", help="run rules over a past window and keep what they find")
+    common_arguments(parser)
+    parser.add_argument("--from", dest="since", required=True, metavar="INSTANT", help="like 2026-11-23T10:00:00Z")
+    parser.add_argument("--to", dest="until", required=True, metavar="INSTANT", help="not itself part of the window")
+    parser.add_argument("--by", choices=("published", "loaded"), default="published", help="what the window is about")
+    parser.add_argument("--without-historical", action="store_true", help="leave out what a backfill loaded")
+    parser.add_argument("--run-id", help="what the matches say about who found them")
+    parser.set_defaults(run=guarded(_replay))
+
+
+def _replay(arguments: argparse.Namespace) -> int:
+    from oktalogger.cli.environment import opensearch_client
+    from oktalogger.detections.replay.search import Span, replay, table
+    from oktalogger.opensearch.names import IndexNames
+    from oktalogger.settings import load_settings
+    from oktalogger.window import Window, parse_instant
+
+    window = Window(parse_instant(arguments.since, name="--from"), parse_instant(arguments.until, name="--to"))
+    found = replay(
+        opensearch_client(),
+        IndexNames(load_settings().index_prefix),
+        select_detections(load_detections(folder_of(arguments)), arguments.rules),
+        Span(window, by=arguments.by, historical=not arguments.without_historical),
+        run_id=arguments.run_id or f"cli__{datetime.now(UTC).isoformat(timespec='seconds')}",
+    )
+    say(json.dumps([item.as_dict() for item in found], indent=2) if arguments.json else table(found))
+    return 0
+
+
+def _add_show(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = actions.add_parser("show", help="print the monitor that a rule becomes")
+    common_arguments(parser)
+    parser.set_defaults(run=guarded(_show))
+
+
+def _show(arguments: argparse.Namespace) -> int:
+    from oktalogger.detections.model import MonitorSettings
+    from oktalogger.detections.monitors.render import render_monitor
+    from oktalogger.opensearch.names import IndexNames
+    from oktalogger.settings import load_settings
+
+    names, settings = IndexNames(load_settings().index_prefix), MonitorSettings()
+    bodies = []
+    for detection in select_detections(load_detections(folder_of(arguments)), arguments.rules):
+        ids = {name: f"<id of {name}>" for name in detection.channels_under(settings)}
+        bodies.append(render_monitor(detection, names=names, channel_ids=ids, settings=settings).body)
+    say(json.dumps(bodies, indent=2))
+    return 0
+
+
+def _add_new(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = actions.add_parser("new", help="begin a rule")
+    parser.add_argument("name", help="the file's name without ending, like okta_api_token_created")
+    parser.add_argument("--title", help="the rule's title")
+    parser.add_argument("--threshold", action="store_true", help="a rule that counts")
+    parser.add_argument("--folder", type=Path, metavar="DIR", help="where to (default: include/detections)")
+    parser.set_defaults(run=guarded(_new))
+
+
+def _new(arguments: argparse.Namespace) -> int:
+    from oktalogger.detections.rules.new_rule import write_skeleton
+
+    try:
+        path = write_skeleton(
+            folder_of(arguments), arguments.name, title=arguments.title, is_threshold=arguments.threshold
+        )
+    except ValueError as error:
+        raise UsageError(str(error)) from None
+    say(f"{path} is a rule that passes its tests. Change it, then run `python -m oktalogger detections check`.")
+    return 0
+
+
+def _add_bundle(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = actions.add_parser("bundle", help="compile the rules for workers, which have no pySigma")
+    parser.add_argument("--folder", type=Path, metavar="DIR", help="the rules (default: include/detections)")
+    parser.set_defaults(run=guarded(_bundle))
+
+
+def _bundle(arguments: argparse.Namespace) -> int:
+    folder = folder_of(arguments)
+    compiled = compile_folder(folder)
+    path = write_bundle(folder, compiled)
+    say(f"{path} holds {len(compiled.detections)} rules")
+    return 0

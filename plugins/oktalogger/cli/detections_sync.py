@@ -1,0 +1,133 @@
+"""``python -m oktalogger detections plan`` and ``apply``: monitors brought in step with the rules, without Airflow."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import TYPE_CHECKING, Final
+
+from oktalogger.detections.bundle import load_detections
+from oktalogger.detections.monitors.api import AlertingClient
+from oktalogger.detections.monitors.channels import ChannelError
+from oktalogger.detections.monitors.plan import PlanRefusedError, check_deletions
+from oktalogger.detections.monitors.render import monitor_settings
+from oktalogger.detections.monitors.report import plan_text, result_text
+from oktalogger.detections.monitors.stored import Owner
+from oktalogger.detections.monitors.sync import SyncIncompleteError, SyncOptions, apply_sync, plan_sync, render_all
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from oktalogger.detections.model import RenderedMonitor
+    from oktalogger.settings import Settings
+
+EXIT_FAILED: Final = 1
+EXIT_CHANGES: Final = 3
+"""What ``plan --check`` ends with where the server is not as the rules say."""
+
+
+def add_sync_parsers(
+    actions: argparse._SubParsersAction[argparse.ArgumentParser],
+    *,
+    common: Callable[..., None],
+    folder_of: Callable[[argparse.Namespace], Path],
+    guarded: Callable[[Callable[[argparse.Namespace], int]], Callable[[argparse.Namespace], int]],
+) -> None:
+    """Add ``plan`` and ``apply`` to the command ``detections``.
+
+    :param actions: its actions
+    :param common: adds what all actions take
+    :param folder_of: returns the folder of rules that the arguments name
+    :param guarded: turns what a user can mend into a sentence and an exit code
+    """
+    plan = actions.add_parser("plan", help="say what apply would do to the monitors, and do nothing")
+    apply = actions.add_parser("apply", help="create, update and delete monitors as the rules say")
+    for parser in (plan, apply):
+        common(parser, rules=False)
+        parser.add_argument(
+            "--put-back",
+            action="append",
+            default=[],
+            metavar="ID",
+            help="overwrite what was changed by hand in the monitor of this rule; `all` for every rule",
+        )
+        parser.add_argument(
+            "--skip-broken", action="store_true", help="leave out rules that cannot be used, and delete nothing"
+        )
+    plan.add_argument("--check", action="store_true", help=f"end with {EXIT_CHANGES} where anything is to be done")
+    apply.add_argument("--confirm-deletions", action="store_true", help="delete however many monitors the plan says")
+    plan.set_defaults(run=guarded(lambda arguments: _plan(arguments, folder_of(arguments))))
+    apply.set_defaults(run=guarded(lambda arguments: _apply(arguments, folder_of(arguments))))
+
+
+def _plan(arguments: argparse.Namespace, folder: Path) -> int:
+    settings = _settings()
+    client = _client()
+    try:
+        rendered = _rendered(client, arguments, folder, settings)
+        plan = plan_sync(client, rendered, Owner(settings.index_prefix), _options(arguments, settings))
+    except ChannelError as error:
+        return _failed(error)
+    _say(json.dumps(plan.as_dict(), indent=2) if arguments.json else plan_text(plan))
+    try:
+        check_deletions(plan, share=settings.detection_delete_percent / 100)
+    except PlanRefusedError as error:
+        sys.stderr.write(f"warning: apply would stop. {error}\n")
+    return EXIT_CHANGES if arguments.check and plan.changes else 0
+
+
+def _apply(arguments: argparse.Namespace, folder: Path) -> int:
+    settings = _settings()
+    client = _client()
+    try:
+        rendered = _rendered(client, arguments, folder, settings)
+        result = apply_sync(client, rendered, Owner(settings.index_prefix), _options(arguments, settings))
+    except SyncIncompleteError as error:
+        _say(json.dumps(error.result.as_dict(), indent=2) if arguments.json else result_text(error.result))
+        return EXIT_FAILED
+    except (ChannelError, PlanRefusedError) as error:
+        return _failed(error)
+    _say(json.dumps(result.as_dict(), indent=2) if arguments.json else result_text(result))
+    return 0
+
+
+def _rendered(
+    client: AlertingClient, arguments: argparse.Namespace, folder: Path, settings: Settings
+) -> list[RenderedMonitor]:
+    from oktalogger.opensearch.names import IndexNames
+
+    detections = load_detections(folder, skip_broken=arguments.skip_broken)
+    client.require()
+    return render_all(client, detections, IndexNames(settings.index_prefix), monitor_settings(settings))
+
+
+def _options(arguments: argparse.Namespace, settings: Settings) -> SyncOptions:
+    return SyncOptions(
+        delete_share=settings.detection_delete_percent / 100,
+        confirm_deletions=getattr(arguments, "confirm_deletions", False),
+        put_back=frozenset(arguments.put_back),
+        keep_orphans=arguments.skip_broken,
+    )
+
+
+def _settings() -> Settings:
+    from oktalogger.settings import load_settings
+
+    return load_settings()
+
+
+def _client() -> AlertingClient:
+    from oktalogger.cli.environment import opensearch_client
+
+    return AlertingClient(opensearch_client())
+
+
+def _failed(error: Exception) -> int:
+    sys.stderr.write(f"error: {error}\n")
+    return EXIT_FAILED
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(text + "\n")

@@ -1,0 +1,1 @@
+"""Monitors: renders detections for OpenSearch Alerting, and syncs them with the server."""

@@ -1,0 +1,318 @@
+"""The REST API of the Alerting plugin, as far as the sync needs it.
+
+Sources: opensearch-project/alerting, branches 2.19 and main, ``resthandler`` and ``transport``; and recorded answers of
+OpenSearch 2.19.4. What differs from the documentation is said where it matters.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+from opensearchpy import exceptions
+from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
+
+from oktalogger import __version__
+from oktalogger.detections.monitors.stored import StoredMonitor, read_monitor
+from oktalogger.opensearch.diagnosis import Failure, error_for, shorten
+from oktalogger.opensearch.errors import (
+    OpenSearchLoadError,
+    OpenSearchPermissionError,
+    OpenSearchResponseError,
+    OpenSearchUnavailableError,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from opensearchpy import OpenSearch
+
+MONITORS: Final = "/_plugins/_alerting/monitors"
+# The plugin leaves `ui_metadata` out of every answer but those to a client whose User-Agent holds this word
+# (`RestHandlerUtils.kt`, function `context`). Without it our own marker would never come back.
+USER_AGENT: Final = f"oktalogger/{__version__} (reads ui_metadata as OpenSearch-Dashboards does)"
+PAGE_SIZE: Final = 200
+_RIGHTS: Final = "/alerting/"
+_NO_SUCH_PATH: Final = "no handler found for uri"
+# The plugin answers 500 also to what it cannot parse; the class of the Java exception tells the two apart.
+_REFUSED_FOR_GOOD: Final = (
+    "ParsingException",
+    "IllegalArgumentException",
+    "XContentParseException",
+    "NotFoundException",
+)
+
+
+class AlertingMissingError(OpenSearchLoadError):
+    """This cluster has no Alerting plugin; detections run by replay there."""
+
+
+class MonitorConflictError(OpenSearchLoadError):
+    """Somebody wrote the monitor after it was read. It has to be read and planned again."""
+
+    retryable = True
+
+
+class MonitorMissingError(OpenSearchLoadError):
+    """The monitor is gone. It has to be planned again."""
+
+    retryable = True
+
+
+class MonitorRefusedError(OpenSearchLoadError):
+    """The server will not have this monitor, however often it is asked."""
+
+
+@dataclass(frozen=True, slots=True)
+class AlertingRetry:
+    """How often a request that may be repeated is sent, and how long is waited in between.
+
+    :param attempts: requests at most, the first included
+    :param longest_wait: seconds between two requests at most; the waits grow and are drawn at random
+    """
+
+    attempts: int = 5
+    longest_wait: float = 20.0
+
+
+class AlertingClient:
+    """Monitors of one cluster, read and written. Not for several threads at once.
+
+    opensearch-py's own retries are not used: it repeats a POST whose connection was cut, which makes two monitors.
+
+    :param client: whose connections and log-in are used
+    :param retry: how often, and how long apart
+    :param sleep: waits
+    """
+
+    def __init__(
+        self, client: OpenSearch, *, retry: AlertingRetry | None = None, sleep: Callable[[float], None] = time.sleep
+    ) -> None:
+        self._client = client
+        self._retry = retry or AlertingRetry()
+        self._sleep = sleep
+        self.requests = 0
+        self.writes = 0
+
+    def available(self) -> bool:
+        """Say whether the cluster has the Alerting plugin.
+
+        A user who is refused a right of the plugin's own has told that it is there: a cluster without it does not know
+        the path. That is how the loader's user, which has no business with monitors, learns it.
+
+        :raises OpenSearchLoadError: where it cannot be asked, or not by this user
+        """
+        try:
+            self._repeatable(
+                "POST", f"{MONITORS}/_search", doing="while looking for the Alerting plugin", body={"size": 0}
+            )
+        except AlertingMissingError:
+            return False
+        except OpenSearchPermissionError as error:
+            if not any(_RIGHTS in permission for permission in error.permissions):
+                raise
+        return True
+
+    def require(self) -> None:
+        """Make sure that the cluster has the Alerting plugin.
+
+        :raises AlertingMissingError: where it has not
+        :raises OpenSearchLoadError: where it cannot be asked, or not by this user
+        """
+        doing = "while looking for the Alerting plugin"
+        self._repeatable("POST", f"{MONITORS}/_search", doing=doing, body={"size": 0})
+
+    def monitors(self) -> list[StoredMonitor]:
+        """Read every monitor of the cluster, whoever owns it; composite monitors (workflows) are left out.
+
+        :raises AlertingMissingError: where the cluster has no Alerting plugin
+        :raises OpenSearchLoadError: where they cannot be read
+        """
+        found: dict[str, StoredMonitor] = {}
+        for hit in self._hits():
+            # A monitor that the plugin cannot parse makes it return this and all later hits of the page unparsed.
+            source = hit.get("_source") or {}
+            content = source.get("monitor", source)
+            if isinstance(content, dict) and content.get("type", "monitor") == "monitor" and "workflow" not in source:
+                monitor = read_monitor(hit, content)
+                found[monitor.id] = monitor
+        return list(found.values())
+
+    def get(self, monitor_id: str) -> StoredMonitor | None:
+        """Read one monitor; ``None`` where there is none."""
+        try:
+            answer = self._repeatable(
+                "GET", f"{MONITORS}/{monitor_id}", doing=f"while reading the monitor {monitor_id}"
+            )
+        except MonitorMissingError:
+            return None
+        return read_monitor(answer, answer["monitor"])
+
+    def create(self, body: Mapping[str, Any]) -> StoredMonitor:
+        """Create a monitor. The server chooses its id, so this is never sent twice when its outcome is unknown.
+
+        :raises OpenSearchUnavailableError: with ``outcome_unknown`` where it may have been created all the same
+        :raises MonitorRefusedError: where the server will not have it
+        """
+        answer = self._write("POST", MONITORS, doing=f"while creating the monitor {body.get('name')!r}", body=body)
+        return read_monitor(answer, answer["monitor"])
+
+    def update(self, stored: StoredMonitor, body: Mapping[str, Any]) -> StoredMonitor:
+        """Replace a monitor, provided that nobody wrote it since it was read.
+
+        :raises MonitorConflictError: where somebody did
+        :raises MonitorMissingError: where it is gone
+        :raises OpenSearchUnavailableError: with ``outcome_unknown`` where it may have been written all the same
+        :raises MonitorRefusedError: where the server will not have it
+        """
+        # The documentation calls these seq_no and primary_term; the plugin reads the names below and ignores others.
+        params = {"if_seq_no": str(stored.seq_no), "if_primary_term": str(stored.primary_term)}
+        doing = f"while updating the monitor {body.get('name')!r}"
+        answer = self._write("PUT", f"{MONITORS}/{stored.id}", doing=doing, params=params, body=body)
+        return read_monitor(answer, answer["monitor"])
+
+    def delete(self, stored: StoredMonitor) -> None:
+        """Delete a monitor, provided that nobody wrote it since it was read. One that is gone already is no error.
+
+        The API has no conditional delete: the monitor is read again right before.
+
+        :raises MonitorConflictError: where somebody wrote it
+        :raises MonitorRefusedError: where a workflow uses it
+        """
+        now = self.get(stored.id)
+        if now is None:
+            return
+        if now.version != stored.version or now.seq_no != stored.seq_no:
+            raise MonitorConflictError(f"The monitor {stored.name!r} was written after it had been read.")
+        self.writes += 1
+        try:
+            self._repeatable("DELETE", f"{MONITORS}/{stored.id}", doing=f"while deleting the monitor {stored.name!r}")
+        except MonitorMissingError:
+            return
+
+    def dry_run(self, body: Mapping[str, Any]) -> tuple[str, ...]:
+        """Run a monitor that is not stored, without alerts, and return what is wrong with it.
+
+        A trigger script that does not compile is stored without complaint and shows only here. Document-level monitors
+        are not tried: the plugin refuses some of them and shows no error of the others.
+        """
+        if body.get("monitor_type") == "doc_level_monitor":
+            return ()
+        doing = f"while trying the monitor {body.get('name')!r}"
+        answer = self._repeatable("POST", f"{MONITORS}/_execute", doing=doing, params={"dryrun": "true"}, body=body)
+        problems = [answer.get("error"), (answer.get("input_results") or {}).get("error")]
+        problems += [trigger.get("error") for trigger in (answer.get("trigger_results") or {}).values()]
+        return tuple(shorten(str(problem)) for problem in problems if problem)
+
+    def read(self, path: str, *, doing: str, params: Mapping[str, str] | None = None) -> Any:
+        """Read something else beside the monitors, with the same retries and errors.
+
+        :raises OpenSearchLoadError: the typed error for whatever went wrong
+        """
+        return self._repeatable("GET", path, doing=doing, params=params)
+
+    def _hits(self) -> Iterator[dict[str, Any]]:
+        after: int | None = None
+        seen: set[str] = set()
+        while True:
+            # In the order of their last write, so that a monitor that is written meanwhile moves to the end and is
+            # met twice rather than missed. Another shard may have the same number: each page begins with the last one.
+            body: dict[str, Any] = {
+                "size": PAGE_SIZE,
+                "query": _EVERY_OWNER,
+                "sort": [{"_seq_no": "asc"}],
+            }
+            if after is not None:
+                body["search_after"] = [after - 1]
+            answer = self._repeatable("POST", f"{MONITORS}/_search", doing="while reading the monitors", body=body)
+            hits = answer["hits"]["hits"]
+            yield from hits
+            fresh = {hit["_id"] for hit in hits} - seen
+            if len(hits) < PAGE_SIZE or not fresh:
+                return
+            seen |= fresh
+            after = int(hits[-1]["_seq_no"])
+
+    def _repeatable(self, method: str, path: str, **request: Any) -> Any:
+        return self._repeated(lambda error: isinstance(error, OpenSearchUnavailableError), method, path, **request)
+
+    def _write(self, method: str, path: str, **request: Any) -> Any:
+        self.writes += 1
+        return self._repeated(
+            lambda error: isinstance(error, OpenSearchUnavailableError) and not error.outcome_unknown,
+            method,
+            path,
+            **request,
+        )
+
+    def _repeated(self, worth: Callable[[BaseException], bool], method: str, path: str, **request: Any) -> Any:
+        retrying = Retrying(
+            retry=retry_if_exception(worth),
+            stop=stop_after_attempt(self._retry.attempts),
+            wait=wait_random_exponential(multiplier=0.5, max=self._retry.longest_wait),
+            sleep=self._sleep,
+            reraise=True,
+        )
+        return retrying(self._send, method, path, **request)
+
+    def _send(
+        self,
+        method: str,
+        path: str,
+        *,
+        doing: str,
+        params: Mapping[str, str] | None = None,
+        body: Mapping[str, Any] | None = None,
+    ) -> Any:
+        self.requests += 1
+        transport = self._client.transport
+        connection = transport.get_connection()
+        data = None if body is None else msgspec.json.encode(body)
+        headers = {"user-agent": USER_AGENT} | ({} if data is None else {"content-type": "application/json"})
+        try:
+            _, _, answer = connection.perform_request(method, path, params=params, body=data, headers=headers)
+        except exceptions.TransportError as error:
+            if isinstance(error, exceptions.ConnectionError):
+                transport.mark_dead(connection)
+            raise _typed(Failure.of(error), method=method, path=path, doing=doing) from error
+        transport.connection_pool.mark_live(connection)
+        try:
+            return msgspec.json.decode(answer) if answer else {}
+        except msgspec.DecodeError as error:
+            raise OpenSearchResponseError(
+                f"What answered, {doing}, is not OpenSearch: {shorten(answer[:200])!r} is not JSON."
+            ) from error
+
+
+# Unless the query's text holds `monitor.owner`, the plugin adds a filter of its own and shows only monitors whose
+# owner is "alerting" or nobody (`TransportSearchMonitorAction.addOwnerFieldIfNotExists`).
+_EVERY_OWNER: Final = {"bool": {"should": [{"exists": {"field": "monitor.owner"}}, {"match_all": {}}]}}
+
+
+def _typed(failure: Failure, *, method: str, path: str, doing: str) -> OpenSearchLoadError:
+    facts: dict[str, Any] = {
+        "status": failure.status,
+        "error_type": failure.error_type or None,
+        "reason": failure.reason,
+    }
+    said = f"OpenSearch refused, {doing} ({failure.said})."
+    # Amazon OpenSearch Serverless says nothing but 404 of what it does not offer.
+    if _NO_SUCH_PATH in failure.reason or (failure.status == 404 and not failure.error_type and not failure.reason):
+        return AlertingMissingError(
+            f"This cluster has no Alerting plugin ({failure.said}). Detections run by replay there.", **facts
+        )
+    if failure.status == 409:
+        return MonitorConflictError(said, **facts)
+    if failure.status == 404:
+        if method == "POST":
+            return MonitorRefusedError(
+                f"{said} The index or alias that the monitor reads must be there first: load something.", **facts
+            )
+        return MonitorMissingError(said, **facts)
+    if failure.status == 403 and "workflow" in failure.reason:
+        return MonitorRefusedError(f"{said} Take it out of the composite monitor that uses it first.", **facts)
+    if failure.status == 400 or (failure.status == 500 and any(word in failure.reason for word in _REFUSED_FOR_GOOD)):
+        return MonitorRefusedError(said, **facts)
+    return error_for(failure, doing=doing)

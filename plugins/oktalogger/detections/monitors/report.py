@@ -1,0 +1,57 @@
+"""Plans and results as text that reads well in a terminal, in CI, and in a task's log."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from oktalogger.detections.monitors.plan import SyncPlan
+    from oktalogger.detections.monitors.sync import SyncResult
+
+_MOST_DIFFERENCES: Final = 8
+
+
+def plan_text(plan: SyncPlan) -> str:
+    """Return a plan as text: one line for each monitor that is not simply unchanged, and the counts."""
+    return steps_text(plan.as_dict())
+
+
+def steps_text(plan: Mapping[str, Any]) -> str:
+    """Return what ``Plan.as_dict`` gave as text."""
+    lines = [*(f"WARNING: {warning}" for warning in plan["warnings"])]
+    for step in sorted(plan["steps"], key=lambda step: (step["kind"], step["name"])):
+        lines.extend(_step(step))
+    lines.append(counts_text(plan["counts"]))
+    return "\n".join(lines)
+
+
+def result_text(result: SyncResult) -> str:
+    """Return what a sync did as text."""
+    lines = [f"{step.kind}: {step.name}" for step in result.done]
+    lines += [f"FAILED {detection_id}: {why}" for detection_id, why in sorted(result.problems.items())]
+    left = result.plan.as_dict()
+    lines += [line for step in left["steps"] if step["kind"] in _FOR_PEOPLE for line in _step(step)]
+    counts = counts_text(left["counts"])
+    lines.append(f"{len(result.done)} changed with {result.writes} writes in {result.requests} requests; now {counts}")
+    return "\n".join(lines)
+
+
+def counts_text(counts: Mapping[str, int]) -> str:
+    """Return the counts of a plan in one line, those that are 0 left out."""
+    return ", ".join(f"{number} {kind}" for kind, number in counts.items() if number) or "no monitors"
+
+
+_FOR_PEOPLE: Final = ("changed by hand", "copy", "kept")
+
+
+def _step(step: Mapping[str, Any]) -> Iterable[str]:
+    yield f"{step['kind']}: {step['name']}"
+    if step["note"]:
+        yield f"    {step['note']}"
+    differences = step["differences"]
+    for found in differences[:_MOST_DIFFERENCES]:
+        yield f"    {found['path']}: files {found['files']}, server {found['server']}"
+    if len(differences) > _MOST_DIFFERENCES:
+        yield f"    ... and {len(differences) - _MOST_DIFFERENCES} more"

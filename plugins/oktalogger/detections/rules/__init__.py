@@ -1,0 +1,1 @@
+"""Rules: reads a rule file, checks it, and compiles it to a detection."""

@@ -1,0 +1,117 @@
+"""The test cases that a rule carries: which events must make it fire, and which must not."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+from oktalogger.detections.rules.problems import RuleError
+
+if TYPE_CHECKING:
+    from oktalogger.detections.rules.yaml_source import YamlDocument
+
+_UNITS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+_SPAN: Final = re.compile(r"(\d{1,6})([smhd])")
+_CASE_KEYS: Final = frozenset({"name", "match", "event", "events"})
+_STEP_KEYS: Final = frozenset({"event", "repeat", "every", "after", "loaded_after"})
+MOST_EVENTS: Final = 5000
+
+
+@dataclass(frozen=True, slots=True)
+class CaseEvents:
+    """Events of one kind in a test case.
+
+    :param event: what is different from an ordinary event; ``{n}`` in a text stands for the number of the repetition
+    :param repeat: how many such events there are
+    :param every: the time from one to the next
+    :param after: when the first is published, counted from the start of the case
+    :param loaded_after: how long after it was published each is loaded
+    """
+
+    event: dict[str, Any]
+    repeat: int = 1
+    every: timedelta = timedelta(seconds=1)
+    after: timedelta = timedelta(0)
+    loaded_after: timedelta = timedelta(seconds=30)
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One test case of a rule.
+
+    :param name: what it shows
+    :param match: whether the rule must fire
+    :param steps: its events
+    :param line: where it stands in the rule's file
+    """
+
+    name: str
+    match: bool
+    steps: tuple[CaseEvents, ...]
+    line: int
+
+
+def parse_span(value: Any, *, what: str) -> timedelta:
+    """Read a time span like ``30s``, ``10m``, ``2h`` or ``1d``.
+
+    :param what: what it is called in the rule, for the message
+    :raises RuleError: where it is none
+    """
+    found = _SPAN.fullmatch(value) if isinstance(value, str) else None
+    if found is None:
+        raise RuleError(f"`{what}` is {value!r}; write a time span like 30s, 10m, 2h or 1d")
+    return timedelta(**{_UNITS[found[2]]: int(found[1])})
+
+
+def parse_cases(document: YamlDocument, tests: Any) -> tuple[Case, ...]:
+    """Read `oktalogger.tests`.
+
+    :raises RuleError: where a part of it cannot be used, with its line
+    """
+    if not isinstance(tests, list):
+        raise RuleError("`oktalogger.tests` must be a list of test cases", document.line("oktalogger", "tests"))
+    return tuple(_case(document, number, given) for number, given in enumerate(tests))
+
+
+def _case(document: YamlDocument, number: int, given: Any) -> Case:
+    line = document.line("oktalogger", "tests", number)
+    if not isinstance(given, dict):
+        raise RuleError("a test case is a mapping with `name`, `match` and `event` or `events`", line)
+    if unknown := set(map(str, given)) - _CASE_KEYS:
+        raise RuleError(
+            f"a test case has no key `{min(unknown)}`; it takes name, match, event, events",
+            document.line("oktalogger", "tests", number, min(unknown)),
+        )
+    name = given.get("name")
+    if not isinstance(name, str) or not name.strip():
+        raise RuleError("a test case needs a `name` that says what it shows", line)
+    if not isinstance(given.get("match"), bool):
+        raise RuleError(f"the test case {name!r} needs `match: true` or `match: false`", line)
+    if ("event" in given) == ("events" in given):
+        raise RuleError(f"the test case {name!r} needs either `event` or `events`", line)
+    held = [{"event": given["event"]}] if "event" in given else given["events"]
+    if not isinstance(held, list) or not held:
+        raise RuleError(f"`events` of the test case {name!r} must be a list of steps, each with an `event`", line)
+    try:
+        steps = tuple(_step(step) for step in held)
+    except RuleError as error:
+        raise RuleError(f"in the test case {name!r}: {error}", line) from None
+    if sum(step.repeat for step in steps) > MOST_EVENTS:
+        raise RuleError(f"the test case {name!r} has more than {MOST_EVENTS} events", line)
+    return Case(name, given["match"], steps, line)
+
+
+def _step(given: Any) -> CaseEvents:
+    if not isinstance(given, dict) or not isinstance(given.get("event"), dict):
+        raise RuleError("each of `events` is a mapping with an `event`, which is a mapping of Okta's fields")
+    if unknown := set(map(str, given)) - _STEP_KEYS:
+        raise RuleError(f"`events` has no key `{min(unknown)}`; it takes event, repeat, every, after, loaded_after")
+    if not isinstance(given["event"].get("eventType"), str):
+        raise RuleError("the event needs an `eventType`")
+    repeat = given.get("repeat", 1)
+    if not isinstance(repeat, int) or isinstance(repeat, bool) or repeat < 1:
+        raise RuleError(f"`repeat` is {repeat!r}; write how many events there are")
+    spans = {name: parse_span(given[name], what=name) for name in ("every", "after", "loaded_after") if name in given}
+    return CaseEvents(event=given["event"], repeat=repeat, **spans)

@@ -1,0 +1,304 @@
+"""From a folder of rule files to compiled detections. pySigma is needed for this, and imported here only when it is."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any, Final
+
+from oktalogger.detections.model import CompiledDetection, Threshold
+from oktalogger.detections.rules.fields import FieldError, field_table
+from oktalogger.detections.rules.problems import DetectionsError, Problem, RuleError
+from oktalogger.detections.rules.rule import Rule, check_tests, read_rule
+from oktalogger.detections.rules.variables import read_variables
+from oktalogger.detections.rules.yaml_source import read_documents, rule_files
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from pathlib import Path
+
+    from oktalogger.detections.rules.sigma import Selection
+    from oktalogger.detections.rules.yaml_source import YamlDocument
+
+LONGEST_TIMESPAN_SECONDS: Final = 7 * 24 * 3600
+SHORTEST_TIMESPAN_SECONDS: Final = 10
+_COUNTS: Final = ("event_count", "value_count")
+_TEMPORAL: Final = ("temporal", "temporal_ordered")
+
+
+class CompilerMissingError(RuntimeError):
+    """pySigma is not installed here, and what was asked for needs it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Compiled:
+    """What became of a folder of rules.
+
+    :param detections: those that can be used, in the order of their files
+    :param rules: the rule of each detection, by its id
+    :param problems: what is wrong, warnings included
+    """
+
+    detections: tuple[CompiledDetection, ...]
+    rules: Mapping[str, Rule]
+    problems: tuple[Problem, ...]
+
+    @property
+    def errors(self) -> tuple[Problem, ...]:
+        """The problems that are no warnings."""
+        return tuple(problem for problem in self.problems if not problem.is_warning)
+
+    def strictly(self) -> tuple[CompiledDetection, ...]:
+        """Return the detections if nothing is wrong.
+
+        :raises DetectionsError: where something is
+        """
+        if self.errors:
+            raise DetectionsError(self.errors)
+        return self.detections
+
+
+def can_compile() -> bool:
+    """Say whether pySigma is installed."""
+    return find_spec("sigma") is not None
+
+
+def compile_folder(folder: Path) -> Compiled:
+    """Compile every rule of a folder. What cannot be used is among the problems, the other rules are compiled.
+
+    :param folder: the folder of detections
+    :raises CompilerMissingError: where pySigma is not installed
+    """
+    if not can_compile():
+        raise CompilerMissingError(
+            "Rules can be compiled only where pySigma is installed: `pip install pysigma`, in an environment "
+            "without Airflow."
+        )
+    variables, problems = read_variables(folder)
+    rules = []
+    for path in rule_files(folder):
+        documents, unreadable = read_documents(path.read_bytes(), path.relative_to(folder).as_posix())
+        problems += unreadable
+        rules += [read_rule(document) for document in documents]
+    return _Compilation(rules, variables, problems).run()
+
+
+class _Compilation:
+    def __init__(self, rules: list[Rule], variables: Mapping[str, tuple[str, ...]], problems: list[Problem]) -> None:
+        self._rules = rules
+        self._variables = variables
+        self._problems = [*problems, *(problem for rule in rules for problem in rule.problems)]
+        self._selections: dict[int, Selection | None] = {}
+        self._in_file: dict[str, int] = {}
+        for rule in rules:
+            self._in_file[rule.document.file] = self._in_file.get(rule.document.file, 0) + 1
+
+    def run(self) -> Compiled:
+        self._find_doubles()
+        counted = self._counted_only()
+        detections: list[CompiledDetection] = []
+        by_id: dict[str, Rule] = {}
+        for rule in self._rules:
+            if id(rule) in counted:
+                self._selection(rule)
+                continue
+            if rule.is_to_be_counted:
+                message = (
+                    f"no correlation here counts the rule `{rule.name}`, and without an `id` it cannot alert itself"
+                )
+                self._problems.append(rule.document.problem(message, "name", is_warning=True))
+                continue
+            self._problems += rule.output_problems
+            self._problems += check_tests(rule) if rule.is_usable else ()
+            detection = self._compile(rule)
+            if detection is not None and not self._is_broken(rule) and rule.id not in by_id:
+                detections.append(detection)
+                by_id[rule.id] = rule
+        return Compiled(tuple(detections), by_id, tuple(sorted(set(self._problems))))
+
+    def _is_broken(self, rule: Rule) -> bool:
+        first, last = rule.document.line(), rule.document.node.end_mark.line + 1
+        return any(
+            problem.file == rule.document.file and first <= problem.line <= last and not problem.is_warning
+            for problem in self._problems
+        )
+
+    def _find_doubles(self) -> None:
+        seen: dict[str, Rule] = {}
+        for rule in self._rules:
+            if not rule.id:
+                continue
+            if rule.id in seen:
+                first = seen[rule.id].document
+                message = (
+                    f"the `id` {rule.id} is that of {first.file}:{first.line('id')} already; give this rule its own"
+                )
+                self._problems.append(rule.document.problem(message, "id"))
+            else:
+                seen[rule.id] = rule
+
+    def _counted_only(self) -> set[int]:
+        """Return the rules that alert through a correlation alone, as Sigma has it unless the correlation says else."""
+        counted = set()
+        for rule in self._rules:
+            body = rule.document.data.get("correlation")
+            if rule.kind == "threshold" and isinstance(body, dict) and body.get("generate") is not True:
+                for reference in _references(body):
+                    if (found := self._find(reference, rule.document)) is not None:
+                        counted.add(id(found))
+        return counted
+
+    def _find(self, reference: str, near: YamlDocument) -> Rule | None:
+        named = [rule for rule in self._rules if reference in (rule.name, rule.id) and rule.document is not near]
+        # A name in the same file means that rule, whatever other files call theirs.
+        named.sort(key=lambda rule: rule.document.file != near.file)
+        return named[0] if named else None
+
+    def _compile(self, rule: Rule) -> CompiledDetection | None:
+        if rule.kind == "event":
+            selection = self._selection(rule)
+            return None if selection is None else self._detection(rule, selection, None)
+        if not rule.is_usable:
+            return None
+        try:
+            return self._threshold(rule)
+        except (RuleError, FieldError) as error:
+            self._fail(rule, error, "correlation")
+            return None
+
+    def _selection(self, rule: Rule) -> Selection | None:
+        if id(rule) in self._selections:
+            return self._selections[id(rule)]
+        from oktalogger.detections.rules.sigma import read_selection
+
+        selection = None
+        if rule.is_usable:
+            try:
+                selection = read_selection(rule.document, field_table(), self._variables)
+                self._problems += selection.warnings
+            except RuleError as error:
+                self._fail(rule, error, "detection")
+        self._selections[id(rule)] = selection
+        return selection
+
+    def _fail(self, rule: Rule, error: Exception, section: str) -> None:
+        line = getattr(error, "line", None) or rule.document.line(section)
+        self._problems.append(Problem(rule.document.file, line, str(error)))
+
+    def _threshold(self, rule: Rule) -> CompiledDetection | None:
+        from oktalogger.detections.rules.lucene_query import Clause, either
+        from oktalogger.detections.rules.sigma import Selection, read_correlation
+
+        document = rule.document
+        body = document.data["correlation"]
+        _check_type(document, body.get("type"))
+        correlation = read_correlation(document)
+        selections = []
+        for reference in _references(body):
+            counted = self._find(reference, document)
+            if counted is None:
+                raise RuleError(
+                    f"the correlation counts the rule {reference!r}, which is in no file here",
+                    document.line("correlation", "rules"),
+                )
+            if counted.kind == "threshold":
+                raise RuleError(
+                    f"the correlation counts {reference!r}, itself a correlation; a monitor counts events only",
+                    document.line("correlation", "rules"),
+                )
+            selection = self._selection(counted)
+            if selection is None:
+                raise RuleError(
+                    f"the correlation counts the rule {reference!r}, which cannot be used: see {counted.document.file}",
+                    document.line("correlation", "rules"),
+                )
+            selections.append(selection)
+        threshold = _read_threshold(document, correlation)
+        clause = either([Clause(selection.text) for selection in selections])
+        looked_at = {field for selection in selections for field in selection.fields}
+        looked_at |= {*threshold.group_by, *([threshold.counted] if threshold.counted else [])}
+        return self._detection(rule, Selection(clause.text, tuple(sorted(looked_at))), threshold)
+
+    def _detection(self, rule: Rule, selection: Selection, threshold: Threshold | None) -> CompiledDetection:
+        stem = re.sub(r"[^A-Za-z0-9_]+", "_", rule.document.file.rpartition("/")[2].rpartition(".")[0])
+        outputs = self._in_file[rule.document.file] > 1 and rule.name and rule.kind == "event"
+        return CompiledDetection(
+            id=rule.id,
+            name=f"{stem}_{rule.name}" if outputs else stem,
+            title=rule.title,
+            description=rule.description,
+            severity=rule.severity,
+            attack=rule.attack,
+            tactics=rule.tactics,
+            false_positives=rule.false_positives,
+            runbook=rule.own.runbook,
+            references=rule.references,
+            enabled=rule.own.enabled,
+            channels=rule.own.channels,
+            throttle_minutes=rule.own.throttle_minutes,
+            selection=selection.text,
+            fields=selection.fields,
+            threshold=threshold,
+            file=rule.document.file,
+        )
+
+
+def _references(body: Mapping[str, Any]) -> list[str]:
+    rules = body.get("rules")
+    given: Iterable[Any] = [rules] if isinstance(rules, str) else rules if isinstance(rules, list) else []
+    return [str(reference) for reference in given]
+
+
+def _check_type(document: YamlDocument, given: Any) -> None:
+    if given in _COUNTS:
+        return
+    if given in _TEMPORAL:
+        message = (
+            f"a correlation of the type `{given}` cannot be watched by OpenSearch Alerting, whose monitors count "
+            "within one group of events and do not know which rule matched first; use `event_count` or `value_count`"
+        )
+    else:
+        message = f"the correlation's `type` is {given!r}; a monitor can do {' and '.join(_COUNTS)}"
+    raise RuleError(message, document.line("correlation", "type"))
+
+
+def _read_threshold(document: YamlDocument, correlation: Any) -> Threshold:
+    table = field_table()
+    condition = correlation.condition
+    operator = condition.op.name.lower()
+    at = document.line("correlation", "condition")
+    if operator not in ("gt", "gte") or condition.count != int(condition.count):
+        raise RuleError(
+            f"the correlation's condition is `{operator}: {condition.count}`; a monitor can tell that something was "
+            "reached (`gte` or `gt` a whole number), not that something stayed away",
+            at,
+        )
+    at_least = int(condition.count) + (operator == "gt")
+    if at_least < 1:
+        raise RuleError("the correlation's condition holds without any event; count to 1 at least", at)
+    seconds = correlation.timespan.seconds
+    if not SHORTEST_TIMESPAN_SECONDS <= seconds <= LONGEST_TIMESPAN_SECONDS:
+        raise RuleError(
+            f"the correlation's `timespan` is {correlation.timespan.spec}; a monitor can count over 10s to 7d",
+            document.line("correlation", "timespan"),
+        )
+    aliases = {alias.alias: set(alias.mapping.values()) for alias in correlation.aliases}
+    group_by = []
+    for name in correlation.group_by or ():
+        meant = {table.resolve_countable(field).path for field in aliases.get(name, {name})}
+        if len(meant) > 1:
+            raise RuleError(
+                f"the alias `{name}` stands for several fields, and a monitor groups all events by the same; use a "
+                "field that all of them have",
+                document.line("correlation", "aliases", name),
+            )
+        group_by.append(meant.pop())
+    counted = None
+    if correlation.type.name == "VALUE_COUNT":
+        if not isinstance(condition.fieldref, str):
+            raise RuleError("a monitor counts the values of one field, not of several", at)
+        counted = table.resolve_countable(condition.fieldref).path
+    elif condition.fieldref is not None:
+        raise RuleError("`event_count` counts events, so `field` has no meaning; use `value_count`", at)
+    return Threshold(counted=counted, group_by=tuple(dict.fromkeys(group_by)), seconds=seconds, at_least=at_least)

@@ -1,0 +1,262 @@
+"""From the regular expressions of Sigma rules to those of Lucene, which are others.
+
+Lucene's match a whole term, so there are no anchors; they know no look-around, back references or lazy repeats; and
+characters like ``~`` and ``#`` mean something. What Lucene cannot say is an error here, not a query that never matches.
+The reading is done by Python's own parser, because a second one would understand patterns differently.
+"""
+
+from __future__ import annotations
+
+import re
+from importlib import import_module
+from typing import Any, Final
+
+from oktalogger.detections.rules.automaton import ANY, EMPTY, Automaton, Part, TooComplexError, either, optional, others
+
+sre: Any = import_module("re._constants")
+sre_parser: Any = import_module("re._parser")
+
+MOST_REPEATS: Final = 1000
+
+# How Lucene writes the empty text; an alternative with nothing in it makes it quietly match nothing at all.
+_NOTHING: Final = "()"
+_SPECIAL: Final = frozenset('.?+*|{}[]()"\\#@&<>~^$/:- ')
+_CLASSES: Final[dict[Any, tuple[tuple[int, int], ...]]] = {
+    sre.CATEGORY_DIGIT: ((48, 57),),
+    sre.CATEGORY_WORD: ((48, 57), (65, 90), (95, 95), (97, 122)),
+    sre.CATEGORY_SPACE: ((32, 32),),
+}
+_NEGATED: Final = {
+    sre.CATEGORY_NOT_DIGIT: sre.CATEGORY_DIGIT,
+    sre.CATEGORY_NOT_WORD: sre.CATEGORY_WORD,
+    sre.CATEGORY_NOT_SPACE: sre.CATEGORY_SPACE,
+}
+_REPEATS: Final = (sre.MAX_REPEAT, sre.MIN_REPEAT, sre.POSSESSIVE_REPEAT)
+_STARTS: Final = (sre.AT_BEGINNING, sre.AT_BEGINNING_STRING)
+_ENDS: Final = (sre.AT_END, sre.AT_END_STRING)
+_NAMES: Final = {
+    sre.ASSERT: "a look-ahead or look-behind",
+    sre.ASSERT_NOT: "a negative look-ahead or look-behind",
+    sre.GROUPREF: "a back reference",
+    sre.GROUPREF_EXISTS: "a conditional group",
+    sre.ATOMIC_GROUP: "an atomic group",
+}
+
+_Items = list[tuple[Any, Any]]
+
+
+class RegexError(ValueError):
+    """A regular expression cannot be said in Lucene's; the message says what stands in the way."""
+
+
+def escape(text: str, *, ignore_case: bool = False) -> str:
+    """Write literal text as a Lucene regular expression.
+
+    :raises RegexError: where it holds what no monitor's query can hold
+    """
+    return "".join(_literal(ord(character), ignore_case) for character in text)
+
+
+def to_lucene(pattern: str, *, ignore_case: bool = False) -> str:
+    """Translate a pattern that may match anywhere in a text into one that matches the whole term.
+
+    :param pattern: as the rule writes it
+    :param ignore_case: whether upper and lower case are the same
+    :raises RegexError: where Lucene cannot say it
+    """
+    try:
+        parsed = sre_parser.parse(pattern, re.IGNORECASE if ignore_case else 0)
+    except (re.error, OverflowError, RecursionError) as error:
+        raise RegexError(f"it is not valid: {error}") from error
+    translator = _Translator()
+    ignore_case = ignore_case or bool(parsed.state.flags & re.IGNORECASE)
+    branches = [translator.anchored(items, ignore_case) for items in _unfold(list(parsed))]
+    try:
+        translator.automaton.effort(either([part for _, part in branches]))
+    except TooComplexError:
+        raise _too_complex() from None
+    texts = [text or _NOTHING for text, _ in branches]
+    return texts[0] if len(texts) == 1 else "(" + "|".join(texts) + ")"
+
+
+def _too_complex() -> RegexError:
+    return RegexError(
+        "it is too complex, and OpenSearch would never match anything with it; let what comes before a part exclude "
+        "that part, like [^!]*! in place of .{0,60}!"
+    )
+
+
+def _unfold(items: _Items) -> list[_Items]:
+    """Spread alternatives that hold anchors, so that every anchor stands at the start or the end of a sequence."""
+    for place in (0, -1):
+        if not items:
+            break
+        inner = _alternatives(items[place])
+        if inner is not None and any(_has_anchor(branch) for branch in inner):
+            rest = items[1:] if place == 0 else items[:-1]
+            return [
+                unfolded for branch in inner for unfolded in _unfold(branch + rest if place == 0 else rest + branch)
+            ]
+    return [items]
+
+
+def _alternatives(item: tuple[Any, Any]) -> list[_Items] | None:
+    operator, value = item
+    if operator is sre.SUBPATTERN and not (value[1] or value[2]):
+        inner = list(value[3])
+        if len(inner) == 1 and (nested := _alternatives(inner[0])) is not None:
+            return nested
+        return [inner]
+    if operator is sre.BRANCH:
+        return [list(branch) for branch in value[1]]
+    return None
+
+
+def _has_anchor(items: _Items) -> bool:
+    for item in items:
+        if item[0] is sre.AT:
+            return True
+        inner = _alternatives(item)
+        if inner is not None and any(_has_anchor(branch) for branch in inner):
+            return True
+    return False
+
+
+class _Translator:
+    """Writes Lucene's text and builds the automaton side by side."""
+
+    def __init__(self) -> None:
+        self.automaton = Automaton()
+
+    def anchored(self, items: _Items, ignore_case: bool) -> tuple[str, Part]:
+        at_start = at_end = False
+        while items and items[0][0] is sre.AT and items[0][1] in _STARTS:
+            at_start, items = True, items[1:]
+        while items and items[-1][0] is sre.AT and items[-1][1] in _ENDS:
+            at_end, items = True, items[:-1]
+        before = ("", EMPTY) if at_start else self._anything()
+        text, part = self._sequence(items, ignore_case)
+        after = ("", EMPTY) if at_end else self._anything()
+        whole = self.automaton.then(self.automaton.then(before[1], part), after[1])
+        return before[0] + text + after[0], whole
+
+    def _anything(self) -> tuple[str, Part]:
+        return ".*", self.automaton.again(self._character(ANY))
+
+    def _character(self, ranges: tuple[tuple[int, int], ...]) -> Part:
+        try:
+            return self.automaton.character(ranges)
+        except TooComplexError:
+            raise _too_complex() from None
+
+    def _sequence(self, items: Any, ignore_case: bool) -> tuple[str, Part]:
+        text, whole = "", EMPTY
+        for operator, value in items:
+            piece, part = self._item(operator, value, ignore_case)
+            text += piece
+            whole = self.automaton.then(whole, part)
+        return text, whole
+
+    def _item(self, operator: Any, value: Any, ignore_case: bool) -> tuple[str, Part]:
+        if operator is sre.LITERAL:
+            return _literal(value, ignore_case), self._character(_cases(((value, value),), ignore_case))
+        if operator is sre.NOT_LITERAL:
+            return self._set([(sre.NEGATE, None), (sre.LITERAL, value)], ignore_case)
+        if operator is sre.ANY:
+            return ".", self._character(ANY)
+        if operator is sre.IN:
+            return self._set(value, ignore_case)
+        if operator is sre.BRANCH:
+            pairs = [self._sequence(branch, ignore_case) for branch in value[1]]
+            return "(" + "|".join(text or _NOTHING for text, _ in pairs) + ")", either([part for _, part in pairs])
+        if operator is sre.SUBPATTERN:
+            _, added, removed, inner = value
+            ignores = (ignore_case or bool(added & re.IGNORECASE)) and not removed & re.IGNORECASE
+            text, part = self._sequence(inner, ignores)
+            return f"({text})", part
+        if operator in _REPEATS:
+            lowest, highest, inner = value
+            return self._repeat(lowest, highest, inner, ignore_case)
+        if operator is sre.AT:
+            raise RegexError("it has an anchor or a word boundary in the middle, which OpenSearch's expressions lack")
+        raise RegexError(f"it uses {_NAMES.get(operator, str(operator).lower())}, which OpenSearch's expressions lack")
+
+    def _repeat(self, lowest: int, highest: Any, inner: Any, ignore_case: bool) -> tuple[str, Part]:
+        endless = highest is sre.MAXREPEAT
+        if lowest > MOST_REPEATS or (not endless and highest > MOST_REPEATS):
+            raise RegexError(f"it repeats something more than {MOST_REPEATS} times")
+        body, part = self._sequence(inner, ignore_case)
+        whole = EMPTY
+        for copy in range(lowest):
+            again = part if copy == 0 else self._sequence(inner, ignore_case)[1]
+            whole = self.automaton.then(whole, again)
+        if endless:
+            rest = part if lowest == 0 else self._sequence(inner, ignore_case)[1]
+            whole = self.automaton.then(whole, self.automaton.again(rest))
+        else:
+            rest = EMPTY
+            for _ in range(highest - lowest):
+                rest = optional(self.automaton.then(self._sequence(inner, ignore_case)[1], rest))
+            whole = self.automaton.then(whole, rest)
+        if len(inner) != 1 or inner[0][0] not in (sre.LITERAL, sre.NOT_LITERAL, sre.ANY, sre.IN, sre.SUBPATTERN):
+            body = f"({body})"
+        return body + _times(lowest, None if endless else highest), whole
+
+    def _set(self, members: _Items, ignore_case: bool) -> tuple[str, Part]:
+        negated = bool(members) and members[0][0] is sre.NEGATE
+        members = members[1:] if negated else members
+        if any(operator is sre.CATEGORY and value in _NEGATED for operator, value in members):
+            if len(members) > 1:
+                raise RegexError("it has a negated class like \\D inside brackets, which OpenSearch's expressions lack")
+            members, negated = [(sre.CATEGORY, _NEGATED[members[0][1]])], not negated
+        ranges: list[tuple[int, int]] = []
+        for operator, value in members:
+            if operator is sre.CATEGORY:
+                ranges += _CLASSES[value]
+            else:
+                given = value if operator is sre.RANGE else (value, value)
+                ranges += _cases((given,), ignore_case)
+        text = "".join(_range(low, high) for low, high in ranges)
+        part = self._character(others(ranges) if negated else tuple(ranges))
+        return f"[{'^' if negated else ''}{text}]", part
+
+
+def _times(lowest: int, highest: int | None) -> str:
+    if highest is None:
+        return {0: "*", 1: "+"}.get(lowest, f"{{{lowest},}}")
+    if (lowest, highest) == (0, 1):
+        return "?"
+    return f"{{{lowest}}}" if lowest == highest else f"{{{lowest},{highest}}}"
+
+
+def _cases(ranges: tuple[tuple[int, int], ...], ignore_case: bool) -> tuple[tuple[int, int], ...]:
+    """Add the other case of letters; beyond the Latin alphabet of single letters only."""
+    if not ignore_case:
+        return ranges
+    result = list(ranges)
+    for low, high in ranges:
+        if low == high:
+            both = {chr(low).lower(), chr(low).upper()} - {chr(low)}
+            result += [(ord(case), ord(case)) for case in sorted(both) if len(case) == 1]
+            continue
+        for first, last, distance in ((97, 122, -32), (65, 90, 32)):
+            start, end = max(low, first), min(high, last)
+            if start <= end:
+                result.append((start + distance, end + distance))
+    return tuple(result)
+
+
+def _literal(code: int, ignore_case: bool) -> str:
+    cases = sorted(low for low, _ in _cases(((code, code),), ignore_case))
+    return _quote(chr(code)) if len(cases) == 1 else "[" + "".join(_quote(chr(case)) for case in cases) + "]"
+
+
+def _range(low: int, high: int) -> str:
+    return _quote(chr(low)) if low == high else f"{_quote(chr(low))}-{_quote(chr(high))}"
+
+
+def _quote(character: str) -> str:
+    if character.isspace() and character != " ":
+        # A document-level monitor splits its query at white space and joins it again with blanks.
+        raise RegexError("it holds a tab or a line break, which a document-level monitor turns into a blank")
+    return "\\" + character if character in _SPECIAL else character

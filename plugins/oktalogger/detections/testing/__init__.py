@@ -1,0 +1,1 @@
+"""Testing: runs a rule's own test cases on a real OpenSearch."""

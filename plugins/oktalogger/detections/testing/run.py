@@ -1,0 +1,295 @@
+"""Running the tests that rules carry: on a real OpenSearch, through the real builder, store and mapping.
+
+What is judged is what the monitor carries: for single events the text of its query, for thresholds the whole of its
+search with its trigger's condition, evaluated by OpenSearch itself.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+from oktalogger.detections.model import MonitorSettings
+from oktalogger.detections.monitors.render import render_monitor
+from oktalogger.detections.rules.problems import Problem
+from oktalogger.detections.testing.samples import documents, length, samples, start_before
+from oktalogger.opensearch.names import IndexNames
+from oktalogger.opensearch.request import call
+from oktalogger.opensearch.store import OpenSearchStore
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from opensearchpy import OpenSearch
+
+    from oktalogger.detections.model import CompiledDetection
+    from oktalogger.detections.rules.cases import Case
+    from oktalogger.detections.rules.compiler import Compiled
+    from oktalogger.opensearch.documents import Document
+
+_RUN_ID: Final = "oktalogger.run_id"
+_MOST_CASES: Final = 10_000
+
+
+class CaseError(ValueError):
+    """A test case cannot be run; the message says which, and why."""
+
+
+@dataclass(frozen=True, slots=True)
+class CaseResult:
+    """What one test case showed.
+
+    :param file: the rule's file
+    :param line: where the case stands in it
+    :param rule: the rule's name
+    :param case: the case's name
+    :param expected: whether the rule must fire
+    :param fired: whether it did
+    """
+
+    file: str
+    line: int
+    rule: str
+    case: str
+    expected: bool
+    fired: bool
+
+    @property
+    def passed(self) -> bool:
+        """Whether it did what it must."""
+        return self.expected is self.fired
+
+    def __str__(self) -> str:
+        said = "fired, and must not" if self.fired else "did not fire, and must"
+        return f"{self.file}:{self.line}: {self.rule} {said}: {self.case}"
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain JSON values."""
+        return {**asdict(self), "passed": self.passed}
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedCase:
+    """A test case whose events are in OpenSearch.
+
+    :param detection: whose case it is
+    :param case: the case
+    :param run_id: what its documents say in ``oktalogger.run_id``
+    :param org: of the events; another for each case, so that no threshold counts those of two
+    :param end: when the last of them was loaded
+    """
+
+    detection: CompiledDetection
+    case: Case
+    run_id: str
+    org: str
+    end: datetime
+
+
+@contextmanager
+def scratch_store(client: OpenSearch) -> Iterator[OpenSearchStore]:
+    """Make indices that nobody else uses, and remove them at the end.
+
+    :param client: the client
+    """
+    names = IndexNames(f"oktalogger-test-{secrets.token_hex(5)}")
+    try:
+        store = OpenSearchStore(client, names, replicas=0)
+        store.prepare()
+        yield store
+    finally:
+        doing = "while removing the indices of the tests"
+        indices = call(client, "GET", f"/_cat/indices/{names.prefix}-*", doing=doing, params={"format": "json"})
+        for index in indices:
+            call(client, "DELETE", f"/{index['index']}", doing=doing)
+        for template in (names.template, *names.side_indices):
+            client.indices.delete_index_template(name=template, ignore=[404])
+
+
+def load_cases(store: OpenSearchStore, compiled: Compiled, *, now: datetime | None = None) -> list[LoadedCase]:
+    """Load the events of every case of every rule.
+
+    :param store: where to
+    :param compiled: the rules
+    :param now: the present
+    :raises CaseError: where an event cannot be stored
+    """
+    now = now or datetime.now(UTC)
+    loaded: list[LoadedCase] = []
+    built: list[Document] = []
+    for detection in compiled.detections:
+        for number, case in enumerate(compiled.rules[detection.id].own.cases):
+            slot = detection.threshold.timespan if detection.threshold else timedelta(minutes=1)
+            run_id = f"{detection.id}/{number}"
+            made = samples(case, start_before(now, length(case), slot), f"{store.names.prefix}/{run_id}")
+            for month in {(sample.published.year, sample.published.month): sample for sample in made}.values():
+                store.ensure_month(month.published)
+            org = f"case-{len(loaded)}.okta.com"
+            try:
+                built += documents(made, store.names, run_id, org=org)
+            except ValueError as error:
+                raise CaseError(f"{detection.file}:{case.line}: in the test case {case.name!r} {error}") from None
+            loaded.append(LoadedCase(detection, case, run_id, org, made[-1].loaded))
+    result = store.create(built)
+    if result.rejected:
+        raise CaseError(f"OpenSearch refused the event of a test case: {result.rejected[0].reason}")
+    store.client.indices.refresh(index=store.names.alias)
+    return loaded
+
+
+def run_cases(
+    client: OpenSearch, compiled: Compiled, *, settings: MonitorSettings | None = None
+) -> tuple[list[CaseResult], list[Problem]]:
+    """Run every test case of every rule.
+
+    :param client: a client of the OpenSearch to test on; nothing but indices of the tests' own is touched
+    :param compiled: the rules
+    :param settings: as of the monitors
+    :return: the results, and the rules whose query OpenSearch does not take
+    """
+    settings = settings or MonitorSettings()
+    with scratch_store(client) as store:
+        loaded = load_cases(store, compiled)
+        problems = [
+            Problem(detection.file, compiled.rules[detection.id].document.line("detection"), refusal)
+            for detection in compiled.detections
+            if (refusal := refused(client, store.names, detection)) is not None
+        ]
+        unusable = {problem.file for problem in problems}
+        verdicts: dict[str, set[str]] = {}
+        results = []
+        for test in loaded:
+            detection = test.detection
+            if detection.file in unusable:
+                continue
+            if detection.threshold is not None:
+                has_fired = threshold_fires(client, store.names, detection, settings, test.run_id, test.end)
+            else:
+                if detection.id not in verdicts:
+                    verdicts[detection.id] = event_fires(client, store.names, detection, settings)
+                has_fired = test.run_id in verdicts[detection.id]
+            case = test.case
+            results.append(CaseResult(detection.file, case.line, detection.name, case.name, case.match, has_fired))
+    return results, problems
+
+
+def refused(client: OpenSearch, names: IndexNames, detection: CompiledDetection) -> str | None:
+    """Ask OpenSearch whether it takes a detection's query: Alerting does not say when it does not.
+
+    :return: OpenSearch's reason why not, as a sentence
+    """
+    answer = call(
+        client,
+        "POST",
+        f"/{names.alias}/_validate/query",
+        doing=f"while checking the query of {detection.title}",
+        params={"explain": "true", "rewrite": "true"},
+        body={"query": {"query_string": {"query": detection.query}}},
+    )
+    # What fails inside a query_string is "valid", and then matches nothing: only the explanation says so.
+    for item in answer.get("explanations", ()):
+        reason = str(item.get("error") or item.get("explanation", ""))
+        if not item["valid"] or 'MatchNoDocsQuery("failed' in reason:
+            return f"OpenSearch does not take the rule's query: {' '.join(reason.split())[:500]}"
+    return None
+
+
+def event_fires(
+    client: OpenSearch, names: IndexNames, detection: CompiledDetection, settings: MonitorSettings
+) -> set[str]:
+    """Ask for which loads of the index a document-level monitor's query finds an event.
+
+    :return: values of ``oktalogger.run_id``
+    """
+    monitor = render_monitor(detection, names=names, channel_ids=_AnyChannel(), settings=settings).body
+    (document_query,) = monitor["inputs"][0]["doc_level_input"]["queries"]
+    body = {
+        "size": 0,
+        "query": {"query_string": {"query": document_query["query"]}},
+        "aggregations": {"loads": {"terms": {"field": _RUN_ID, "size": _MOST_CASES}}},
+    }
+    answer = _search(client, names, detection, body)
+    return {bucket["key"] for bucket in answer["aggregations"]["loads"]["buckets"]}
+
+
+def threshold_fires(
+    client: OpenSearch,
+    names: IndexNames,
+    detection: CompiledDetection,
+    settings: MonitorSettings,
+    run_id: str | None,
+    period_end: datetime,
+) -> bool:
+    """Ask whether a bucket-level monitor would alert.
+
+    :param run_id: look at this load alone
+    :param period_end: when the monitor runs, which is the end of its period
+    """
+    return bool(firing_groups(client, names, detection, settings, run_id, period_end))
+
+
+def firing_groups(
+    client: OpenSearch,
+    names: IndexNames,
+    detection: CompiledDetection,
+    settings: MonitorSettings,
+    run_id: str | None,
+    period_end: datetime,
+) -> list[dict[str, Any]]:
+    """Run a bucket-level monitor's search with its trigger's condition, as OpenSearch Alerting does.
+
+    Alerting appends a pipeline aggregation that selects among the groups. The one used here is its core twin: the same
+    `buckets_path`, the same script, evaluated by the server.
+
+    :return: the keys of the groups that fire
+    """
+    monitor = render_monitor(detection, names=names, channel_ids=_AnyChannel(), settings=settings).body
+    trigger = monitor["triggers"][0]["bucket_level_trigger"]["condition"]
+    moment = str(int((period_end + timedelta(seconds=1)).timestamp() * 1000))
+    body = json.loads(json.dumps(monitor["inputs"][0]["search"]["query"]).replace("{{period_end}}", moment))
+    if run_id is not None:
+        body["query"]["bool"]["filter"].append({"term": {_RUN_ID: run_id}})
+    groups = body["aggregations"][trigger["parent_bucket_path"]]
+    groups["aggregations"]["trigger"] = {
+        "bucket_selector": {key: trigger[key] for key in ("buckets_path", "script", "gap_policy")}
+    }
+    keys: list[dict[str, Any]] = []
+    while True:
+        found = _search(client, names, detection, body)["aggregations"][trigger["parent_bucket_path"]]
+        keys += [bucket["key"] for bucket in found["buckets"]]
+        if "after_key" not in found:
+            return keys
+        groups["composite"]["after"] = found["after_key"]
+
+
+def nearest_miss(detection: CompiledDetection) -> CompiledDetection | None:
+    """Return the detection with its threshold lowered by one, or ``None`` where that cannot be."""
+    from dataclasses import replace
+
+    found = detection.threshold
+    if found is None or found.at_least < 2:
+        return None
+    return replace(detection, threshold=replace(found, at_least=found.at_least - 1))
+
+
+def _search(
+    client: OpenSearch, names: IndexNames, detection: CompiledDetection, body: Mapping[str, Any]
+) -> dict[str, Any]:
+    answer: dict[str, Any] = call(
+        client, "POST", f"/{names.alias}/_search", doing=f"while testing {detection.title}", body=body
+    )
+    if answer["_shards"]["failed"]:
+        reason = answer["_shards"]["failures"][0]["reason"]
+        raise CaseError(f"OpenSearch could not run the search of {detection.title}: {reason}")
+    return answer
+
+
+class _AnyChannel(dict[str, str]):
+    """Ids of channels where nobody is told anything."""
+
+    def __missing__(self, name: str) -> str:
+        return name

@@ -1,0 +1,198 @@
+"""The org's token endpoint: a signed assertion in, an access token out, bound to a key where the app demands it.
+
+Sources: Okta, "Implement OAuth for Okta with a service app" (claims, lifetimes, algorithms) and "Configure OAuth 2.0
+Demonstrating Proof-of-Possession"; RFC 9449 sections 5 and 8.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+import uuid
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import jwt
+import msgspec
+
+from oktalogger.okta.answers import envelope_of, error_of, nonce_asked_for, protocol_error
+from oktalogger.okta.dpop import DpopKey
+from oktalogger.okta.errors import OktaAuthenticationError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from oktalogger.okta.keys import SigningKey
+    from oktalogger.okta.transport import Reply, Transport
+
+log = logging.getLogger(__name__)
+
+TOKEN_PATH: Final = "/oauth2/v1/token"  # noqa: S105 (a path)
+NONCE_HEADER: Final = "DPoP-Nonce"
+_ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+_ASSERTION_SECONDS = 300  # Okta allows an hour; short, because one is made for each use
+_RENEW_BEFORE_SECONDS = 300.0
+# Without a proof, with one, with a nonce, and with a newer nonce where the server's changed in that moment.
+_MAX_TURNS = 4
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class AccessToken:
+    """A token, until when to use it, and the key that it is bound to."""
+
+    value: str
+    expires: float  # by the endpoint's clock
+    key: DpopKey | None
+
+    @property
+    def authorization(self) -> str:
+        """The header ``Authorization`` that goes with it."""
+        return f"{'DPoP' if self.key else 'Bearer'} {self.value}"
+
+
+class TokenEndpoint:
+    """Gets access tokens for one service app.
+
+    Where Okta answers that the app must prove possession of a key, that is done from then on (see ``bound``). Where
+    it refuses one of the app's keys, the next is tried, so that keys can be changed while loads go on; the one that
+    worked last is tried first the next time.
+
+    :param origin: the org's ``scheme://host``.
+    :param client_id: the app's client id.
+    :param keys: the app's private keys, the preferred one first.
+    :param scopes: what to ask for.
+    :param bound: take no token that is not bound to a key, and prove possession from the first request on.
+    :param advice: what to do when every key is refused.
+    :param clock: seconds that only ever grow.
+    :param wall_clock: seconds since the epoch, for the claims.
+    """
+
+    def __init__(
+        self,
+        origin: str,
+        client_id: str,
+        keys: Sequence[SigningKey],
+        scopes: Sequence[str],
+        *,
+        bound: bool = False,
+        advice: str = "",
+        clock: Callable[[], float] = time.monotonic,
+        wall_clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._url = origin + TOKEN_PATH
+        self._client_id = client_id
+        self._about = f"access token for client {client_id}"
+        self._keys = tuple(keys)
+        self._scopes = tuple(scopes)
+        self._must_be_bound = bound
+        self._proves = bound
+        self._advice = advice
+        self._clock = clock
+        self._wall_clock = wall_clock
+        self._nonce: str | None = None
+
+    def fetch(self, transport: Transport) -> AccessToken:
+        """Return a new token.
+
+        :raises OktaError: when Okta gives none.
+        """
+        refusals: list[tuple[SigningKey, OktaAuthenticationError]] = []
+        for key in self._keys:
+            try:
+                token = self._ask(transport, key)
+            except OktaAuthenticationError as error:
+                if error.code != "invalid_client":
+                    raise
+                refusals.append((key, error))
+                continue
+            for refused, refusal in refusals:
+                log.warning(
+                    "Okta refuses the %s of client %s (%s) and takes the %s. Is the refused one new? Then add its "
+                    "public key to the app in Okta. Has it had its day? Then take it out of the connection.",
+                    refused,
+                    self._client_id,
+                    refusal.summary or refusal.code,
+                    key,
+                )
+            self._keys = (key, *(other for other in self._keys if other is not key))
+            return token
+        first = refusals[0][1]
+        if len(refusals) > 1:
+            others = "; ".join(f"the {key}: {other.summary or other.code}" for key, other in refusals[1:])
+            first.patience = f"The connection's other keys are refused as well ({others})."
+        raise first
+
+    def _ask(self, transport: Transport, signing_key: SigningKey) -> AccessToken:
+        """Ask with one of the app's keys, and as often as it takes to learn what Okta wants of a proof."""
+        proving_key = DpopKey.generate() if self._proves else None
+        for turn in range(1, _MAX_TURNS + 1):
+            asked = self._clock()
+            reply = self._post(transport, signing_key, proving_key)
+            self._nonce = reply.headers.get(NONCE_HEADER) or self._nonce
+            if reply.status == 200:
+                return self._token(reply, proving_key, asked)
+            if turn < _MAX_TURNS:
+                if proving_key is None and _asks_for_proof(reply):
+                    log.debug("The app %s demands DPoP: asking with a proof.", self._client_id)
+                    self._proves, proving_key = True, DpopKey.generate()
+                    continue
+                if proving_key is not None and nonce_asked_for(reply):
+                    continue
+            break
+        raise error_of(reply, about=self._about, login_advice=self._advice)
+
+    def _post(self, transport: Transport, signing_key: SigningKey, proving_key: DpopKey | None) -> Reply:
+        form = {
+            "grant_type": "client_credentials",
+            "scope": " ".join(self._scopes),
+            "client_assertion_type": _ASSERTION_TYPE,
+            "client_assertion": self._assertion(signing_key),
+        }
+        headers = {}
+        if proving_key is not None:
+            headers["DPoP"] = proving_key.proof("POST", self._url, nonce=self._nonce, now=self._wall_clock())
+        return transport.send("POST", self._url, data=form, headers=headers, about=self._about)
+
+    def _assertion(self, signing_key: SigningKey) -> str:
+        now = int(self._wall_clock())
+        claims = {
+            "iss": self._client_id,
+            "sub": self._client_id,
+            "aud": self._url,
+            "iat": now,
+            "exp": now + _ASSERTION_SECONDS,
+            "jti": str(uuid.uuid4()),  # Okta refuses an assertion that it has seen
+        }
+        headers = {"kid": signing_key.key_id} if signing_key.key_id else None
+        return jwt.encode(claims, signing_key.key, algorithm=signing_key.algorithm, headers=headers)
+
+    def _token(self, reply: Reply, proving_key: DpopKey | None, asked: float) -> AccessToken:
+        try:
+            grant = msgspec.json.decode(reply.body, type=_Grant)
+        except msgspec.DecodeError as error:
+            raise protocol_error(reply, "something that holds no access token", self._about) from error
+        kind = grant.token_type.lower()
+        if kind not in ("bearer", "dpop") or (kind == "dpop" and proving_key is None):
+            raise protocol_error(reply, f"an access token of a kind that was not asked for ({kind[:20]})", self._about)
+        if kind == "bearer" and self._must_be_bound:
+            raise OktaAuthenticationError(
+                f"Okta gave client {self._client_id} an access token that is bound to no key, and the connection asks "
+                "for DPoP.",
+                advice="Look at what answers in Okta's place, or take `dpop` out of the connection.",
+            )
+        # A token is used until some minutes before its end; a short-lived one until half its life.
+        expires = asked + max(grant.expires_in - _RENEW_BEFORE_SECONDS, grant.expires_in / 2)
+        return AccessToken(grant.access_token, expires, proving_key if kind == "dpop" else None)
+
+
+def _asks_for_proof(reply: Reply) -> bool:
+    envelope = envelope_of(reply)
+    return reply.status in (400, 401) and (
+        envelope.code in ("invalid_dpop_proof", "use_dpop_nonce") or "DPoP proof" in envelope.summary
+    )
+
+
+class _Grant(msgspec.Struct):
+    access_token: str
+    token_type: str = "Bearer"  # noqa: S105
+    expires_in: float = 3600.0

@@ -1,0 +1,110 @@
+"""What OpenSearch holds of a range of time, counted and by id."""
+
+from __future__ import annotations
+
+import logging
+from datetime import UTC, datetime
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+from oktalogger.opensearch.request import call, refresh
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from opensearchpy import OpenSearch
+
+    from oktalogger.opensearch.names import IndexNames
+    from oktalogger.window import Window
+
+log = logging.getLogger(__name__)
+
+_PAGE = 10_000
+
+
+class OpenSearchCensus:
+    """Counts documents and rejected events. What was stored a moment ago may be missing until ``refresh``.
+
+    :param client: the client
+    :param names: the names of the deployment
+    """
+
+    def __init__(self, client: OpenSearch, names: IndexNames) -> None:
+        self._client = client
+        self._names = names
+
+    def refresh(self) -> None:
+        """Make everything that was stored visible to the counts.
+
+        :raises OpenSearchLoadError: where that is refused
+        """
+        indices = f"{self._names.alias},{self._names.rejected},{self._names.ledger}"
+        if not refresh(self._client, indices, doing="to refresh its indices"):
+            log.warning("This OpenSearch takes no request to refresh: what was stored within a minute may be missing.")
+
+    def events_by_hour(self, org: str, within: Window) -> dict[datetime, int]:
+        """Return the number of documents of each hour that has some."""
+        return self._by_hour(self._names.alias, "oktalogger.org", org, within)
+
+    def rejected_by_hour(self, org: str, within: Window) -> dict[datetime, int]:
+        """Return the number of rejected events of each hour that has some."""
+        return self._by_hour(self._names.rejected, "org", org, within)
+
+    def ids(self, org: str, within: Window) -> set[str]:
+        """Return the ids of all documents."""
+        return {hit["_id"] for hit in self._hits(self._names.alias, _query("oktalogger.org", org, within), "published")}
+
+    def rejected_among(self, uuids: set[str]) -> set[str]:
+        """Return those uuids whose events are among the rejected; an event without ``published`` is there as well."""
+        found: set[str] = set()
+        for some in batched(sorted(uuids), _PAGE):
+            query = {"terms": {"uuid": list(some)}}
+            found |= {hit["_source"]["uuid"] for hit in self._hits(self._names.rejected, query, "at")}
+        return found
+
+    def _by_hour(self, index: str, org_field: str, org: str, within: Window) -> dict[datetime, int]:
+        body = {
+            "size": 0,
+            "query": _query(org_field, org, within),
+            "aggs": {"hours": {"date_histogram": {"field": "published", "fixed_interval": "1h", "min_doc_count": 1}}},
+        }
+        answer = self._ask(f"/{index}/_search", f"to count what {index} holds of {within}", body)
+        buckets = answer.get("aggregations", {}).get("hours", {}).get("buckets", ())
+        return {datetime.fromtimestamp(bucket["key"] / 1000, UTC): bucket["doc_count"] for bucket in buckets}
+
+    def _hits(self, index: str, query: dict[str, Any], order: str) -> Iterator[dict[str, Any]]:
+        body: dict[str, Any] = {
+            "size": _PAGE,
+            "_source": ["uuid"],
+            "query": query,
+            "sort": [{order: "asc"}, {"uuid": "asc"}],
+        }
+        while True:
+            answer = self._ask(f"/{index}/_search", f"to list what {index} holds", body)
+            hits = answer["hits"]["hits"]
+            yield from hits
+            if len(hits) < _PAGE:
+                return
+            body["search_after"] = hits[-1]["sort"]
+
+    def _ask(self, path: str, doing: str, body: object) -> Any:
+        params = {"ignore_unavailable": "true", "allow_no_indices": "true"}
+        return call(self._client, "POST", path, doing=doing, index=self._names.alias, params=params, body=body)
+
+
+def _query(org_field: str, org: str, within: Window) -> dict[str, Any]:
+    return {
+        "bool": {
+            "filter": [
+                {"term": {org_field: org}},
+                {"range": {"published": {"gte": within.start.isoformat(), "lt": within.end.isoformat()}}},
+            ]
+        }
+    }
+
+
+def batched(values: Iterable[str], size: int) -> Iterator[tuple[str, ...]]:
+    """Cut values into tuples of at most ``size``; itertools has this from Python 3.12 on."""
+    iterator = iter(values)
+    while some := tuple(islice(iterator, size)):
+        yield some

@@ -1,0 +1,126 @@
+"""Sets up a cluster for a deployment: index templates, retention, roles and role mappings. Plan first, then apply.
+
+It wants the rights of an administrator, which neither the load nor the sync of detections has.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from functools import partial
+from typing import TYPE_CHECKING
+
+from oktalogger.opensearch.errors import OpenSearchPermissionError, OpenSearchUnavailableError
+from oktalogger.opensearch.schema import plan_templates, put_template
+from oktalogger.opensearch.setup.retention import plan_retention
+from oktalogger.opensearch.setup.security import plan_security
+from oktalogger.opensearch.setup.steps import SetupPlan, SetupStep
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from opensearchpy import OpenSearch
+
+    from oktalogger.opensearch.names import IndexNames
+    from oktalogger.opensearch.schema import SchemaOutcome
+    from oktalogger.opensearch.setup.security import SecurityDocuments
+    from oktalogger.opensearch.templates import Template
+
+_SERVERLESS = (
+    "This is Amazon OpenSearch Serverless, which has neither OpenSearch's roles nor retention policies: there, data "
+    "access policies and lifecycle policies are made with AWS's own means."
+)
+
+
+def plan_setup(
+    client: OpenSearch,
+    names: IndexNames,
+    documents: SecurityDocuments,
+    *,
+    retention_days: int,
+    shards: int | None = None,
+    replicas: int | None = None,
+    confirm_deletions: bool = False,
+    serverless: bool = False,
+) -> SetupPlan:
+    """Say what has to be done, and do nothing.
+
+    :param client: the client of an administrator
+    :param names: the names of the deployment
+    :param documents: roles and role mappings
+    :param retention_days: how many days to keep events; 0 keeps them for ever
+    :param shards: primary shards of a month to come; None leaves what the template says
+    :param replicas: copies of each shard of an index to come, likewise
+    :param confirm_deletions: whether months may be deleted that are too old by now
+    :param serverless: whether this is Amazon OpenSearch Serverless
+    :raises IndexConflictError: where an index template of our name is somebody else's
+    :raises SetupConflictError: where a role or a policy of our name is somebody else's
+    :raises RetentionRefusedError: where months would be deleted at once and that was not confirmed
+    :raises OpenSearchLoadError: for all else
+    """
+    with _administrator():
+        templates = plan_templates(client, names, shards=shards, replicas=replicas)
+        plan = SetupPlan(tuple(_plan_template(*planned) for planned in templates))
+        if serverless:
+            return plan + SetupPlan(notices=(_SERVERLESS,))
+        plan += plan_retention(client, names, retention_days, confirmed=confirm_deletions)
+        return plan + plan_security(client, documents)
+
+
+def apply_setup(
+    client: OpenSearch, plan: SetupPlan, *, on_step: Callable[[SetupStep], None] = lambda step: None
+) -> None:
+    """Do what a plan says. What was done stays when a later step fails; planning and applying again does the rest.
+
+    :param client: the client of an administrator
+    :param plan: what to do
+    :param on_step: told of each step when it is done
+    :raises OpenSearchUnavailableError: also where somebody was faster
+    :raises OpenSearchLoadError: for all else
+    """
+    with _administrator():
+        for step in plan.changes:
+            if step.do is not None:
+                step.do(client)
+            on_step(step)
+
+
+@contextmanager
+def _administrator() -> Iterator[None]:
+    """Say who may do this, where somebody else tried: that he should run the setup is no advice here."""
+    try:
+        yield
+    except OpenSearchPermissionError as error:
+        who = error.user or "this identity"
+        raise OpenSearchPermissionError(
+            f"The setup needs the rights of an administrator of OpenSearch, and {who} has not got them "
+            f"({error.reason}). On AWS let Airflow assume the domain's master role for the time of the setup "
+            "(Terraform: setup_from_airflow = true); elsewhere take the login of an administrator.",
+            user=error.user,
+            backend_roles=error.backend_roles,
+            permissions=error.permissions,
+            status=error.status,
+            error_type=error.error_type,
+            reason=error.reason,
+            index=error.index,
+        ) from error
+
+
+def _plan_template(template: Template, outcome: SchemaOutcome) -> SetupStep:
+    kind, name = "index template", template.name
+    if outcome in ("unchanged", "newer"):
+        newer = ("of a newer oktalogger, and left as it is",) if outcome == "newer" else ()
+        return SetupStep(kind=kind, name=name, action="unchanged", changes=newer)
+    create = outcome == "made"
+    do = partial(_put, template, create)
+    changes = (
+        f"+ mapping of version {template.version}",
+        *(f"+ {key}: {value}" for key, value in template.asked.items()),
+    )
+    return SetupStep(kind=kind, name=name, action="create" if create else "change", changes=changes, do=do)
+
+
+def _put(template: Template, create: bool, client: OpenSearch) -> None:
+    if not put_template(client, template, create=create):
+        raise OpenSearchUnavailableError(
+            f"Somebody made the index template {template.name} just now: try again.", index=template.name
+        )

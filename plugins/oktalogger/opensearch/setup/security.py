@@ -1,0 +1,235 @@
+"""Roles and role mappings, by the REST API of OpenSearch's security plugin: ours, and nobody else's.
+
+Source of the API: https://docs.opensearch.org/latest/security/access-control/api/. A PUT replaces a role or a mapping
+whole, so everything that is about to be lost is named before.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+
+from oktalogger.opensearch.diagnosis import MAPPINGS_API, plugin_missing
+from oktalogger.opensearch.errors import OpenSearchRequestError, SetupConflictError, SetupDocumentsError
+from oktalogger.opensearch.request import call
+from oktalogger.opensearch.roles import DESCRIPTION_MARK, ROLE_PREFIX, shipped_roles
+from oktalogger.opensearch.setup.steps import SetupPlan, SetupStep, lines_of_change
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from opensearchpy import OpenSearch
+
+    from oktalogger.opensearch.names import IndexNames
+    from oktalogger.opensearch.setup.steps import Action
+
+ROLES_API: Final = "/_plugins/_security/api/roles"
+_VERSION: Final = 1
+_ROLE_KEYS: Final = frozenset({"description", "cluster_permissions", "index_permissions", "tenant_permissions"})
+_MEMBERS: Final = {"backend_roles": "backend role", "users": "user", "hosts": "host"}
+
+
+@dataclass(frozen=True, slots=True)
+class SecurityDocuments:
+    """Roles, and who has them.
+
+    :param source: where they come from, for people
+    :param roles: by name, as the security plugin's API takes them
+    :param mappings: by role, likewise; a role that is not named keeps whoever is mapped to it
+    :param master_role_arn: the IAM role that may apply them to a domain of AWS
+    :param notices: what deserves a look, a sentence each
+    """
+
+    source: str
+    roles: Mapping[str, Mapping[str, Any]]
+    mappings: Mapping[str, Mapping[str, Any]]
+    master_role_arn: str | None = None
+    notices: tuple[str, ...] = ()
+
+
+class _Document(msgspec.Struct):
+    """The output ``security_documents`` of our Terraform; what else it holds is for people."""
+
+    version: int
+    roles: dict[str, dict[str, Any]]
+    role_mappings: dict[str, dict[str, list[str]]]
+    master_role_arn: str | None = None
+
+
+def shipped_documents(names: IndexNames) -> SecurityDocuments:
+    """Return the roles of this package, with nobody mapped to them.
+
+    :param names: the names of the deployment
+    """
+    return SecurityDocuments("the roles of this package", shipped_roles(names.prefix), {})
+
+
+def read_security_documents(text: str, names: IndexNames, *, source: str) -> SecurityDocuments:
+    """Read what Terraform made: its output ``security_documents``, as JSON.
+
+    :param text: JSON
+    :param names: the names of the deployment
+    :param source: where the text comes from, for people
+    :raises SetupDocumentsError: where it is something else, names a role that is not ours, or is for other indices
+    """
+    try:
+        document = msgspec.json.decode(text, type=_Document)
+    except msgspec.DecodeError as error:
+        raise SetupDocumentsError(
+            f"{source} is not the JSON of Terraform's output security_documents: {error}."
+        ) from error
+    if document.version != _VERSION:
+        raise SetupDocumentsError(
+            f"{source} is of version {document.version}; this oktalogger reads version {_VERSION}. Apply the Terraform "
+            "modules of the same release."
+        )
+    foreign = sorted(name for name in {*document.roles, *document.role_mappings} if not name.startswith(ROLE_PREFIX))
+    if foreign:
+        raise SetupDocumentsError(
+            f"{source} names {', '.join(foreign)}: only roles whose names begin with {ROLE_PREFIX} are oktalogger's."
+        )
+    for name, role in document.roles.items():
+        _check_role(name, role, names, source)
+    for name, mapping in document.role_mappings.items():
+        if odd := sorted(set(mapping) - set(_MEMBERS)):
+            raise SetupDocumentsError(f"{source}: the mapping of {name} has {', '.join(odd)}; it takes only "
+                                      f"{', '.join(_MEMBERS)}.")  # fmt: skip
+    return SecurityDocuments(
+        source,
+        document.roles,
+        document.role_mappings,
+        document.master_role_arn,
+        _other_release(document, names, source),
+    )
+
+
+def _other_release(document: _Document, names: IndexNames, source: str) -> tuple[str, ...]:
+    shipped = shipped_roles(names.prefix)
+    odd = [name for name, role in shipped.items() if _role_facts(document.roles.get(name, {})) != _role_facts(role)]
+    if not odd:
+        return ()
+    return (
+        f"In {source} {', '.join(odd)} is not what this release of oktalogger has: apply Terraform of the same "
+        "release, then set up again.",
+    )
+
+
+def _check_role(name: str, role: Mapping[str, Any], names: IndexNames, source: str) -> None:
+    if odd := sorted(set(role) - _ROLE_KEYS):
+        raise SetupDocumentsError(f"{source}: the role {name} has unknown keys: {', '.join(odd)}.")
+    if not str(role.get("description", "")).startswith(DESCRIPTION_MARK):
+        raise SetupDocumentsError(
+            f"{source}: the description of the role {name} must begin with {DESCRIPTION_MARK!r}; by that the setup "
+            "knows its own roles again."
+        )
+    patterns = _patterns(role)
+    if patterns and names.prefix not in patterns:
+        raise SetupDocumentsError(
+            f"{source}: the role {name} is for {', '.join(sorted(patterns))}, but the indices of this deployment begin "
+            f"with {names.prefix}. Give Terraform's index_prefix and OKTALOGGER_INDEX_PREFIX the same value."
+        )
+
+
+def plan_security(client: OpenSearch, documents: SecurityDocuments) -> SetupPlan:
+    """Say what would become of roles and mappings; reads only.
+
+    :param client: the client of an administrator
+    :param documents: what there should be
+    :raises SetupConflictError: where a role of our name is somebody else's
+    :raises OpenSearchLoadError: for all else
+    """
+    steps: list[SetupStep] = []
+    try:
+        for name, wanted in documents.roles.items():
+            steps.append(_plan_role(name, _read(client, ROLES_API, name), wanted))
+        for name, members in documents.mappings.items():
+            steps.append(_plan_mapping(name, _read(client, MAPPINGS_API, name), members))
+    except OpenSearchRequestError as error:
+        if not plugin_missing(error):
+            raise
+        return SetupPlan(notices=("This cluster has no security plugin: roles and role mappings were left out.",))
+    return SetupPlan(tuple(steps), _notices(documents))
+
+
+def _notices(documents: SecurityDocuments) -> tuple[str, ...]:
+    if documents.mappings:
+        return documents.notices
+    return (
+        *documents.notices,
+        f"Nobody is mapped by this setup, because {documents.source} name nobody: Terraform's documents do, or an "
+        f"administrator with PUT {MAPPINGS_API}/ROLE.",
+    )
+
+
+def _read(client: OpenSearch, api: str, name: str) -> Mapping[str, Any] | None:
+    answer = call(client, "GET", f"{api}/{name}", doing=f"to show {_kind(api)} {name}", ignore=(404,))
+    found: Mapping[str, Any] | None = answer.get(name)
+    return found
+
+
+def _put(api: str, name: str, body: Mapping[str, Any], client: OpenSearch) -> None:
+    call(client, "PUT", f"{api}/{name}", doing=f"to put {_kind(api)} {name}", body=body)
+
+
+def _kind(api: str) -> str:
+    return "the role" if api == ROLES_API else "the mapping of the role"
+
+
+def _plan_role(name: str, found: Mapping[str, Any] | None, wanted: Mapping[str, Any]) -> SetupStep:
+    do = partial(_put, ROLES_API, name, wanted)
+    if found is None:
+        return SetupStep(kind="role", name=name, action="create", do=do)
+    if (
+        found.get("reserved")
+        or found.get("static")
+        or not str(found.get("description", "")).startswith(DESCRIPTION_MARK)
+    ):
+        raise SetupConflictError(
+            f"There is a role {name} that oktalogger did not make (its description does not begin with "
+            f"{DESCRIPTION_MARK!r}). Nothing was changed. Rename or delete it."
+        )
+    ours, theirs = _patterns(wanted), _patterns(found)
+    if ours and theirs and ours.isdisjoint(theirs):
+        raise SetupConflictError(
+            f"The role {name} is that of another deployment, for the indices {', '.join(sorted(theirs))}. Nothing was "
+            "changed. One cluster takes one index prefix; if that deployment is gone, delete the role."
+        )
+    changes = lines_of_change(_role_facts(found), _role_facts(wanted))
+    return SetupStep(kind="role", name=name, action="change" if changes else "unchanged", changes=changes, do=do)
+
+
+def _plan_mapping(role: str, found: Mapping[str, Any] | None, wanted: Mapping[str, Any]) -> SetupStep:
+    changes = lines_of_change(_mapping_facts(found or {}), _mapping_facts(wanted))
+    action: Action = "unchanged" if not changes else "create" if found is None else "change"
+    members = {key: list(wanted.get(key, ())) for key in _MEMBERS}
+    do = partial(_put, MAPPINGS_API, role, members)
+    return SetupStep(kind="role mapping", name=role, action=action, changes=changes, do=do)
+
+
+def _patterns(role: Mapping[str, Any]) -> set[str]:
+    """Return the patterns that hold the deployment's prefix: those with a wildcard, and what they stand for."""
+    patterns = {pattern for entry in role.get("index_permissions") or () for pattern in entry["index_patterns"]}
+    stems = {pattern.removesuffix("-*") for pattern in patterns if pattern.endswith("-*")}
+    return stems & patterns
+
+
+def _role_facts(role: Mapping[str, Any]) -> set[str]:
+    """Break a role into single statements, so that neither order nor what the server adds makes a difference."""
+    facts = {f"description: {role.get('description', '')}"}
+    facts |= {f"cluster: {action}" for action in role.get("cluster_permissions") or ()}
+    for entry in role.get("index_permissions") or ():
+        for pattern in entry.get("index_patterns") or ():
+            facts |= {f"{pattern}: {action}" for action in entry.get("allowed_actions") or ()}
+            facts |= {f"{pattern}: {key} {entry[key]}" for key in ("dls", "fls", "masked_fields") if entry.get(key)}
+    for entry in role.get("tenant_permissions") or ():
+        for pattern in entry.get("tenant_patterns") or ():
+            facts |= {f"tenant {pattern}: {action}" for action in entry.get("allowed_actions") or ()}
+    return facts
+
+
+def _mapping_facts(mapping: Mapping[str, Any]) -> set[str]:
+    facts = {f"{word} {one}" for key, word in _MEMBERS.items() for one in mapping.get(key) or ()}
+    return facts | {f"backend role {one} with others" for one in mapping.get("and_backend_roles") or ()}

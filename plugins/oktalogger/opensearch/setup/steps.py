@@ -1,0 +1,76 @@
+"""What the setup of a cluster is made of: steps that say what they would change, and can do it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from opensearchpy import OpenSearch
+
+Action = Literal["create", "change", "unchanged"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetupStep:
+    """One thing that has to be as it should be.
+
+    :param kind: what it is: ``role``, ``index template``
+    :param name: its name on the server
+    :param action: what has to be done
+    :param changes: what differs, a line each, ``+`` for what is to come and ``-`` for what is to go
+    :param do: does it, with the client given
+    """
+
+    kind: str
+    name: str
+    action: Action
+    changes: tuple[str, ...] = ()
+    do: Callable[[OpenSearch], object] | None = field(default=None, repr=False, compare=False)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain values, for JSON."""
+        return {"kind": self.kind, "name": self.name, "action": self.action, "changes": list(self.changes)}
+
+
+@dataclass(frozen=True, slots=True)
+class SetupPlan:
+    """What a setup would do.
+
+    :param steps: everything that was looked at, in the order in which it is to be done
+    :param notices: what was left out, or deserves a look, a sentence each
+    """
+
+    steps: tuple[SetupStep, ...] = ()
+    notices: tuple[str, ...] = ()
+
+    def __add__(self, other: SetupPlan) -> SetupPlan:
+        return SetupPlan(self.steps + other.steps, self.notices + other.notices)
+
+    @property
+    def changes(self) -> tuple[SetupStep, ...]:
+        """The steps with something to do."""
+        return tuple(step for step in self.steps if step.action != "unchanged")
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain values, for JSON and XCom."""
+        return {
+            "changes": [step.as_dict() for step in self.changes],
+            "unchanged": [f"{step.kind} {step.name}" for step in self.steps if step.action == "unchanged"],
+            "notices": list(self.notices),
+        }
+
+    def text(self) -> str:
+        """Return lines for people."""
+        lines: list[str] = []
+        for step in self.steps:
+            lines.append(f"{step.action:10} {step.kind} {step.name}")
+            lines += [f"{'':10}   {change}" for change in step.changes]
+        return "\n".join([*lines, *(f"notice     {notice}" for notice in self.notices)])
+
+
+def lines_of_change(found: set[str], wanted: set[str]) -> tuple[str, ...]:
+    """Return what is to come (``+``) and what is to go (``-``)."""
+    return tuple([f"+ {one}" for one in sorted(wanted - found)] + [f"- {one}" for one in sorted(found - wanted)])

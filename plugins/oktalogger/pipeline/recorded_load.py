@@ -1,0 +1,104 @@
+"""The load of one window with its entry in the ledger: resumed where the last try stopped, complete only at the end."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Protocol
+
+from oktalogger.pipeline.ledger import LedgerKey
+from oktalogger.pipeline.load import load_window
+from oktalogger.window import merge
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from oktalogger.pipeline.ledger import LedgerEntry
+    from oktalogger.pipeline.load import DocumentStore, LoadPlan, LoadResult, PageSource, Progress
+    from oktalogger.pipeline.stop import StopSignal
+    from oktalogger.window import Window
+
+
+class OpenEntry(Protocol):
+    """The entry of a load that is under way."""
+
+    @property
+    def resume_from(self) -> str | None:
+        """The link of the page to go on with, from an earlier try."""
+
+    def checkpoint(self, progress: Progress) -> None:
+        """Write down that everything up to a page is stored."""
+
+    def complete(self, result: LoadResult) -> LedgerEntry:
+        """Write down that the whole window is stored."""
+
+    def fail(self, error: BaseException) -> None:
+        """Write down what ended this try."""
+
+
+class Ledger(Protocol):
+    """Where entries are kept."""
+
+    def open(self, key: LedgerKey, *, run_id: str, run_url: str | None = None) -> OpenEntry:
+        """Begin a try of a load, and write that down."""
+
+    def entries(self, org: str, within: Window) -> Iterable[LedgerEntry]:
+        """Return the entries of all windows that share a moment with a range."""
+
+
+def load_and_record(
+    source: PageSource,
+    store: DocumentStore,
+    ledger: Ledger,
+    plan: LoadPlan,
+    *,
+    run_url: str | None = None,
+    on_stored: Callable[[Progress], None] | None = None,
+    stop: StopSignal | None = None,
+    wait: Callable[[float], None] | None = None,
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+) -> LoadResult:
+    """Load one window, and keep its entry in the ledger true all the while.
+
+    :param source: where to read
+    :param store: where to store, prepared
+    :param ledger: where the window's entry is kept
+    :param plan: what to load; what it says of windows covered is replaced by what the ledger says
+    :param run_url: where Airflow shows the run
+    :param on_stored: told after each page that is safely stored and written down
+    :param stop: lets others end the load early
+    :param wait: waits that many seconds, by ``stop`` where not given
+    :param clock: tells the time, in UTC
+    :return: the counts of this try, and since when tries had been storing what it completes
+    :raises Exception: as :func:`oktalogger.pipeline.load.load_window`
+    """
+    stamp = plan.stamp
+    before = list(ledger.entries(stamp.org, plan.reads))
+    covered = merge(entry.window for entry in before if entry.covers_for(plan.filter, plan.q))
+    key = LedgerKey(stamp.org, stamp.kind, stamp.window, plan.filter, plan.q)
+    entry = ledger.open(key, run_id=stamp.run_id, run_url=run_url)
+
+    def note(progress: Progress) -> None:
+        entry.checkpoint(progress)
+        if on_stored is not None:
+            on_stored(progress)
+
+    try:
+        result = load_window(
+            source,
+            store,
+            replace(plan, covered=tuple(covered)),
+            resume_from=entry.resume_from,
+            on_stored=note,
+            stop=stop,
+            wait=wait,
+            clock=clock,
+        )
+    except BaseException as error:
+        entry.fail(error)
+        raise
+    done = entry.complete(result)
+    # What loads of other kinds had stored of the same time before they failed for good is announced with this one.
+    tries = [done, *(other for other in before if other.state != "complete")]
+    result.loading_since = min(one.began for one in tries if one.began is not None)
+    return result

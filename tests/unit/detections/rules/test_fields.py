@@ -1,0 +1,78 @@
+"""Every name that rule writers use leads to a field that monitors see, or to a sentence."""
+
+from __future__ import annotations
+
+import pytest
+
+from oktalogger.detections.rules.fields import FieldError, field_table
+from oktalogger.pipeline.document import STAMP_FIELDS
+from oktalogger.pipeline.lift import DEBUG_KEYS, LIFTED_FIELDS
+
+
+@pytest.mark.parametrize(
+    ("name", "path"),
+    [
+        ("eventType", "eventType"),
+        ("eventtype", "eventType"),
+        ("displaymessage", "displayMessage"),
+        ("actor.alternateid", "actor.alternateId"),
+        ("target.displayName", "oktalogger.target.any.display_name"),
+        ("target{}.alternateId", "oktalogger.target.any.alternate_id"),
+        ("target[].id", "oktalogger.target.any.id"),
+        ("target[*].type", "oktalogger.target.any.type"),
+        ("debugContext.debugData.requestUri", "oktalogger.debug.request_uri"),
+        ("debugcontext.debugdata.behaviors", "oktalogger.debug.behaviors"),
+        ("target.detailEntry.methodTypeUsed", "oktalogger.method_types"),
+        ("target.changeDetails", "oktalogger.change_details"),
+        ("request.ipChain.ip", "oktalogger.request_ips"),
+        ("transaction.detail.requestApiTokenId", "oktalogger.api_token_id"),
+        ("securityContext.risk.level", "securityContext.risk.level"),
+        ("@timestamp", "published"),
+    ],
+)
+def test_names_are_understood(name: str, path: str) -> None:
+    assert field_table().resolve(name).path == path
+
+
+def test_everything_that_the_pipeline_lifts_can_be_named() -> None:
+    for name in (*LIFTED_FIELDS, *STAMP_FIELDS):
+        assert field_table().resolve(f"oktalogger.{name}").path == f"oktalogger.{name}"
+    for key in DEBUG_KEYS:
+        assert field_table().resolve(f"debugContext.debugData.{key}").path.startswith("oktalogger.")
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("target.detailEntry.signOnModeType", "array of objects"),
+        ("target", "array of objects"),
+        ("target[0].id", "array of objects"),
+        ("request.ipChain.source", "use `oktalogger.request_ips`"),
+        ("securityContext.ipDetails.ipServiceCategories.operator", "use `oktalogger.ip_services`"),
+        ("debugContext.debugData.promptingPolicy", "DEBUG_KEYS"),
+        ("client.ipAddress.keyword", "second form of `client.ipAddress`"),
+        ("outcome.reason.text", "second form of `outcome.reason`"),
+        ("actor", "is an object; name a field in it"),
+        ("client.geographicalContext.geolocation", "point on the map"),
+        ("outcome.results", "did you mean `outcome.result`"),
+        ("no.such.thing", "is no field"),
+    ],
+)
+def test_what_a_monitor_cannot_see_is_refused(name: str, words: str) -> None:
+    with pytest.raises(FieldError) as caught:
+        field_table().resolve(name)
+    assert words in str(caught.value)
+
+
+def test_letters_differ_in_ids_and_codes_only() -> None:
+    for name in (
+        "actor.id",
+        "uuid",
+        "eventType",
+        "outcome.result",
+        "oktalogger.debug.dt_hash",
+        "oktalogger.api_token_id",
+    ):
+        assert field_table().resolve(name).is_exact, name
+    for name in ("actor.alternateId", "displayMessage", "oktalogger.target.user.alternate_id", "outcome.reason"):
+        assert not field_table().resolve(name).is_exact, name
