@@ -14,12 +14,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from local.standins.alerting import AlertingStandIn
+from local.standins.monitors import rules
 from local.standins.transport import serve
 from oktalogger.detections.monitors.api import MONITORS, AlertingClient
 from oktalogger.detections.monitors.stored import Owner
 from oktalogger.detections.monitors.sync import apply_sync, plan_sync
 from oktalogger.opensearch.client import OpenSearchSettings, make_client
-from tests.unit.detections.builders import rules
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from local.standins.alerting import AlertingStandIn
+from local.standins.monitors import detection_id
 from local.standins.transport import serve
 from oktalogger.compat import AirflowFailException, AirflowSkipException
 from oktalogger.detections.monitors.sync import SyncIncompleteError
@@ -20,7 +21,6 @@ from oktalogger.operators.detections import (
     DetectionVerifyOperator,
     parts,
 )
-from tests.unit.detections.builders import detection_id
 from tests.unit.detections.bundles import counting, detection, write_folder
 
 if TYPE_CHECKING:

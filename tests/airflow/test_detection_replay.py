@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from local.standins.alerting import AlertingStandIn
+from local.standins.monitors import detection_id
 from local.standins.notifier import RecordingNotifier
 from local.standins.transport import serve
 from oktalogger.compat import AIRFLOW_3, AirflowFailException, AirflowSkipException
@@ -37,7 +38,6 @@ from tests.airflow.cluster import Cluster
 from tests.airflow.task import Task, five_minutes
 from tests.airflow.test_dags import load_dags
 from tests.airflow.test_detection_operators import execute, logged
-from tests.unit.detections.builders import detection_id
 from tests.unit.detections.bundles import counting, detection
 
 if TYPE_CHECKING:

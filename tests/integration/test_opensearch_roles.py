@@ -21,6 +21,7 @@ import pytest
 
 from local.simulator.process import Simulator, running
 from local.standins.alerting import AlertingStandIn, Answer
+from local.standins.monitors import rendered
 from local.standins.transport import in_process_client
 from oktalogger.detections.monitors.api import AlertingClient
 from oktalogger.detections.monitors.channels import read_channels
@@ -46,7 +47,6 @@ from oktalogger.window import Window
 from tests.integration.conftest import ROOT
 from tests.integration.people import People, people
 from tests.integration.permissions import ANALYST, CASES, LOADER, SYNC, Case, name
-from tests.unit.detections.builders import rendered
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from local.standins.monitors import rendered, threshold_body
 from oktalogger.detections.bundle import read_bundle
 from oktalogger.detections.model import MonitorSettings
 from oktalogger.detections.monitors.api import MONITORS, MonitorConflictError, MonitorRefusedError
@@ -15,7 +16,6 @@ from oktalogger.detections.monitors.sync import SyncIncompleteError, plan_sync, 
 from oktalogger.resources import include_dir
 from tests.live.cluster import Place, place
 from tests.live.pack import pack
-from tests.unit.detections.builders import rendered, threshold_body
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

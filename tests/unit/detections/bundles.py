@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from local.standins.monitors import detection_id
 from oktalogger.detections.bundle import BUNDLE_FILE, COMPILER_VERSION
 from oktalogger.detections.model import CompiledDetection, Threshold
-from tests.unit.detections.builders import detection_id
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

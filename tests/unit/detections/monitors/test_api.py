@@ -7,6 +7,7 @@ import json
 import pytest
 
 from local.standins.alerting import AlertingStandIn
+from local.standins.monitors import event_body, threshold_body
 from oktalogger.detections.monitors.api import (
     AlertingClient,
     AlertingMissingError,
@@ -15,7 +16,6 @@ from oktalogger.detections.monitors.api import (
 )
 from oktalogger.detections.monitors.channels import CHANNELS, ChannelError, resolve_channels
 from oktalogger.opensearch.errors import OpenSearchPermissionError
-from tests.unit.detections.builders import event_body, threshold_body
 from tests.unit.detections.faults import client_of
 
 

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from local.standins.alerting import AlertingStandIn
+from local.standins.monitors import event_body, threshold_body
 from oktalogger.detections.monitors.compare import differences, dropped, normal
-from tests.unit.detections.builders import event_body, threshold_body
 
 DATA = Path(__file__).parents[3] / "data"
 FORMS = json.loads((DATA / "stored-forms-2.19.json").read_text())["forms"]

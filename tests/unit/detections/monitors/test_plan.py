@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from local.standins.monitors import detection_id, event_body, rendered
 from oktalogger.detections.model import source_hash
 from oktalogger.detections.monitors.compare import normal
 from oktalogger.detections.monitors.plan import (
@@ -18,7 +19,6 @@ from oktalogger.detections.monitors.plan import (
 )
 from oktalogger.detections.monitors.report import counts_text
 from oktalogger.detections.monitors.stored import Marker, Owner, StoredMonitor
-from tests.unit.detections.builders import detection_id, event_body, rendered
 
 if TYPE_CHECKING:
     from oktalogger.detections.model import RenderedMonitor

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from local.standins.alerting import AlertingStandIn, Answer
+from local.standins.monitors import detection_id, event_body, rendered, rules, threshold_body
 from local.standins.transport import in_process_client
 from oktalogger.detections.model import source_hash
 from oktalogger.detections.monitors.api import (
@@ -18,7 +19,6 @@ from oktalogger.detections.monitors.plan import ChangeKind, PlanRefusedError
 from oktalogger.detections.monitors.stored import Owner
 from oktalogger.detections.monitors.sync import SyncIncompleteError, SyncOptions, apply_sync, plan_sync
 from oktalogger.opensearch.errors import OpenSearchUnavailableError
-from tests.unit.detections.builders import detection_id, event_body, rendered, rules, threshold_body
 from tests.unit.detections.faults import client_of, cut, once
 
 OWNER = Owner()

@@ -11,13 +11,13 @@ from hypothesis import HealthCheck, Phase, event, given, settings
 from hypothesis import strategies as st
 
 from local.standins.alerting import BASE, AlertingStandIn, Answer
+from local.standins.monitors import detection_id, event_body, rendered, threshold_body
 from local.standins.transport import CutError, in_process_client
 from oktalogger.detections.monitors.api import AlertingClient, AlertingRetry
 from oktalogger.detections.monitors.compare import differences
 from oktalogger.detections.monitors.stored import Owner
 from oktalogger.detections.monitors.sync import SyncIncompleteError, SyncOptions, apply_sync
 from oktalogger.opensearch.errors import OpenSearchLoadError
-from tests.unit.detections.builders import detection_id, event_body, rendered, threshold_body
 
 OWNER = Owner()
 RULES = 5

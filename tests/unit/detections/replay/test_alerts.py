@@ -6,11 +6,11 @@ from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import Any
 
+from local.standins.monitors import detection_id
 from oktalogger.detections.replay.alerts import Alert
 from oktalogger.detections.replay.matches import Match
 from oktalogger.detections.replay.report import MOST_PARTS, merge_rows, replay_windows, rows_text
 from oktalogger.window import Window
-from tests.unit.detections.builders import detection_id
 from tests.unit.detections.bundles import detection
 
 AT = datetime(2026, 11, 20, 10, 0, tzinfo=UTC)

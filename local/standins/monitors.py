@@ -1,4 +1,4 @@
-"""Monitors for tests of the sync."""
+"""Makes monitors of rules that do not exist, for tests and measurements of the sync."""
 
 from __future__ import annotations
 
