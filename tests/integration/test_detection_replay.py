@@ -15,7 +15,8 @@ from oktalogger.detections import messages
 from oktalogger.detections.bundle import load_detections
 from oktalogger.detections.model import CompiledDetection, MonitorSettings, Threshold
 from oktalogger.detections.replay.matches import ensure_matches_index, matches_index
-from oktalogger.detections.replay.search import ReplayIncompleteError, Span, replay, table
+from oktalogger.detections.replay.report import rows_text
+from oktalogger.detections.replay.search import ReplayIncompleteError, Span, replay
 from oktalogger.detections.rules.cases import Case, CaseEvents
 from oktalogger.detections.testing.run import scratch_store
 from oktalogger.detections.testing.samples import documents, samples
@@ -156,7 +157,8 @@ def test_after_each_load_only_what_is_new_is_told(store: OpenSearchStore) -> Non
 
 def test_the_table_names_rule_matches_first_last_and_an_example(store: OpenSearchStore) -> None:
     _load(store, "tokens", {"eventType": "system.api_token.create"}, 2, "scheduled")
-    text = table(replay(store.client, store.names, [TOKEN, GUESS], Span(DAY), run_id="r"))
+    found = replay(store.client, store.names, [TOKEN, GUESS], Span(DAY), run_id="r")
+    text = rows_text([one.as_dict() for one in found])
     head, token, guess = text.splitlines()
     assert head.split() == ["rule", "severity", "matches", "new", "first", "last", "example"]
     assert token.split()[:4] == ["okta_api_token_created", "medium", "2", "2"]

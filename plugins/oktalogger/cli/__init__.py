@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from oktalogger import __version__
 from oktalogger.cli import coverage, detections, load, setup
 from oktalogger.cli.environment import EnvironmentConfigError
+from oktalogger.cli.exit_codes import EXIT_FAILED, EXIT_STOPPED, EXIT_USAGE
 from oktalogger.okta.errors import OktaConfigurationError, OktaError
 from oktalogger.opensearch.errors import OpenSearchLoadError
 from oktalogger.pipeline.okta_clock import TooEarlyError
@@ -19,9 +20,6 @@ from oktalogger.window import WindowError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-EXIT_FAILED = 1
-EXIT_USAGE = 2
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -60,7 +58,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _say(error, EXIT_FAILED)
     except KeyboardInterrupt:
         print("stopped", file=sys.stderr)  # noqa: T201
-        return 130
+        return EXIT_STOPPED
 
 
 def _say(error: Exception, code: int) -> int:

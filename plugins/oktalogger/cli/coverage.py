@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 from oktalogger.cli.environment import OKTA_URL, okta_client, opensearch_client, required
+from oktalogger.cli.exit_codes import EXIT_FAILED
 from oktalogger.okta.client import SystemLogQuery
 from oktalogger.okta.rate_budget import RateBudget
 from oktalogger.opensearch.inventory import OpenSearchCensus
@@ -23,7 +24,6 @@ from oktalogger.window import Window, parse_instant
 if TYPE_CHECKING:
     import argparse
 
-EXIT_MISSING: Final = 1
 _SHOWN: Final = 10
 
 
@@ -62,7 +62,7 @@ def run(arguments: argparse.Namespace) -> int:
     else:
         sys.stdout.write("\n".join(_table(found, compared)) + "\n")
     complete = all(hour.covered for hour in found) and all(one.exact for one in compared)
-    return 0 if complete else EXIT_MISSING
+    return 0 if complete else EXIT_FAILED
 
 
 def _as_json(org: str, found: list[HourCoverage], compared: list[Comparison]) -> dict[str, Any]:

@@ -6,9 +6,10 @@ import json
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from oktalogger.cli.detections_sync import add_sync_parsers
+from oktalogger.cli.exit_codes import EXIT_FAILED, EXIT_USAGE
 from oktalogger.detections.bundle import (
     BUNDLE_FILE,
     BundleError,
@@ -25,10 +26,6 @@ from oktalogger.resources import include_dir
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
-
-
-EXIT_PROBLEMS: Final = 1
-EXIT_USAGE: Final = 2
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -69,7 +66,7 @@ def guarded(action: Any) -> Any:
         except DetectionsError as error:
             for problem in error.problems:
                 say(str(problem))
-            return EXIT_PROBLEMS
+            return EXIT_FAILED
         except (UsageError, UnknownRuleError, CompilerMissingError, BundleError) as error:
             sys.stderr.write(f"error: {error}\n")
             return EXIT_USAGE
@@ -112,7 +109,7 @@ def _check(arguments: argparse.Namespace) -> int:
             say(str(problem))
         warnings = len(problems) - len(errors)
         say(f"{len(compiled.detections)} rules can be used, {len(errors)} errors, {warnings} warnings")
-    return EXIT_PROBLEMS if errors else 0
+    return EXIT_FAILED if errors else 0
 
 
 def _bundle_problems(folder: Path, compiled: Compiled) -> list[Problem]:
@@ -158,7 +155,7 @@ def _test(arguments: argparse.Namespace) -> int:
             say(str(line))
         rules = len({result.rule for result in results})
         say(f"{len(results) - len(failed)} of {len(results)} test cases of {rules} rules passed")
-    return EXIT_PROBLEMS if failed or problems else 0
+    return EXIT_FAILED if failed or problems else 0
 
 
 def _add_replay(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -174,7 +171,8 @@ def _add_replay(actions: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def _replay(arguments: argparse.Namespace) -> int:
     from oktalogger.cli.environment import opensearch_client
-    from oktalogger.detections.replay.search import Span, replay, table
+    from oktalogger.detections.replay.report import rows_text
+    from oktalogger.detections.replay.search import Span, replay
     from oktalogger.opensearch.names import IndexNames
     from oktalogger.settings import load_settings
     from oktalogger.window import Window, parse_instant
@@ -187,7 +185,8 @@ def _replay(arguments: argparse.Namespace) -> int:
         Span(window, by=arguments.by, historical=not arguments.without_historical),
         run_id=arguments.run_id or f"cli__{datetime.now(UTC).isoformat(timespec='seconds')}",
     )
-    say(json.dumps([item.as_dict() for item in found], indent=2) if arguments.json else table(found))
+    rows = [item.as_dict() for item in found]
+    say(json.dumps(rows, indent=2) if arguments.json else rows_text(rows))
     return 0
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import sys
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
+from oktalogger.cli.exit_codes import EXIT_CHANGES, EXIT_FAILED
 from oktalogger.detections.bundle import load_detections
 from oktalogger.detections.monitors.api import AlertingClient
 from oktalogger.detections.monitors.channels import ChannelError
@@ -22,10 +23,6 @@ if TYPE_CHECKING:
 
     from oktalogger.detections.model import RenderedMonitor
     from oktalogger.settings import Settings
-
-EXIT_FAILED: Final = 1
-EXIT_CHANGES: Final = 3
-"""What ``plan --check`` ends with where the server is not as the rules say."""
 
 
 def add_sync_parsers(

@@ -9,10 +9,11 @@ import os
 import signal
 import sys
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from oktalogger.cli.environment import OKTA_URL, okta_client, opensearch_client, required
+from oktalogger.cli.exit_codes import EXIT_REJECTED, EXIT_STOPPED
 from oktalogger.malloc import limit_heap_growth_of_process
 from oktalogger.okta.client import MAX_LIMIT
 from oktalogger.okta.rate_budget import RateBudget
@@ -30,9 +31,6 @@ from oktalogger.window import Window, parse_instant
 
 if TYPE_CHECKING:
     from oktalogger.pipeline.load import LoadResult
-
-EXIT_REJECTED: Final = 3
-EXIT_STOPPED: Final = 130
 
 log = logging.getLogger(__name__)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from oktalogger.cli.environment import (
     OPENSEARCH_AWS_REGION,
@@ -13,6 +13,7 @@ from oktalogger.cli.environment import (
     EnvironmentConfigError,
     opensearch_client,
 )
+from oktalogger.cli.exit_codes import EXIT_CHANGES
 from oktalogger.opensearch.names import IndexNames
 from oktalogger.opensearch.setup.apply import apply_setup, plan_setup
 from oktalogger.opensearch.setup.security import SecurityDocuments, read_security_documents, shipped_documents
@@ -20,8 +21,6 @@ from oktalogger.settings import load_settings
 
 if TYPE_CHECKING:
     import argparse
-
-EXIT_TO_DO: Final = 3
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -69,7 +68,7 @@ def run(arguments: argparse.Namespace) -> int:
         apply_setup(client, plan)
     text = json.dumps({**plan.as_dict(), "dry_run": dry_run}, indent=2) if arguments.json else plan.text()
     sys.stdout.write(text + "\n")
-    return EXIT_TO_DO if arguments.check and plan.changes else 0
+    return EXIT_CHANGES if arguments.check and plan.changes else 0
 
 
 def _documents(file: str | None, names: IndexNames) -> SecurityDocuments:

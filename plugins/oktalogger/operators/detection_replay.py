@@ -14,7 +14,7 @@ from oktalogger.detections.monitors.render import fresh_minutes, monitor_setting
 from oktalogger.detections.replay.alerts import mark_notified, pending_alerts
 from oktalogger.detections.replay.matches import first_found_in, matches_index
 from oktalogger.detections.replay.report import merge_rows, replay_windows, rows_text
-from oktalogger.detections.replay.search import ReplayIncompleteError, Span, replay, table
+from oktalogger.detections.replay.search import ReplayIncompleteError, Span, replay
 from oktalogger.detections.select import UnknownRuleError, select_detections
 from oktalogger.notifications.channels import notify
 from oktalogger.opensearch.names import IndexNames
@@ -130,7 +130,7 @@ class DetectionReplayOperator(DetectionOperator):
                 )
             finally:
                 client.close()
-        self.log.info("\n%s", table([found]))
+        self.log.info("\n%s", rows_text([found.as_dict()]))
         return found.as_dict()
 
 
@@ -215,7 +215,7 @@ class DetectionAlertOperator(DetectionOperator):
         except ReplayIncompleteError as error:
             all_found, incomplete = error.found, error
         found = [item for item in all_found if item.matches]
-        self.log.info("%s", f"\n{table(found)}" if found else "No rule found anything.")
+        self.log.info("%s", f"\n{rows_text([one.as_dict() for one in found])}" if found else "No rule found anything.")
         return found, incomplete
 
     def _notify(

@@ -11,7 +11,7 @@ from local.standins.alerting import AlertingStandIn
 from local.standins.monitors import detection_id
 from local.standins.transport import serve
 from oktalogger.cli import main
-from oktalogger.cli.detections_sync import EXIT_CHANGES
+from oktalogger.cli.exit_codes import EXIT_CHANGES
 from tests.unit.detections.bundles import detection, write_folder
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""A replay cut into days, and its parts put together again."""
+"""Cuts a replay into days, puts its parts together again, and shows what it found as a table."""
 
 from __future__ import annotations
 
@@ -55,7 +55,10 @@ def merge_rows(rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def rows_text(rows: Sequence[dict[str, Any]]) -> str:
-    """Return rows as a table to read."""
+    """Return rows as a table to read.
+
+    :param rows: as ``Found.as_dict`` gives them
+    """
     lines: list[tuple[str, ...]] = [_COLUMNS]
     for row in rows:
         cells = {**row, "matches": f"{row['matches']}{'+' if row['more'] else ''}"}

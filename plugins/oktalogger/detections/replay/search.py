@@ -319,18 +319,3 @@ def _in_a_line(source: dict[str, Any]) -> str:
         f"on {', '.join(targets)}" if targets else None,
     ]
     return " ".join(str(part) for part in parts if part and not str(part).endswith(" None"))[:1000]
-
-
-def table(found: Sequence[Found]) -> str:
-    """Return what was found as a table to read: rule, matches, first, last, an example."""
-    head = ("rule", "severity", "matches", "new", "first", "last", "example")
-    rows: list[tuple[str, ...]] = [head]
-    for row in (item.as_dict() for item in found):
-        count = f"{row['matches']}{'+' if row['more'] else ''}"
-        cells = (row["rule"], row["severity"], count, row["new"], row["first"], row["last"], row["example"])
-        rows.append(tuple("-" if cell is None else str(cell) for cell in cells))
-    widths = [min(max(len(row[column]) for row in rows), 60) for column in range(len(head) - 1)]
-    return "\n".join(
-        "  ".join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[-1]]).rstrip()
-        for row in rows
-    )
