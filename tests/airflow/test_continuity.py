@@ -311,7 +311,7 @@ class TestFailures:
         def unavailable(*_: Any) -> None:
             raise OpenSearchUnavailableError("OpenSearch is out of reach.")
 
-        monkeypatch.setattr("oktalogger.pipeline.ledger_store.Ledger.newest_complete", unavailable)
+        monkeypatch.setattr("oktalogger.pipeline.ledger_store.LedgerStore.newest_complete", unavailable)
         end = last_hours(1).end
         counts = here.load(Window(end - FIVE_MINUTES, end), hold_back=timedelta(0))
         assert sent["read"] == counts["read"] > 0

@@ -62,3 +62,10 @@ def test_no_public_class_has_the_name_of_another() -> None:
         for name in re.findall(r"^class ([A-Z]\w*)", path.read_text(), re.MULTILINE):
             seen.setdefault(name, []).append(str(path.relative_to(ROOT)))
     assert {name: paths for name, paths in seen.items() if len(paths) > 1} == {}
+
+
+def test_airflow_is_told_to_leave_every_file_but_the_plugin_alone() -> None:
+    home = ROOT / "plugins" / "oktalogger"
+    ignored = {line for line in (home / ".airflowignore").read_text().splitlines() if line.startswith("/")}
+    there = {f"/{path.name}" for path in home.glob("*.py")} | {f"/{path.parent.name}/" for path in home.glob("*/*.py")}
+    assert ignored == there - {"/plugin.py"}

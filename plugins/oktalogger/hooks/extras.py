@@ -12,28 +12,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from oktalogger.compat import AirflowNotFoundException, BaseHook
-
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
-
-
-def look_up(hook: BaseHook, conn_id: str, conn_type: str) -> Any:
-    """Return a connection.
-
-    :param hook: who asks
-    :param conn_id: its id
-    :param conn_type: what type it is to be of, for the error
-    :raises AirflowNotFoundException: where there is none. A retry may help: Airflow says the same of a secrets backend
-        that is out of reach
-    """
-    try:
-        return hook.get_connection(conn_id)
-    except AirflowNotFoundException as error:
-        raise AirflowNotFoundException(
-            f"There is no connection `{conn_id}`, or the secrets backend that holds it is out of reach. Make one of "
-            f"the type `{conn_type}`: docs/connections.md names every field."
-        ) from error
 
 
 ExtraKind = Literal["string", "password", "boolean", "number", "integer", "choice", "list", "verify"]

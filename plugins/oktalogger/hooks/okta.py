@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from oktalogger.compat import BaseHook, mask_secret
-from oktalogger.hooks.extras import ConnectionSettingsError, form_widgets, look_up, names, read_extras
+from oktalogger.hooks.connections import look_up
+from oktalogger.hooks.extras import ConnectionSettingsError, form_widgets, names, read_extras
 from oktalogger.hooks.forms import OKTA_EXTRAS, OKTA_UI
 from oktalogger.okta.auth import PrivateKeyJwtAuth, SswsAuth
 from oktalogger.okta.client import SystemLogClient

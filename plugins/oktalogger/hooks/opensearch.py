@@ -9,7 +9,8 @@ from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 from oktalogger.compat import BaseHook, mask_secret
-from oktalogger.hooks.extras import ConnectionSettingsError, look_up, names, read_extras
+from oktalogger.hooks.connections import look_up
+from oktalogger.hooks.extras import ConnectionSettingsError, names, read_extras
 from oktalogger.hooks.forms import OPENSEARCH_EXTRAS
 from oktalogger.opensearch.client import OpenSearchSettings, make_client
 from oktalogger.opensearch.errors import OpenSearchLoadError
