@@ -8,7 +8,7 @@ needed = $(or $($(1)),$(error Give $(1): make $(MAKECMDGOALS) $(1)=... (make hel
 
 export AIRFLOW_LINE
 .DEFAULT_GOAL := help
-.PHONY: help env demo demo-check down clean compose-env test test-live check terraform-check mwaa-package mwaa-deploy mwaa-ready mwaa-backfill bench backfill-bench campaign lock sbom audit
+.PHONY: help env demo demo-check down clean compose-env test test-live check terraform-check mwaa-package mwaa-deploy mwaa-ready mwaa-backfill bench backfill-bench campaign lock sbom audit release
 
 help: ## Show what there is
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-20s %s\n", $$1, $$2 }'
@@ -90,6 +90,11 @@ sbom: ## List what the load runs with on AIRFLOW_LINE, and the licences: Cyclone
 audit: ## Ask whether advisories are known against it; ends with 2 where that cannot be found out
 	@$(call environments,airflow-$(AIRFLOW_LINE) supply-chain)
 	@.venvs/supply-chain/bin/python -m tools.supply_chain audit $(AIRFLOW_LINE)
+
+release: ## Put a release together in build/release: wheel, package for Amazon MWAA, bills of materials, hashes; TAG=v... checks the tag
+	@$(call environments,airflow-3.3 airflow-2.11 supply-chain)
+	@.venvs/supply-chain/bin/python -m tools.supply_chain sbom 3.3 2.11
+	@.venvs/airflow-3.3/bin/python -m tools.release $(if $(TAG),--tag "$$TAG")
 
 # Before any file of ours: an old Python could not even read it, and this any can.
 define fit-python

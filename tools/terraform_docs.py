@@ -2,6 +2,10 @@
 
 Run ``python -m tools.terraform_docs`` in the environment ``terraform`` after a change of inputs or outputs; a test in
 ``tests/terraform`` fails where that was forgotten.
+
+It stands in for terraform-docs, which PyPI, npm and Debian lack: it would take Go, or a download that no lock file
+pins. The tests need :func:`read_module` either way, because terraform-docs does not read the messages of validations
+(its issue 674).
 """
 
 from __future__ import annotations

@@ -53,7 +53,7 @@ def make_package(source: Path, target: Path, *, startup: Path | None = None) -> 
     with tempfile.TemporaryDirectory() as folder:
         wheel = _wheel(source, Path(folder))
         _write(target / "requirements.txt", _requirements(source, wheel).encode())
-        _zip({wheel.name: wheel.read_bytes()}, target / "plugins.zip")
+        write_zip({wheel.name: wheel.read_bytes()}, target / "plugins.zip")
     if startup is not None:
         _copy(_startup(startup), target / "startup.sh")
     return sorted(path for path in target.rglob("*") if path.is_file())
@@ -84,11 +84,16 @@ def _wheel(source: Path, folder: Path) -> Path:
     [wheel] = folder.glob("*.whl")
     with zipfile.ZipFile(wheel) as built:
         members = {name: built.read(name) for name in built.namelist()}
-    _zip(members, wheel)
+    write_zip(members, wheel)
     return wheel
 
 
-def _zip(members: dict[str, bytes], target: Path) -> None:
+def write_zip(members: dict[str, bytes], target: Path) -> None:
+    """Write a zip that is the same to the byte wherever it is written.
+
+    :param members: the content of each file, by its name in the zip
+    :param target: the zip
+    """
     # Stored, not compressed: what zlib makes of the same bytes differs between its versions.
     with zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as archive:
         for name in sorted(members):

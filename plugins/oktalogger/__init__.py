@@ -1,3 +1,3 @@
 """Okta System Log into OpenSearch, and detections on it, by Apache Airflow."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

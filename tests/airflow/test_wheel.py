@@ -8,7 +8,9 @@ import shutil
 import subprocess
 import sys
 import venv
+import zipfile
 from dataclasses import dataclass
+from email import message_from_bytes
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -117,6 +119,15 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Installe
         timeout=120,
     )
     return Installed(home / "bin" / "python")
+
+
+def test_type_checkers_are_told_of_the_types_in_it(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as members:
+        assert "oktalogger/py.typed" in members.namelist()
+        metadata = message_from_bytes(members.read(f"oktalogger-{__version__}.dist-info/METADATA"))
+    assert "Typing :: Typed" in metadata.get_all("Classifier", [])
+    urls = dict(line.split(", ") for line in metadata.get_all("Project-URL", []))
+    assert set(urls) == {"Changelog", "Documentation", "Homepage", "Issues", "Source"}
 
 
 def test_airflow_sees_the_provider(installed: Installed) -> None:

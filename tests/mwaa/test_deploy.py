@@ -337,7 +337,7 @@ def test_what_make_mwaa_package_makes_is_deployed_whole(cloud: Cloud, tmp_path: 
 
 def test_the_commands_in_the_docs_are_such_as_the_parser_takes() -> None:
     text = (ROOT / "docs" / "mwaa.md").read_text().replace("\\\n", " ")
-    lines = re.findall(r"^PYTHONPATH=plugins \S+python -m local\.mwaa (.*)$", text, re.MULTILINE)
+    lines = re.findall(r"^PYTHONPATH=plugins \S+python -m deploy\.mwaa (.*)$", text, re.MULTILINE)
     for target, options in re.findall(r"^make mwaa-(deploy|backfill) .*OPTIONS=(\"--.*?\"|--\S+)$", text, re.MULTILINE):
         needed = {"deploy": "--bucket B", "backfill": "--from T"}[target]
         lines.append(f"{target} --environment E {needed} {options.strip(chr(34))}")

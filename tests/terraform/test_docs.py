@@ -50,7 +50,7 @@ def test_costs() -> None:
 
 def test_that_what_holds_a_complaint_is_there() -> None:
     """The rows of the troubleshooting name tests; they exist."""
-    page = (ROOT / "docs" / "troubleshooting.md").read_text()
+    page = (SOURCE / "troubleshooting.md").read_text()
     rows = page.split("| what you see |")[1].split("\n\n")[0].splitlines()[2:]
     assert len(rows) > 15
     for row in rows:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from oktalogger import __version__
 from oktalogger.cli import build_parser, environment
 from oktalogger.hooks.forms import OKTA_EXTRAS, OPENSEARCH_EXTRAS
 from oktalogger.okta import errors as okta_errors
@@ -31,7 +32,12 @@ if TYPE_CHECKING:
     from oktalogger.hooks.extras import Extra
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [
+    *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md", "terraform/troubleshooting.md")),
+    *sorted((ROOT / "docs").glob("*.md")),
+]
+# Names what is gone by now as well.
+CHANGELOG = ROOT / "CHANGELOG.md"
 # Read by the local stack and by tests, which are no part of the package.
 LOCAL_VARIABLES = {"OKTALOGGER_LOCAL", "OKTALOGGER_MAVEN_REPOSITORY"}
 
@@ -246,12 +252,18 @@ def test_every_error_is_explained() -> None:
                 assert row[1] == ("yes" if kind.retryable else "no"), name  # type: ignore[attr-defined]
 
 
+def test_the_changelog_begins_with_this_version() -> None:
+    versions = re.findall(r"^## \[(.+?)\] - (unreleased|\d{4}-\d\d-\d\d)$", CHANGELOG.read_text(), re.MULTILINE)
+    assert versions[0][0] == __version__
+    assert all(date != "unreleased" for _, date in versions[1:])
+
+
 def anchor(heading: str) -> str:
     """Return the fragment by which GitHub reaches a heading."""
     return re.sub(r"[^\w\- ]", "", heading.replace("`", "").lower()).replace(" ", "-")
 
 
-@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
+@pytest.mark.parametrize("path", [*PAGES, CHANGELOG], ids=lambda path: str(path.relative_to(ROOT)))
 def test_relative_links_lead_somewhere(path: Path) -> None:
     text = re.sub(r"```.*?```", "", path.read_text(), flags=re.DOTALL)
     for target in re.findall(r"!?\[[^\]]*\]\(([^)\s]+)\)", text):

@@ -38,7 +38,7 @@ module "oktalogger" {
   setup_from_airflow = var.setup_from_airflow
 
   domain = {
-    # An account's first domain in a VPC needs it made once; see the README's troubleshooting.
+    # An account's first domain in a VPC needs it made once; see troubleshooting.md.
     create_service_linked_role = var.first_domain_of_account
   }
 
