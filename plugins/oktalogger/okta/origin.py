@@ -20,6 +20,7 @@ OKTA_DOMAINS: Final = (
     "okta-gov.com",
     "okta.mil",
     "okta-miltest.com",
+    "trex-gov.com",
     "trex-govcloud.com",
     "trexcloud.com",
 )
