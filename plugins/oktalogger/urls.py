@@ -1,25 +1,25 @@
-"""Addresses of screens that show just one window's events. No Airflow here, and nothing secret in any address."""
+"""Builds the addresses of screens that show events, for links and for messages. None of them holds a secret."""
 
 from __future__ import annotations
 
-import re
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 from urllib.parse import quote, urlencode, urlsplit
 
+from oktalogger.okta.origin import admin_host
 from oktalogger.window import format_instant
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from oktalogger.window import Window
 
-# Okta's own domains: there the Admin Console of `company` is `company-admin`. A custom domain has none to be guessed.
-_OKTA_ORG = re.compile(
-    r"(?P<name>[a-z0-9-]+)\.(?P<domain>(?:okta|oktapreview|okta-emea|okta-gov|trexcloud)\.com|okta\.mil)"
-)
 _COLUMNS = ("eventType", "outcome.result", "actor.alternateId", "client.ipAddress", "displayMessage")
+# The tags of a Mustache template stay as they are: OpenSearch Alerting fills them in.
+_MUSTACHE = "{}"
 
 
-def okta_system_log_url(
+def window_system_log_url(
     org_url: str,
     window: Window,
     *,
@@ -29,8 +29,6 @@ def okta_system_log_url(
 ) -> str | None:
     """Return the address of the System Log in Okta's Admin Console, for one window.
 
-    The form of the address is what the Admin Console itself shows after a search.
-
     :param org_url: address of the org
     :param window: what to show
     :param filter: SCIM filter of the load, which the search field takes as it is
@@ -38,26 +36,32 @@ def okta_system_log_url(
     :param admin_url: address of the Admin Console, where it does not follow from the org's
     :return: the address, or None where nobody knows that of the Admin Console
     """
-    base = (admin_url or _admin_url(org_url) or "").rstrip("/")
-    if not base:
-        return None
-    query = {
-        "search": filter or q or "",
-        "fromTime": format_instant(window.start),
-        "toTime": format_instant(window.end),
-        "locale": "Etc/UTC",
-        "view": "list",
-    }
-    return f"{base}/report/system_log_2?{urlencode(query)}"
+    host = admin_host(urlsplit(org_url).hostname or "")
+    console = admin_url or (f"https://{host}" if host else "")
+    return system_log_url(console, search=filter or q or "", window=window) if console else None
 
 
-def _admin_url(org_url: str) -> str | None:
-    match = _OKTA_ORG.fullmatch((urlsplit(org_url).hostname or "").lower())
-    return f"https://{match['name']}-admin.{match['domain']}" if match else None
+def system_log_url(console_url: str, *, search: str | None = None, window: Window | None = None) -> str:
+    """Return the address of the System Log in an Admin Console, in the form that the console itself shows.
+
+    :param console_url: address of the Admin Console
+    :param search: what to put into its search field; Mustache tags in it stay as they are
+    :param window: what to show; by default the last days
+    """
+    query = {} if search is None else {"search": search}
+    if window is not None:
+        query |= {
+            "fromTime": format_instant(window.start),
+            "toTime": format_instant(window.end),
+            "locale": "Etc/UTC",
+            "view": "list",
+        }
+    screen = f"{console_url.rstrip('/')}/report/system_log_2"
+    return f"{screen}?{urlencode(query, safe=_MUSTACHE)}" if query else screen
 
 
-def discover_url(dashboards_url: str, window: Window, *, index_pattern: str, org: str) -> str:
-    """Return the address of Discover in OpenSearch Dashboards (2.10 and later), for one org's events of one window.
+def window_discover_url(dashboards_url: str, window: Window, *, index_pattern: str, org: str) -> str:
+    """Return the address of Discover for one org's events of one window.
 
     :param dashboards_url: address of OpenSearch Dashboards, on Amazon OpenSearch Service with ``/_dashboards``
     :param window: what to show, by ``published``
@@ -66,47 +70,72 @@ def discover_url(dashboards_url: str, window: Window, *, index_pattern: str, org
     """
     # Discover's range holds both of its ends, a window only the first.
     last = window.end - timedelta(milliseconds=1)
-    return _discover(
+    return discover_url(
         dashboards_url,
-        index_pattern,
-        columns=_COLUMNS,
+        f'oktalogger.org:"{org}"',
         since=format_instant(window.start),
         until=format_instant(last),
-        query=f'oktalogger.org:"{org}"',
+        index_pattern=index_pattern,
+        columns=_COLUMNS,
     )
 
 
 def rejected_url(dashboards_url: str, *, index_pattern: str, run_id: str) -> str:
     """Return the address of Discover for the events that OpenSearch refused in one run.
 
-    :param dashboards_url: as for :func:`discover_url`
+    :param dashboards_url: address of OpenSearch Dashboards
     :param index_pattern: id of the index pattern of the rejected events
     :param run_id: what these documents say in ``run_id``
     """
-    return _discover(
+    return discover_url(
         dashboards_url,
-        index_pattern,
-        columns=("reason_type", "reason", "event"),
+        f'run_id:"{run_id}"',
         since="now-180d",
-        until="now",
-        query=f'run_id:"{run_id}"',
+        index_pattern=index_pattern,
+        columns=("reason_type", "reason", "event"),
     )
 
 
-def _discover(
-    dashboards_url: str, index_pattern: str, *, columns: tuple[str, ...], since: str, until: str, query: str
+def discover_url(
+    dashboards_url: str,
+    query: str,
+    *,
+    since: str,
+    until: str = "now",
+    language: Literal["kuery", "lucene"] = "kuery",
+    index_pattern: str | None = None,
+    columns: Sequence[str] = (),
 ) -> str:
-    shown = ",".join(_rison(column) for column in columns)
-    state = {
-        "_a": f"(discover:(columns:!({shown}),isDirty:!f,sort:!()),"
-        f"metadata:(indexPattern:{_rison(index_pattern)},view:discover))",
-        "_g": f"(filters:!(),refreshInterval:(pause:!t,value:0),time:(from:{_rison(since)},to:{_rison(until)}))",
-        "_q": f"(filters:!(),query:(language:kuery,query:{_rison(query)}))",
-    }
-    fragment = "&".join(f"{name}={quote(value, safe='!():,*@._-')}" for name, value in state.items())
-    return f"{dashboards_url.rstrip('/')}/app/data-explorer/discover#?{fragment}"
+    """Return the address of Discover in OpenSearch Dashboards (2.10 and later).
+
+    :param dashboards_url: address of OpenSearch Dashboards, on Amazon OpenSearch Service with ``/_dashboards``
+    :param query: the query; Mustache tags in it stay as they are
+    :param since: the start of the time range: an instant, or one like ``now-7d``
+    :param until: its end
+    :param language: the language of the query
+    :param index_pattern: id of the index pattern; by default Discover's own default
+    :param columns: fields to show, with an index pattern
+    """
+    fixed = "" if index_pattern is None else "filters:!(),"
+    refresh = "" if index_pattern is None else "refreshInterval:(pause:!t,value:0),"
+    state = [
+        f"_g=({fixed}{refresh}time:(from:{_rison(since)},to:{_rison(until)}))",
+        f"_q=({fixed}query:(language:{language},query:{_quoted(query)}))",
+    ]
+    if index_pattern is not None:
+        shown = ",".join(map(_rison, columns))
+        view = f"metadata:(indexPattern:{_rison(index_pattern)},view:discover)"
+        state.insert(0, f"_a=(discover:(columns:!({shown}),isDirty:!f,sort:!()),{view})")
+    return f"{dashboards_url.rstrip('/')}/app/data-explorer/discover#?{'&'.join(state)}"
 
 
 def _rison(text: str) -> str:
     """Return a string in Rison, the notation of Dashboards' addresses (https://github.com/Nanonid/rison)."""
-    return "'" + text.replace("!", "!!").replace("'", "!'") + "'"
+    plain = text.replace("-", "").replace(".", "").replace("_", "").isalnum() and text.isascii() and text[0].isalpha()
+    return text if plain else _quoted(text)
+
+
+def _quoted(text: str) -> str:
+    # In Rison `!` escapes, and a quoted text ends at the next quote.
+    escaped = text.replace("!", "!!").replace("'", "!'")
+    return "'" + quote(escaped, safe=f"{_MUSTACHE}!'()*:._") + "'"

@@ -17,7 +17,7 @@ from local.simulator.__main__ import settings as simulator_settings
 from local.stack.airflow import POOL
 from oktalogger.hooks.forms import OKTA_EXTRAS, OPENSEARCH_EXTRAS
 from oktalogger.okta.auth import SswsAuth
-from oktalogger.okta.client import SystemLogClient
+from oktalogger.okta.client import OktaClient
 from oktalogger.opensearch.names import IndexNames
 from oktalogger.settings import PREFIX, Settings, load_settings
 from tests.compose.conftest import config
@@ -140,7 +140,7 @@ def test_the_connections_are_such_as_the_hooks_take(stack: Stack, monkeypatch: p
         assert found.org_url == f"http://okta:{org.port}"
         assert found.token in org.tokens
         assert org.host == "0.0.0.0"  # noqa: S104
-        with SystemLogClient(found.org_url, SswsAuth(found.token or ""), allow_http=found.allow_http):
+        with OktaClient(found.org_url, SswsAuth(found.token or ""), allow_http=found.allow_http):
             pass  # refuses http to another machine unless that is allowed
 
         connection = Connection(conn_id="opensearch_default", **_as_airflow_reads(opensearch))

@@ -29,7 +29,8 @@ from oktalogger.detections.monitors.stored import Owner
 from oktalogger.detections.monitors.sync import SyncOptions, apply_sync, plan_sync
 from oktalogger.detections.replay.matches import ensure_matches_index, matches_index
 from oktalogger.okta.auth import SswsAuth
-from oktalogger.okta.client import SystemLogClient
+from oktalogger.okta.client import OktaClient
+from oktalogger.okta.system_log import SystemLogClient
 from oktalogger.opensearch.client import OpenSearchSettings, make_client
 from oktalogger.opensearch.errors import OpenSearchLoadError, OpenSearchPermissionError
 from oktalogger.opensearch.inventory import OpenSearchCensus
@@ -106,7 +107,7 @@ def load(
         if stop_after is not None and progress.result.pages >= stop_after:
             stop.set()
 
-    with SystemLogClient(org.url, SswsAuth(org.token), allow_http=True) as okta:
+    with SystemLogClient(OktaClient(org.url, SswsAuth(org.token), allow_http=True)) as okta:
         return load_and_record(
             okta,
             store,

@@ -8,8 +8,9 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from oktalogger.okta.auth import SswsAuth
-from oktalogger.okta.client import SystemLogClient
+from oktalogger.okta.client import OktaClient
 from oktalogger.okta.rate_budget import RateBudget
+from oktalogger.okta.system_log import SystemLogClient
 from oktalogger.opensearch.names import IndexNames
 from oktalogger.opensearch.store import OpenSearchStore
 from oktalogger.pipeline.document import LoadKind, Stamp
@@ -60,7 +61,7 @@ def load_all(work: Work) -> None:
         budget = RateBudget(share_of(work.kind, settings))
         store = OpenSearchStore(OpenSearch(work.opensearch_url, timeout=60), names)
         stamp = Stamp("127.0.0.1", Window(start, end), f"worker-{work.number}", work.kind)
-        with SystemLogClient(work.okta_url, SswsAuth(work.token), gate=budget) as client:
+        with SystemLogClient(OktaClient(work.okta_url, SswsAuth(work.token), gate=budget)) as client:
             store.prepare()
             load_and_record(
                 client,

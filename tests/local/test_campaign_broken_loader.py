@@ -10,7 +10,7 @@ import pytest
 
 from local.campaign.judge import Judge
 from local.simulator.world import events
-from oktalogger.okta.client import Page, SystemLogQuery
+from oktalogger.okta.system_log import Page, SystemLogQuery
 from oktalogger.opensearch.documents import BulkResult, Document, Rejection
 from oktalogger.opensearch.names import IndexNames
 from oktalogger.pipeline.document import Stamp

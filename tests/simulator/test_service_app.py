@@ -10,8 +10,9 @@ import pytest
 
 from local.simulator.oauth.keys import make_key, public
 from oktalogger.okta.auth import PrivateKeyJwtAuth
-from oktalogger.okta.client import Page, SystemLogClient, SystemLogQuery
+from oktalogger.okta.client import OktaClient
 from oktalogger.okta.errors import OktaAuthenticationError
+from oktalogger.okta.system_log import Page, SystemLogClient, SystemLogQuery
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -39,7 +40,7 @@ class Loader:
         self.slept: list[float] = []
         settings = {"private_key": KEYS[0], **settings}
         self.auth = PrivateKeyJwtAuth(okta.url, self.app["client_id"], clock=self.now, wall_clock=self.now, **settings)
-        self.client = SystemLogClient(okta.url, self.auth, sleep=self.slept.append)
+        self.client = SystemLogClient(OktaClient(okta.url, self.auth, sleep=self.slept.append))
 
     def now(self) -> float:
         return float(self.okta.control.get("/clock")["epoch"])

@@ -13,8 +13,9 @@ from local.bench.backfill.memory import Memory
 from local.bench.backfill.org import TOKEN, HostedOrg, hosted
 from local.bench.backfill.virtual import VirtualTime
 from oktalogger.okta.auth import SswsAuth
-from oktalogger.okta.client import SystemLogClient
+from oktalogger.okta.client import OktaClient
 from oktalogger.okta.rate_budget import RateBudget
+from oktalogger.okta.system_log import SystemLogClient
 from oktalogger.pipeline.backfill import BackfillRequest, to_load
 from oktalogger.pipeline.document import LoadKind, Stamp
 from oktalogger.pipeline.load import LoadPlan
@@ -183,7 +184,7 @@ class Run:
         )
         gate = _Travelling(budget, self.time, self.scenario.latency)
         client = SystemLogClient(
-            self.okta.url, SswsAuth(TOKEN), gate=gate, sleep=self.time.sleep, clock=self.time.seconds
+            OktaClient(self.okta.url, SswsAuth(TOKEN), gate=gate, sleep=self.time.sleep, clock=self.time.seconds)
         )
         plan = LoadPlan(
             Stamp("127.0.0.1", window, kind, kind, settings.horizon),

@@ -11,8 +11,8 @@ from urllib.parse import urlsplit
 
 from oktalogger.cli.environment import OKTA_URL, okta_client, opensearch_client, required
 from oktalogger.cli.exit_codes import EXIT_FAILED
-from oktalogger.okta.client import SystemLogQuery
 from oktalogger.okta.rate_budget import RateBudget
+from oktalogger.okta.system_log import SystemLogQuery
 from oktalogger.opensearch.inventory import OpenSearchCensus
 from oktalogger.opensearch.names import IndexNames
 from oktalogger.pipeline.coverage import Comparison, HourCoverage, compare_with_okta, coverage, hours

@@ -8,15 +8,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from oktalogger.okta.auth import PrivateKeyJwtAuth, SswsAuth
-from oktalogger.okta.client import SystemLogClient
+from oktalogger.okta.client import OktaClient
+from oktalogger.okta.system_log import SystemLogClient
 from oktalogger.opensearch.client import OpenSearchSettings, make_client
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from opensearchpy import OpenSearch
-    from requests.auth import AuthBase
 
+    from oktalogger.okta.auth import OktaAuth
     from oktalogger.okta.rate_limit import RequestGate
 
 OKTA_URL: Final = "OKTALOGGER_OKTA_URL"
@@ -58,7 +59,7 @@ def okta_client(
     allow_http = _flag(environ, ALLOW_HTTP)
     auth = _okta_auth(environ, url, allow_http=allow_http)
     try:
-        return SystemLogClient(url, auth, gate=gate, allow_http=allow_http, sleep=sleep)
+        return SystemLogClient(OktaClient(url, auth, gate=gate, allow_http=allow_http, sleep=sleep))
     except ValueError as error:
         raise EnvironmentConfigError(f"{OKTA_URL}: {error}") from error
 
@@ -88,7 +89,7 @@ def opensearch_client(environ: Mapping[str, str] | None = None) -> OpenSearch:
         raise EnvironmentConfigError(f"{OPENSEARCH_URL}: {error}") from error
 
 
-def _okta_auth(environ: Mapping[str, str], url: str, *, allow_http: bool) -> AuthBase:
+def _okta_auth(environ: Mapping[str, str], url: str, *, allow_http: bool) -> OktaAuth:
     token = environ.get(OKTA_TOKEN)
     client_id = environ.get(OKTA_CLIENT_ID)
     if token and client_id:

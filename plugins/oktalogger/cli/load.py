@@ -15,8 +15,8 @@ from urllib.parse import urlsplit
 from oktalogger.cli.environment import OKTA_URL, okta_client, opensearch_client, required
 from oktalogger.cli.exit_codes import EXIT_REJECTED, EXIT_STOPPED
 from oktalogger.malloc import limit_heap_growth_of_process
-from oktalogger.okta.client import MAX_LIMIT
 from oktalogger.okta.rate_budget import RateBudget
+from oktalogger.okta.system_log import MAX_LIMIT
 from oktalogger.opensearch.names import IndexNames
 from oktalogger.opensearch.store import OpenSearchStore
 from oktalogger.pipeline.document import Stamp

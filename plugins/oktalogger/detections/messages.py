@@ -7,11 +7,11 @@ has sub-aggregations, only the keys of the group.
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Final
-from urllib.parse import quote
 
 from oktalogger.detections.threshold_search import group_fields
+from oktalogger.okta.origin import admin_host
+from oktalogger.urls import discover_url, system_log_url
 
 if TYPE_CHECKING:
     from oktalogger.detections.model import CompiledDetection, MonitorSettings
@@ -31,7 +31,6 @@ _EVENT_LINES: Final = (
     "Event id: {{_source.uuid}}",
 )
 _UUID: Final = "{{_source.uuid}}"
-_OKTA_HOST: Final = re.compile(r"([a-z0-9-]+)\.(okta\.com|oktapreview\.com|okta-emea\.com|okta-gov\.com|okta\.mil)")
 _ERROR_LINE: Final = "{{#ctx.error}}The monitor failed, so alerts may be missing: {{ctx.error}}\n{{/ctx.error}}"
 
 
@@ -49,11 +48,12 @@ def body(detection: CompiledDetection, settings: MonitorSettings) -> str:
 def _events(settings: MonitorSettings) -> str:
     lines = [*_EVENT_LINES]
     if settings.dashboards_url:
-        lines.append(f"Dashboards: {discover_url(settings.dashboards_url, f'uuid:{_UUID}', 'now-90d')}")
+        lines.append(f"Dashboards: {_discover_url(settings.dashboards_url, f'uuid:{_UUID}', 'now-90d')}")
     hosts = settings.okta_orgs or ("{{_source.oktalogger.org}}",)
     for host in hosts:
         which = f" of {host}" if len(hosts) > 1 else ""
-        lines.append(f"Okta System Log{which}: {system_log_url(host)}?search=uuid+eq+%22{_UUID}%22")
+        found = system_log_url(_console_url(host), search=f'uuid eq "{_UUID}"')
+        lines.append(f"Okta System Log{which}: {found}")
     listed = "\n".join(lines)
     return f"{{{{#ctx.alerts}}}}{{{{#sample_documents}}}}\n{listed}\n{{{{/sample_documents}}}}{{{{/ctx.alerts}}}}"
 
@@ -69,9 +69,9 @@ def _groups(detection: CompiledDetection, settings: MonitorSettings) -> str:
         f"The group ({names}): {{{{#ctx.newAlerts}}}}{{{{bucket_keys}}}} {{{{/ctx.newAlerts}}}}",
     ]
     if settings.dashboards_url:
-        url = discover_url(settings.dashboards_url, detection.query, f"now-{settings.lookback_hours}h")
+        url = _discover_url(settings.dashboards_url, detection.query, f"now-{settings.lookback_hours}h")
         lines.append(f"Dashboards: {url}")
-    lines += [f"Okta System Log of {host}: {system_log_url(host)}" for host in settings.okta_orgs]
+    lines += [f"Okta System Log of {host}: {system_log_url(_console_url(host))}" for host in settings.okta_orgs]
     return "\n".join(lines) + "\n"
 
 
@@ -90,32 +90,13 @@ def about(detection: CompiledDetection) -> str:
     return "\n\n".join(part for part in parts if part)
 
 
-def discover_url(dashboards_url: str, lucene: str, since: str) -> str:
-    """Return a link to OpenSearch Dashboards that shows what a query finds.
-
-    :param dashboards_url: the address of Dashboards
-    :param lucene: the query; Mustache tags in it stay as they are
-    :param since: the start of the time range, like ``now-7d``
-    """
-    # In Rison `!` escapes, and a quoted text ends at the next quote.
-    rison = lucene.replace("!", "!!").replace("'", "!'")
-    escaped = quote(rison, safe="{}!'()*:._")
-    base = dashboards_url.rstrip("/")
-    return (
-        f"{base}/app/data-explorer/discover#?_g=(time:(from:{since},to:now))"
-        f"&_q=(query:(language:lucene,query:'{escaped}'))"
-    )
+def _discover_url(dashboards_url: str, lucene: str, since: str) -> str:
+    return discover_url(dashboards_url, lucene, since=since, language="lucene")
 
 
-def system_log_url(host: str) -> str:
-    """Return the address of the System Log in the Admin Console of an org.
-
-    :param host: the org's host name; a custom domain has no Admin Console of its own, and Okta leads on from there
-    """
-    found = _OKTA_HOST.fullmatch(host)
-    if found is not None and not found[1].endswith("-admin"):
-        host = f"{found[1]}-admin.{found[2]}"
-    return f"https://{host}/report/system_log_2"
+def _console_url(host: str) -> str:
+    """Return the address of an org's Admin Console; from a custom domain, Okta leads on there."""
+    return f"https://{admin_host(host) or host}"
 
 
 def _attack_url(technique: str) -> str:

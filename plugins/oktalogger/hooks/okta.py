@@ -1,4 +1,4 @@
-"""From an Airflow connection of the type ``okta`` to a System Log client."""
+"""Makes Okta clients from an Airflow connection of the type ``okta``."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from oktalogger.hooks.connections import look_up
 from oktalogger.hooks.extras import ConnectionSettingsError, form_widgets, names, read_extras
 from oktalogger.hooks.forms import OKTA_EXTRAS, OKTA_UI
 from oktalogger.okta.auth import PrivateKeyJwtAuth, SswsAuth
-from oktalogger.okta.client import SystemLogClient
+from oktalogger.okta.client import OktaClient
 from oktalogger.okta.errors import OktaError
 from oktalogger.okta.keys import secret_parts
+from oktalogger.okta.system_log import SystemLogClient
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from requests.auth import AuthBase
-
+    from oktalogger.okta.auth import OktaAuth
     from oktalogger.okta.rate_limit import RequestGate
 
 CONNECT_TIMEOUT = 10.0
@@ -63,7 +63,7 @@ class OktaConnection:
 
 class OktaHook(BaseHook):
     """
-    Reads the System Log of one Okta org.
+    Reads the System Log of one Okta org, and any other list of it.
 
     The connection holds the org's address as host and the API token as password, or, for an OAuth 2.0 service app, the
     extras ``client_id`` and ``private_key``. All extras are in :data:`oktalogger.hooks.forms.OKTA_EXTRAS`.
@@ -114,13 +114,24 @@ class OktaHook(BaseHook):
         return read_okta_connection(look_up(self, self.okta_conn_id, self.conn_type))
 
     @cached_property
+    def api(self) -> OktaClient:
+        """The client of any list endpoint, made once: users, groups, apps. Close it, or use it as a context manager.
+
+        The login asks for the connection's ``scopes``, of which an endpoint other than the System Log needs its own.
+
+        :raises ConnectionSettingsError: where the connection cannot be used
+        :raises OktaConfigurationError: where the org's address or the key cannot be used
+        """
+        return self._make_client()
+
+    @cached_property
     def client(self) -> SystemLogClient:
         """The System Log client, made once. Close it, or use the hook's :meth:`get_conn` as a context manager.
 
         :raises ConnectionSettingsError: where the connection cannot be used
         :raises OktaConfigurationError: where the org's address or the key cannot be used
         """
-        return self._make_client()
+        return SystemLogClient(self.api)
 
     def get_conn(self) -> SystemLogClient:
         """Return :attr:`client`."""
@@ -129,15 +140,15 @@ class OktaHook(BaseHook):
     def test_connection(self) -> tuple[bool, str]:
         """Ask Okta for one event and say in a sentence how that went, and what to do where it did not go well."""
         try:
-            with self._make_client() as client:
+            with SystemLogClient(self._make_client()) as client:
                 client.check()
         except (OktaError, ConnectionSettingsError) as error:
             return False, str(error)
         return True, f"The System Log of {self.settings.org} can be read."
 
-    def _make_client(self) -> SystemLogClient:
+    def _make_client(self) -> OktaClient:
         settings = self.settings
-        return SystemLogClient(
+        return OktaClient(
             settings.org_url,
             self._auth(settings),
             timeout=(CONNECT_TIMEOUT, settings.timeout),
@@ -150,7 +161,7 @@ class OktaHook(BaseHook):
         )
 
     @staticmethod
-    def _auth(settings: OktaConnection) -> AuthBase:
+    def _auth(settings: OktaConnection) -> OktaAuth:
         if settings.auth == "ssws":
             return SswsAuth(settings.token or "")
         return PrivateKeyJwtAuth(

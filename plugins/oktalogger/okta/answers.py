@@ -1,4 +1,4 @@
-"""What an answer means: a page of events, or which error with which advice.
+"""Tells what an answer means: a page of items, or which error with which advice.
 
 Codes and statuses: Okta, "System Log query" (errors), "Error codes", and the OAuth 2.0 pages of the org authorization
 server.
@@ -16,10 +16,10 @@ import msgspec
 from oktalogger.okta import errors
 from oktalogger.okta import rate_limit as rate
 from oktalogger.okta.origin import without_user
-from oktalogger.okta.transport import Reply, describe
 
 if TYPE_CHECKING:
-    from oktalogger.okta.transport import Reply
+    from oktalogger.okta.endpoint import Advice, Endpoint
+    from oktalogger.okta.exchange import Reply
 
 
 _CHALLENGE_PARAMETER = re.compile(r'([a-z_]+)="([^"]*)"')
@@ -86,17 +86,10 @@ def _words(value: object) -> str:
 
 ApiError = TypeVar("ApiError", bound=errors.OktaApiError)
 
-LOGIN_ADVICE = "Check the credentials in the connection."
 _DPOP_ADVICE = (
     "A proof holds the time and the address that was asked: check this machine's clock, and that no proxy on the way "
     "gives Okta another host name than the connection's."
 )
-_SCOPE_ADVICE = "Grant the app the scope okta.logs.read on its page in the Admin Console (tab Okta API Scopes)."
-_ROLE_ADVICE = (
-    "Give the admin who made the token, or the app, an admin role that may read the System Log (Read-only "
-    "Administrator is enough), and check the network zones that the token or app is bound to."
-)
-_REQUEST_ADVICE = "Change the request (window, filter, q): as it is, it cannot succeed."
 _HOST_ADVICE = "Check the org URL in the connection, and the proxy between here and Okta, if there is one."
 
 _LOGIN_CODES = {"E0000004", "E0000005", "E0000011", "invalid_client", "unauthorized_client", "invalid_token"}
@@ -106,54 +99,53 @@ _DPOP_CODES = {"invalid_dpop_proof", "use_dpop_nonce"}
 _page_decoder = msgspec.json.Decoder(list[msgspec.Raw])
 
 
-def events_of(reply: Reply, *, about: str = "", login_advice: str = LOGIN_ADVICE) -> list[msgspec.Raw]:
-    """Return each event of a page as the bytes that Okta sent.
+def items_of(reply: Reply, endpoint: Endpoint, *, login_advice: str) -> list[msgspec.Raw]:
+    """Return each item of a page as the bytes that Okta sent.
 
-    :param about: what the request was for, for the error message.
+    :param endpoint: what was asked.
     :param login_advice: what to do when the credentials are refused.
     :raises OktaApiError: the subclass that fits, when Okta answered with an error.
     :raises OktaConnectionError: when the body is cut off.
-    :raises OktaProtocolError: when this is no answer of the System Log API.
+    :raises OktaProtocolError: when something else than Okta's API answered.
     """
     if reply.status != 200:
-        raise error_of(reply, about=about, login_advice=login_advice)
+        raise error_of(reply, endpoint.advice(login=login_advice))
     try:
         return _page_decoder.decode(reply.body)
     except RecursionError as error:
-        raise protocol_error(reply, "JSON, but nested deeper than any event", about) from error
+        raise protocol_error(reply, f"JSON, but nested deeper than any of Okta's {endpoint.items}") from error
     except msgspec.ValidationError as error:
-        raise protocol_error(reply, "JSON, but not an array of events", about) from error
+        raise protocol_error(reply, f"JSON, but not an array of {endpoint.items}") from error
     except msgspec.DecodeError as error:
         if reply.body[:1] in (b"[", b"") and not looks_like_html(reply):
             raise errors.OktaConnectionError(
-                f"The answer to {describe(reply.method, reply.url, about)} is cut off or damaged: {len(reply.body)} "
-                f"bytes came ({_request_id(reply)}).",
+                f"The answer to {reply.request} is cut off or damaged: {len(reply.body)} bytes came "
+                f"({_request_id(reply)}).",
                 advice="Okta or a proxy in between is in trouble.",
             ) from error
-        raise protocol_error(reply, kind_of_body(reply), about) from error
+        raise protocol_error(reply, kind_of_body(reply)) from error
 
 
-def error_of(reply: Reply, *, about: str = "", login_advice: str = LOGIN_ADVICE) -> errors.OktaError:
+def error_of(reply: Reply, advice: Advice) -> errors.OktaError:
     """Return the error that fits an answer which is no success.
 
-    :param about: what the request was for, for the error message.
-    :param login_advice: what to do when the credentials are refused.
+    :param advice: what to do about each kind of refusal.
     """
     envelope = envelope_of(reply)
     if reply.status == 429:
-        return _rate_limit_error(reply, envelope, about)
+        return _rate_limit_error(reply, envelope)
     if reply.status >= 500:
-        advice = "Okta is in trouble or in maintenance: see https://status.okta.com."
-        return _api_error(errors.OktaServerError, "Okta could not answer", reply, envelope, about, advice)
+        in_trouble = "Okta is in trouble or in maintenance: see https://status.okta.com."
+        return _api_error(errors.OktaServerError, "Okta could not answer", reply, envelope, in_trouble)
     if reply.status < 400:
         target = reply.headers.get("Location")
-        kind = "no page of events"
+        kind = f"no {advice.wanted}"
         if target:
             kind = f"a redirect to {without_user(target).partition('?')[0]}, which is not followed"
-        return protocol_error(reply, kind, about)
+        return protocol_error(reply, kind)
     if envelope.code is None and (reply.status == 407 or looks_like_html(reply)):
-        return protocol_error(reply, kind_of_body(reply), about)
-    return _refusal(reply, envelope, about, login_advice)
+        return protocol_error(reply, kind_of_body(reply))
+    return _refusal(reply, envelope, advice)
 
 
 def is_invalid_token(reply: Reply) -> bool:
@@ -166,35 +158,35 @@ def nonce_asked_for(reply: Reply) -> bool:
     return reply.status in (400, 401) and "DPoP-Nonce" in reply.headers and envelope_of(reply).code == "use_dpop_nonce"
 
 
-def protocol_error(reply: Reply, kind: str, about: str = "") -> errors.OktaProtocolError:
+def protocol_error(reply: Reply, kind: str) -> errors.OktaProtocolError:
     """Return the error for an answer that is not Okta's at all.
 
     :param kind: what came instead.
     """
     return errors.OktaProtocolError(
-        f"{describe(reply.method, reply.url, about)} was answered with {kind} (status {reply.status}, "
+        f"{reply.request} was answered with {kind} (status {reply.status}, "
         f"{reply.headers.get('Content-Type', 'no content type')}, {_request_id(reply)}): this is not Okta's API.",
         advice=_HOST_ADVICE,
     )
 
 
-def _refusal(reply: Reply, envelope: Envelope, about: str, login_advice: str) -> errors.OktaApiError:
+def _refusal(reply: Reply, envelope: Envelope, advice: Advice) -> errors.OktaApiError:
     code = envelope.code or ""
     if code in _SCOPE_CODES:
-        return _api_error(errors.OktaScopeError, "A scope is missing", reply, envelope, about, _SCOPE_ADVICE)
+        return _api_error(errors.OktaScopeError, "A scope is missing", reply, envelope, advice.scope)
     if code in _DPOP_CODES or "DPoP proof" in envelope.summary:
-        advice = _DPOP_ADVICE + _clock_advice(reply)
-        return _api_error(errors.OktaAuthenticationError, "Okta refuses the DPoP proof", reply, envelope, about, advice)
+        what = "Okta refuses the DPoP proof"
+        return _api_error(errors.OktaAuthenticationError, what, reply, envelope, _DPOP_ADVICE + _clock_advice(reply))
     if reply.status == 401 or code in _LOGIN_CODES:
-        advice = login_advice + _clock_advice(reply)
-        return _api_error(errors.OktaAuthenticationError, "Okta refuses the login", reply, envelope, about, advice)
+        what = "Okta refuses the login"
+        return _api_error(errors.OktaAuthenticationError, what, reply, envelope, advice.login + _clock_advice(reply))
     if reply.status == 403:
-        return _api_error(errors.OktaPermissionError, "Okta denies access", reply, envelope, about, _ROLE_ADVICE)
-    advice = _HOST_ADVICE if reply.status in (404, 405) else _REQUEST_ADVICE
-    return _api_error(errors.OktaRequestError, "Okta refuses the request", reply, envelope, about, advice)
+        return _api_error(errors.OktaPermissionError, "Okta denies access", reply, envelope, advice.permission)
+    to_do = _HOST_ADVICE if reply.status in (404, 405) else advice.request
+    return _api_error(errors.OktaRequestError, "Okta refuses the request", reply, envelope, to_do)
 
 
-def _rate_limit_error(reply: Reply, envelope: Envelope, about: str) -> errors.OktaRateLimitError:
+def _rate_limit_error(reply: Reply, envelope: Envelope) -> errors.OktaRateLimitError:
     rate_limit = rate.from_headers(reply.headers)
     reset = rate.seconds_until_reset(reply.headers, now=datetime.now(UTC))
     concurrency = rate_limit is not None and rate_limit.is_concurrency
@@ -204,7 +196,7 @@ def _rate_limit_error(reply: Reply, envelope: Envelope, about: str) -> errors.Ok
     else:
         what = f"The rate limit is used up{'' if reset is None else f' and resets in {reset:.0f} s'}"
         advice = "Everything that uses this org shares it: see Reports > Rate Limits in the Admin Console."
-    error = _api_error(errors.OktaRateLimitError, what, reply, envelope, about, advice)
+    error = _api_error(errors.OktaRateLimitError, what, reply, envelope, advice)
     error.kind = "concurrency" if concurrency else "rate"
     error.reset_in_seconds = reset
     return error
@@ -219,10 +211,10 @@ def _clock_advice(reply: Reply) -> str:
     return f" This machine's clock is {abs(ahead):.0f} s {'ahead of' if ahead > 0 else 'behind'} Okta's."
 
 
-def _api_error(kind: type[ApiError], what: str, reply: Reply, envelope: Envelope, about: str, advice: str) -> ApiError:
+def _api_error(kind: type[ApiError], what: str, reply: Reply, envelope: Envelope, advice: str) -> ApiError:
     said = str(envelope).rstrip(".") or f"with {kind_of_body(reply)}"
     return kind(
-        f"{what}: {reply.status} {said}. This was {describe(reply.method, reply.url, about)}, {_request_id(reply)}.",
+        f"{what}: {reply.status} {said}. This was {reply.request}, {_request_id(reply)}.",
         advice=advice,
         status=reply.status,
         code=envelope.code,

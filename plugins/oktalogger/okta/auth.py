@@ -1,4 +1,7 @@
-"""How we log in to Okta: an API token, or OAuth 2.0 with a signed assertion (``private_key_jwt``), with DPoP or not.
+"""Logs in to Okta: by an API token, or by OAuth 2.0 with a signed assertion (``private_key_jwt``), with DPoP or not.
+
+Each login is a generator: it yields the requests to send and takes their answers, so that the whole flow stands in one
+place, needs no network of its own, and passes through the proxies, CAs and time-outs of whoever sends.
 
 Sources: Okta, "Create an API token"; "Implement OAuth for Okta with a service app"; "Configure OAuth 2.0 Demonstrating
 Proof-of-Possession"; RFC 9449.
@@ -6,50 +9,60 @@ Proof-of-Possession"; RFC 9449.
 
 from __future__ import annotations
 
-import enum
+import logging
 import re
 import threading
 import time
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, ClassVar
-
-from requests.auth import AuthBase
 
 from oktalogger.okta.answers import is_invalid_token, nonce_asked_for
 from oktalogger.okta.errors import OktaConfigurationError
 from oktalogger.okta.keys import known_apart, load_signing_keys
 from oktalogger.okta.origin import org_origin
 from oktalogger.okta.tokens import NONCE_HEADER, AccessToken, TokenEndpoint
-from oktalogger.okta.transport import Reply, Transport
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Generator, Sequence
 
-    from requests import PreparedRequest
-
+    from oktalogger.okta.exchange import HttpRequest, Reply
     from oktalogger.okta.keys import KeyMaterial
 
-
-class Remedy(enum.Enum):
-    """What may help a request that was refused: sending it again at once, logged in anew."""
-
-    NEW_TOKEN = enum.auto()
-    NEW_PROOF = enum.auto()
+log = logging.getLogger(__name__)
 
 
-class OktaAuth(AuthBase):
-    """A way to log in that may need the network, and may react to what Okta answers."""
+@dataclass(slots=True)
+class LoginAttempts:
+    """What the login has tried for one request, the request's retries included.
 
-    advice: ClassVar[str] = ""
+    :param token_renewed: a refused token was replaced; it is not replaced a second time.
+    """
 
-    def connect(self, transport: Transport) -> None:
-        """Take the client's transport, so that requests for tokens obey the same proxies, CAs and time-outs.
+    token_renewed: bool = False
 
-        :raises OktaConfigurationError: when this login belongs to another org than the client.
+
+class OktaAuth(ABC):
+    """A way to log in.
+
+    ``advice`` says what to do when Okta refuses the credentials. ``origin`` is the org that the login belongs to, None
+    when it suits any.
+    """
+
+    advice: ClassVar[str]
+    origin: str | None = None
+
+    @abstractmethod
+    def flow(self, request: HttpRequest, attempts: LoginAttempts) -> Generator[HttpRequest, Reply, None]:
+        """Yield the requests to send for one request, in order; each ``yield`` takes the answer.
+
+        The answer to the last one yielded is the answer to ``request``.
+
+        :param request: the request to log in for.
+        :param attempts: what was tried for it before; this method updates it.
+        :raises OktaError: when Okta gives no token.
         """
-
-    def heed(self, reply: Reply) -> Remedy | None:
-        """Take note of an answer; return what may help if the same request is sent again, which logs in anew."""
-        return None
 
 
 class SswsAuth(OktaAuth):
@@ -74,10 +87,9 @@ class SswsAuth(OktaAuth):
             )
         self._token = token
 
-    def __call__(self, request: PreparedRequest) -> PreparedRequest:
-        """Sign a request."""
-        request.headers["Authorization"] = f"SSWS {self._token}"
-        return request
+    def flow(self, request: HttpRequest, attempts: LoginAttempts) -> Generator[HttpRequest, Reply, None]:
+        """Yield the request with the token, once."""
+        yield request.signed_by(lambda: {"Authorization": f"SSWS {self._token}"})
 
 
 class PrivateKeyJwtAuth(OktaAuth):
@@ -123,7 +135,7 @@ class PrivateKeyJwtAuth(OktaAuth):
         clock: Callable[[], float] = time.monotonic,
         wall_clock: Callable[[], float] = time.time,
     ) -> None:
-        self._origin = org_origin(org_url, allow_http=allow_http)
+        self.origin = org_origin(org_url, allow_http=allow_http)
         client_id = client_id.strip()
         if not client_id:
             raise OktaConfigurationError("The client id is empty: put it into the connection.")
@@ -131,7 +143,7 @@ class PrivateKeyJwtAuth(OktaAuth):
         if fallback_key:
             keys = known_apart((*keys, *load_signing_keys(fallback_key, key_id=fallback_key_id)))
         self._endpoint = TokenEndpoint(
-            self._origin,
+            self.origin,
             client_id,
             keys,
             scopes,
@@ -143,52 +155,52 @@ class PrivateKeyJwtAuth(OktaAuth):
         self._on_token = on_token
         self._clock = clock
         self._wall_clock = wall_clock
-        self._transport: Transport | None = None
         self._token: AccessToken | None = None
-        self._nonce: str | None = None  # of the System Log; the token endpoint has its own
+        self._nonce: str | None = None  # of the API; the token endpoint has its own
         self._lock = threading.Lock()
 
-    def connect(self, transport: Transport) -> None:
-        """Take the client's transport for the requests for tokens."""
-        if transport.origin != self._origin:
-            raise OktaConfigurationError(
-                f"The login is for {self._origin}, the client for {transport.origin}: use the same org URL for both."
-            )
-        self._transport = transport
+    def flow(self, request: HttpRequest, attempts: LoginAttempts) -> Generator[HttpRequest, Reply, None]:
+        """Yield the request with a valid token, after the requests that get one, and again where that can help.
 
-    def __call__(self, request: PreparedRequest) -> PreparedRequest:
-        """Sign a request with a token that is still valid for some minutes, and with a proof where it is bound.
+        A proof that Okta refuses for want of a nonce is made anew with that nonce, and a token that Okta calls invalid
+        is replaced, each once.
 
         :raises OktaError: when Okta gives no token.
         """
-        with self._lock:
+        nonce_taken = False
+        while True:
+            token = yield from self._valid_token()
+            reply = yield request.signed_by(partial(self._headers, request, token))
+            if token.key is not None:
+                self._nonce = reply.headers.get(NONCE_HEADER) or self._nonce
+                if nonce_asked_for(reply) and not nonce_taken:
+                    nonce_taken = True
+                    continue
+            if not is_invalid_token(reply):
+                return
+            self._forget(token)
+            if attempts.token_renewed:
+                return
+            attempts.token_renewed = True
+            log.info("Okta refused the access token (%s %s): getting a new one.", reply.status, reply.request_id)
+
+    def _valid_token(self) -> Generator[HttpRequest, Reply, AccessToken]:
+        with self._lock:  # threads wait for the one that is getting a token
             if self._token is None or self._clock() >= self._token.expires:
-                self._token = self._endpoint.fetch(self._transport or Transport(self._origin))
+                self._token = yield from self._endpoint.fetch()
                 if self._on_token is not None:
                     self._on_token(self._token.value)
-            token, nonce = self._token, self._nonce
-        request.headers["Authorization"] = token.authorization
-        if token.key is not None:
-            request.headers["DPoP"] = token.key.proof(
-                request.method or "",
-                request.url or "",
-                access_token=token.value,
-                nonce=nonce,
-                now=self._wall_clock(),
-            )
-        return request
+            return self._token
 
-    def heed(self, reply: Reply) -> Remedy | None:
-        """Keep the nonce that an answer gives, and forget a token that it calls invalid."""
+    def _headers(self, request: HttpRequest, token: AccessToken) -> dict[str, str]:
+        headers = {"Authorization": token.authorization}
+        if token.key is not None:
+            headers["DPoP"] = token.key.proof(
+                request.method, request.url, access_token=token.value, nonce=self._nonce, now=self._wall_clock()
+            )
+        return headers
+
+    def _forget(self, refused: AccessToken) -> None:
         with self._lock:
-            nonce = reply.headers.get(NONCE_HEADER)
-            if nonce and "DPoP" in reply.request.headers:
-                self._nonce = nonce
-                if nonce_asked_for(reply):
-                    return Remedy.NEW_PROOF
-            if not is_invalid_token(reply):
-                return None
-            # Another thread may have renewed it already.
-            if self._token and reply.request.headers.get("Authorization") == self._token.authorization:
+            if self._token is refused:  # else another thread has replaced it already
                 self._token = None
-            return Remedy.NEW_TOKEN

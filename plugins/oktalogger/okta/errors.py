@@ -82,7 +82,7 @@ class OktaPermissionError(OktaApiError):
 
 
 class OktaScopeError(OktaPermissionError):
-    """The OAuth app was not granted the scope ``okta.logs.read``."""
+    """The OAuth app was not granted a scope that the endpoint demands."""
 
 
 class OktaRequestError(OktaApiError):

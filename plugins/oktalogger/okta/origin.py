@@ -1,15 +1,31 @@
-"""Where a token may go: the org's own origin, over TLS, and nowhere else."""
+"""Checks where a token may go (the org's own origin, over TLS, and nowhere else), and knows Okta's own domains."""
 
 from __future__ import annotations
 
 import ipaddress
 import re
+from typing import Final
 from urllib.parse import SplitResult, urlsplit
 
 from oktalogger.okta.errors import OktaConfigurationError
 
 # Nothing that two URL parsers could read in two ways: no user part, no backslash, no white space, no percent-encoding.
 _PLAIN_NETLOC = re.compile(r"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]+)?")
+# Okta's own domains, its government and test cells among them: the Admin Console of `company.DOMAIN` is
+# `company-admin.DOMAIN`. Okta's SDKs check org URLs against the same list.
+OKTA_DOMAINS: Final = (
+    "okta.com",
+    "oktapreview.com",
+    "okta-emea.com",
+    "okta-gov.com",
+    "okta.mil",
+    "okta-miltest.com",
+    "trex-gov.com",
+    "trex-govcloud.com",
+    "trexcloud.com",
+)
+_OKTA_HOST = re.compile(rf"(?P<org>[a-z0-9-]+)\.(?P<domain>{'|'.join(map(re.escape, OKTA_DOMAINS))})")
+_ADMIN = "-admin"
 _DEFAULT_PORTS = {"https": 443, "http": 80}
 
 
@@ -30,10 +46,9 @@ def org_origin(org_url: str, *, allow_http: bool = False) -> str:
     if parts.path not in ("", "/") or parts.query or parts.fragment:
         raise OktaConfigurationError(f"the org URL {shown!r} has a path: leave out all that follows the host")
     host = parts.hostname or ""
-    if re.fullmatch(r"[^.]+-admin\.(?:okta|oktapreview|okta-emea)\.com", host):
-        # Same rule as Okta's own SDKs: the Admin Console's host is not the API's.
+    if admin_host(host) == host:
         raise OktaConfigurationError(
-            f"{shown!r} is the Admin Console's address: use {shown.replace('-admin.', '.', 1)!r}, without '-admin'"
+            f"{shown!r} is the Admin Console's address: use {shown.replace(f'{_ADMIN}.', '.', 1)!r}, without {_ADMIN!r}"
         )
     if parts.scheme == "http" and not allow_http and not is_loopback(host):
         raise OktaConfigurationError(
@@ -41,6 +56,17 @@ def org_origin(org_url: str, *, allow_http: bool = False) -> str:
             "expressly for a test server"
         )
     return f"{parts.scheme}://{parts.netloc.lower()}"
+
+
+def admin_host(host: str) -> str | None:
+    """Return the host of the Admin Console of an org, or None for a custom domain, from which it does not follow.
+
+    :param host: the org's host, or that of its Admin Console.
+    """
+    found = _OKTA_HOST.fullmatch(host.lower())
+    if found is None:
+        return None
+    return f"{found['org'].removesuffix(_ADMIN)}{_ADMIN}.{found['domain']}"
 
 
 def same_origin(url: str, origin: str) -> bool:

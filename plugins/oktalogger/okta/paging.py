@@ -57,6 +57,21 @@ def next_link(header_values: Iterable[str], *, origin: str) -> str | None:
     return None
 
 
+def refuse_foreign_link(next_url: str, origin: str) -> None:
+    """Raise if a ``next`` link leads away from the org.
+
+    :param origin: the org's ``scheme://host[:port]``.
+    :raises OktaForeignLinkError: when the link is of another origin.
+    """
+    if not same_origin(next_url, origin):
+        raise OktaForeignLinkError(
+            f"Okta's next link leads to {without_user(next_url).partition('?')[0]}, not to {origin}. It is not "
+            "followed, because the token would go there.",
+            advice="If that is your org's own address, set it as the org URL in the connection; if not, find out what "
+            "answers in Okta's place.",
+        )
+
+
 def _relations(parameters: str) -> frozenset[str]:
     for name, value in _PARAMETER.findall(parameters):
         if name.lower() == "rel":  # the first one counts, RFC 8288 section 3.3
@@ -143,13 +158,8 @@ class Pager:
             even bring the events that are known.
         """
         self._requested.add(url)
-        if next_url is not None and not same_origin(next_url, self._origin):
-            raise OktaForeignLinkError(
-                f"Okta's next link leads to {without_user(next_url).partition('?')[0]}, not to {self._origin}. It is "
-                "not followed, because the token would go there.",
-                advice="If that is your org's own address, set it as the org URL in the connection; if not, find out "
-                "what answers in Okta's place.",
-            )
+        if next_url is not None:
+            refuse_foreign_link(next_url, self._origin)
         full = len(events) >= _limit_of(url, self._limit)
         if self._verifying is not None:
             return self._feed_verifying(events, next_url, full)

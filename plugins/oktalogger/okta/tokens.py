@@ -1,4 +1,4 @@
-"""The org's token endpoint: a signed assertion in, an access token out, bound to a key where the app demands it.
+"""Gets access tokens from the org: a signed assertion in, a token out, bound to a key where the app demands it.
 
 Sources: Okta, "Implement OAuth for Okta with a service app" (claims, lifetimes, algorithms) and "Configure OAuth 2.0
 Demonstrating Proof-of-Possession"; RFC 9449 sections 5 and 8.
@@ -17,13 +17,15 @@ import msgspec
 
 from oktalogger.okta.answers import envelope_of, error_of, nonce_asked_for, protocol_error
 from oktalogger.okta.dpop import DpopKey
+from oktalogger.okta.endpoint import Advice
 from oktalogger.okta.errors import OktaAuthenticationError
+from oktalogger.okta.exchange import HttpRequest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Generator, Sequence
 
+    from oktalogger.okta.exchange import Reply
     from oktalogger.okta.keys import SigningKey
-    from oktalogger.okta.transport import Reply, Transport
 
 log = logging.getLogger(__name__)
 
@@ -86,20 +88,27 @@ class TokenEndpoint:
         self._scopes = tuple(scopes)
         self._must_be_bound = bound
         self._proves = bound
-        self._advice = advice
+        self._advice = Advice(
+            wanted="access token",
+            login=advice,
+            scope=f"Grant the app the scopes that it asks for ({', '.join(scopes)}) on its page in the Admin Console "
+            "(tab Okta API Scopes), or name others in the connection.",
+            permission="Check that the app is active, and the network zones that it is bound to.",
+            request="Check client id and scopes in the connection.",
+        )
         self._clock = clock
         self._wall_clock = wall_clock
         self._nonce: str | None = None
 
-    def fetch(self, transport: Transport) -> AccessToken:
-        """Return a new token.
+    def fetch(self) -> Generator[HttpRequest, Reply, AccessToken]:
+        """Yield each request for a new token, take its answer, and return the token.
 
         :raises OktaError: when Okta gives none.
         """
         refusals: list[tuple[SigningKey, OktaAuthenticationError]] = []
         for key in self._keys:
             try:
-                token = self._ask(transport, key)
+                token = yield from self._ask(key)
             except OktaAuthenticationError as error:
                 if error.code != "invalid_client":
                     raise
@@ -122,12 +131,12 @@ class TokenEndpoint:
             first.patience = f"The connection's other keys are refused as well ({others})."
         raise first
 
-    def _ask(self, transport: Transport, signing_key: SigningKey) -> AccessToken:
+    def _ask(self, signing_key: SigningKey) -> Generator[HttpRequest, Reply, AccessToken]:
         """Ask with one of the app's keys, and as often as it takes to learn what Okta wants of a proof."""
         proving_key = DpopKey.generate() if self._proves else None
         for turn in range(1, _MAX_TURNS + 1):
             asked = self._clock()
-            reply = self._post(transport, signing_key, proving_key)
+            reply = yield self._request(signing_key, proving_key)
             self._nonce = reply.headers.get(NONCE_HEADER) or self._nonce
             if reply.status == 200:
                 return self._token(reply, proving_key, asked)
@@ -139,9 +148,9 @@ class TokenEndpoint:
                 if proving_key is not None and nonce_asked_for(reply):
                     continue
             break
-        raise error_of(reply, about=self._about, login_advice=self._advice)
+        raise error_of(reply, self._advice)
 
-    def _post(self, transport: Transport, signing_key: SigningKey, proving_key: DpopKey | None) -> Reply:
+    def _request(self, signing_key: SigningKey, proving_key: DpopKey | None) -> HttpRequest:
         form = {
             "grant_type": "client_credentials",
             "scope": " ".join(self._scopes),
@@ -151,7 +160,7 @@ class TokenEndpoint:
         headers = {}
         if proving_key is not None:
             headers["DPoP"] = proving_key.proof("POST", self._url, nonce=self._nonce, now=self._wall_clock())
-        return transport.send("POST", self._url, data=form, headers=headers, about=self._about)
+        return HttpRequest("POST", self._url, headers=headers, form=form, about=self._about, for_login=True)
 
     def _assertion(self, signing_key: SigningKey) -> str:
         now = int(self._wall_clock())
@@ -170,10 +179,10 @@ class TokenEndpoint:
         try:
             grant = msgspec.json.decode(reply.body, type=_Grant)
         except msgspec.DecodeError as error:
-            raise protocol_error(reply, "something that holds no access token", self._about) from error
+            raise protocol_error(reply, "something that holds no access token") from error
         kind = grant.token_type.lower()
         if kind not in ("bearer", "dpop") or (kind == "dpop" and proving_key is None):
-            raise protocol_error(reply, f"an access token of a kind that was not asked for ({kind[:20]})", self._about)
+            raise protocol_error(reply, f"an access token of a kind that was not asked for ({kind[:20]})")
         if kind == "bearer" and self._must_be_bound:
             raise OktaAuthenticationError(
                 f"Okta gave client {self._client_id} an access token that is bound to no key, and the connection asks "

@@ -1,4 +1,4 @@
-"""One HTTP exchange with the org: out with the request as it is, in with the whole answer, or a typed error.
+"""Sends one HTTP request to the org as it is, and returns the whole answer or a typed error.
 
 No redirect is followed, no cookie is sent, no password is taken from ``.netrc``, and no request leaves for another
 origin than the org's.
@@ -12,15 +12,16 @@ import socket
 import ssl
 import time
 import zlib
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from contextvars import ContextVar
+from functools import cache
+from typing import TYPE_CHECKING, Any
 
 import requests
+from requests.adapters import HTTPAdapter
 from urllib3.exceptions import HTTPError
 from urllib3.exceptions import ProxyError as PoolProxyError
 
 from oktalogger import __version__
-from oktalogger.okta.adapter import ExactAdapter
 from oktalogger.okta.errors import (
     OktaCertificateError,
     OktaConfigurationError,
@@ -28,41 +29,19 @@ from oktalogger.okta.errors import (
     OktaForeignLinkError,
     OktaUnknownHostError,
 )
+from oktalogger.okta.exchange import Reply
 from oktalogger.okta.origin import same_origin, without_user
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     import urllib3
-    from requests.auth import AuthBase
 
+    from oktalogger.okta.exchange import HttpRequest
+
+_CHUNK_BYTES = 64 * 1024
 # The resolver's word for "there is no such host", as against "ask me later" (EAI_AGAIN).
 _NO_SUCH_HOST = {socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME)}
-
-
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """One whole answer, and the request as it was sent. ``headers`` keeps repeated lines apart (``getlist``)."""
-
-    request: requests.PreparedRequest
-    status: int
-    headers: urllib3.HTTPHeaderDict
-    body: bytes
-
-    @property
-    def method(self) -> str:
-        """The request's method."""
-        return self.request.method or ""
-
-    @property
-    def url(self) -> str:
-        """What was asked for, exactly as it was sent."""
-        return self.request.url or ""
-
-    @property
-    def request_id(self) -> str | None:
-        """Okta's id of the request, which its support asks for."""
-        return self.headers.get("X-Okta-Request-Id")
 
 
 class Transport:
@@ -70,7 +49,8 @@ class Transport:
 
     :param origin: ``scheme://host[:port]``, checked by :func:`oktalogger.okta.origin.org_origin`.
     :param timeout: seconds to connect, and seconds without a byte from the server.
-    :param response_seconds: the longest that one response may take as a whole.
+    :param response_seconds: the longest that one response may take as a whole: no longer wait for its first byte, and
+        no further read of its body after that.
     :param verify: verify TLS against the system's CAs (True) or those of a file; False does not verify.
     :param proxies: proxies by scheme, as requests takes them; the environment's by default.
     :param user_agent: added to our own.
@@ -87,7 +67,7 @@ class Transport:
         user_agent: str | None = None,
     ) -> None:
         self.origin = origin
-        self._timeout = timeout
+        self._timeout = (timeout[0], min(timeout[1], response_seconds))
         self._response_seconds = response_seconds
         self._verify = verify
         self._proxies = dict(proxies or {})
@@ -96,57 +76,42 @@ class Transport:
         self._headers["Accept-Encoding"] = "gzip"
         self._session = _Session()
         for prefix in ("https://", "http://"):
-            self._session.mount(prefix, ExactAdapter(response_seconds=response_seconds))
+            self._session.mount(prefix, _ExactAdapter(max_retries=0))
 
-    def send(
-        self,
-        method: str,
-        url: str,
-        *,
-        auth: AuthBase | None = None,
-        data: Mapping[str, str] | None = None,
-        headers: Mapping[str, str] | None = None,
-        about: str = "",
-    ) -> Reply:
+    def send(self, request: HttpRequest) -> Reply:
         """Make one exchange and return the whole answer, whatever its status.
 
-        :param url: sent exactly as it is.
-        :param auth: called with the prepared request, which bears the final URL.
-        :param data: a form to post.
-        :param headers: further headers.
-        :param about: what the request is for, for the error message.
         :raises OktaForeignLinkError: when the URL leads to another origin; nothing is sent.
         :raises OktaConnectionError: when no whole answer came.
         :raises OktaConfigurationError: when a proxy's address or a CA file cannot be used.
         """
-        if not same_origin(url, self.origin):
-            raise OktaForeignLinkError(f"Not sent to {without_user(url)}: tokens go to {self.origin} only.")
-        request = requests.PreparedRequest()
-        request.prepare(method, self.origin, headers={**self._headers, **(headers or {})}, data=data)
-        request.url = url  # after prepare(), which would encode it again
-        if auth is not None:
-            request.prepare_auth(auth, url)
+        if not same_origin(request.url, self.origin):
+            raise OktaForeignLinkError(f"Not sent to {without_user(request.url)}: tokens go to {self.origin} only.")
+        prepared = requests.PreparedRequest()
+        prepared.prepare(request.method, self.origin, headers=self._headers, data=request.form)
+        # After prepare(), which would encode the URL again, and quote a header that it refuses, with the secret in it.
+        prepared.url = request.url
+        prepared.headers.update({**request.headers, **(request.sign() if request.sign else {})})
         started = time.monotonic()
         try:
-            return self._exchange(request, url)
+            return self._exchange(request, prepared, started + self._response_seconds)
         except (OSError, HTTPError) as error:  # requests' own errors are OSErrors
-            what = describe(method, url, about)
-            if isinstance(error, ValueError) or not isinstance(error, requests.RequestException | HTTPError):
-                raise _unusable_settings(error, what) from error
-            raise self._connection_error(error, what, time.monotonic() - started) from error
+            if isinstance(error, ValueError) or not isinstance(
+                error, requests.RequestException | HTTPError | TimeoutError
+            ):
+                raise _unusable_settings(error, str(request)) from error
+            raise self._connection_error(error, str(request), time.monotonic() - started) from error
 
     def close(self) -> None:
         """Close the connections that are kept open."""
         self._session.close()
 
-    def _exchange(self, request: requests.PreparedRequest, url: str) -> Reply:
-        settings = self._session.merge_environment_settings(url, dict(self._proxies), True, self._verify, None)
-        response = self._session.send(request, timeout=self._timeout, allow_redirects=False, **settings)
+    def _exchange(self, request: HttpRequest, prepared: requests.PreparedRequest, deadline: float) -> Reply:
+        settings = self._session.merge_environment_settings(request.url, dict(self._proxies), True, self._verify, None)
+        response = self._session.send(prepared, timeout=self._timeout, allow_redirects=False, **settings)
         try:
-            # Compares Content-Length with what came, since urllib3 2.
-            body = response.raw.read(decode_content=True)
-            headers: urllib3.HTTPHeaderDict = response.raw.headers
-            return Reply(request, response.status_code, headers, body)
+            body = _read(response.raw, deadline)
+            return Reply(request, response.status_code, response.raw.headers, body)
         finally:
             response.close()
 
@@ -187,10 +152,66 @@ class _Session(requests.Session):
         return None
 
 
-def describe(method: str, url: str, about: str = "") -> str:
-    """Return what was asked of whom, for a message: method, URL without query and user, and what it was about."""
-    shown = f"{method} {without_user(url).partition('?')[0]}"
-    return f"{shown} ({about})" if about else shown
+# What urllib3 would encode anew: path and query of the request that is under way in this thread.
+_exact_target: ContextVar[str | None] = ContextVar("oktalogger_okta_exact_target", default=None)
+
+
+class _ExactAdapter(HTTPAdapter):
+    """Sends path and query of ``PreparedRequest.url`` byte for byte, because Okta's page links are opaque.
+
+    urllib3 encodes every request target once more (``%3a`` becomes ``%3A``, a brace ``%7B``), and requests makes one
+    slash of two; neither can be told not to, so the connection writes the target that was meant.
+    """
+
+    def get_connection_with_tls_context(self, *args: Any, **kwargs: Any) -> urllib3.HTTPConnectionPool:
+        """Return a pool, of whatever kind the proxies ask for, whose connections write the exact target."""
+        pool: Any = super().get_connection_with_tls_context(*args, **kwargs)
+        pool.ConnectionCls = _exact(pool.ConnectionCls)
+        return pool  # type: ignore[no-any-return]
+
+    def send(self, request: requests.PreparedRequest, *args: Any, **kwargs: Any) -> requests.Response:
+        """Send one request."""
+        token = _exact_target.set(_target_of(request.url or ""))
+        try:
+            return super().send(request, *args, **kwargs)
+        finally:
+            _exact_target.reset(token)
+
+
+class _ExactTarget:
+    def putrequest(self, method: str, url: str, *args: Any, **kwargs: Any) -> None:
+        # A plain-http proxy is sent whole URLs: those stay as urllib3 made them.
+        target = _exact_target.get() if url.startswith("/") else None
+        super().putrequest(method, target or url, *args, **kwargs)  # type: ignore[misc]
+
+
+@cache
+def _exact(connection: type) -> type:
+    if issubclass(connection, _ExactTarget):
+        return connection
+    return type(connection.__name__, (_ExactTarget, connection), {})
+
+
+def _target_of(url: str) -> str | None:
+    """Return path and query as they stand in a URL, or None when HTTP cannot carry them as they are."""
+    rest = url.partition("://")[2].partition("#")[0]
+    target = rest[rest.find("/") :] if "/" in rest.partition("?")[0] else ""
+    return target if target and all("!" <= character <= "~" for character in target) else None
+
+
+def _read(raw: urllib3.HTTPResponse, deadline: float) -> bytes:
+    """Read a body in pieces, as they arrive: a read time-out begins anew with every byte, so it ends no slow drip.
+
+    :raises TimeoutError: when the deadline passes before the end.
+    """
+    pieces: list[bytes] = []
+    while time.monotonic() < deadline:
+        # Compares Content-Length with what came.
+        piece = raw.read1(_CHUNK_BYTES, decode_content=True)
+        if not piece:
+            return b"".join(pieces)
+        pieces.append(piece)
+    raise TimeoutError("the whole response took too long")
 
 
 def user_agent_of(suffix: str | None) -> str:

@@ -22,7 +22,7 @@ from oktalogger.pipeline.recorded_load import load_and_record
 from oktalogger.pipeline.share import share_of
 from oktalogger.pipeline.stop import StopSignal
 from oktalogger.settings import Settings, load_settings
-from oktalogger.urls import discover_url, okta_system_log_url, rejected_url
+from oktalogger.urls import rejected_url, window_discover_url, window_system_log_url
 from oktalogger.window import Window, format_instant, resolve_window
 
 if TYPE_CHECKING:
@@ -297,12 +297,12 @@ class _Links:
         window = plan.stamp.window
         self._leave(
             OktaSystemLogLink.key,
-            okta_system_log_url(okta.org_url, window, filter=plan.filter, q=plan.q, admin_url=okta.admin_url),
+            window_system_log_url(okta.org_url, window, filter=plan.filter, q=plan.q, admin_url=okta.admin_url),
         )
         if self._dashboards:
             self._leave(
                 OpenSearchDashboardsLink.key,
-                discover_url(self._dashboards, window, index_pattern=self._index_pattern, org=okta.org),
+                window_discover_url(self._dashboards, window, index_pattern=self._index_pattern, org=okta.org),
             )
 
     def leave_rejected(self) -> None:

@@ -12,7 +12,7 @@ from oktalogger.window import Window, format_instant, gaps, merge
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from oktalogger.okta.client import SystemLogClient, SystemLogQuery
+    from oktalogger.okta.system_log import SystemLogClient, SystemLogQuery
     from oktalogger.pipeline.ledger import LedgerEntry
 
 HOUR: Final = timedelta(hours=1)

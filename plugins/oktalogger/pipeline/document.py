@@ -14,7 +14,7 @@ from oktalogger.pipeline.lift import lift
 from oktalogger.window import Window, format_instant
 
 if TYPE_CHECKING:
-    from oktalogger.okta.client import Page
+    from oktalogger.okta.system_log import Page
     from oktalogger.opensearch.names import IndexNames
 
 

@@ -14,8 +14,8 @@ from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias
 
-from oktalogger.okta.client import SystemLogQuery
 from oktalogger.okta.errors import OktaCursorError
+from oktalogger.okta.system_log import SystemLogQuery
 from oktalogger.opensearch.bulk import BulkResult, Document, Rejection
 from oktalogger.pipeline.document import DocumentBuilder, PreparedPage, Stamp, prepare
 from oktalogger.pipeline.lateness import Lateness
@@ -26,7 +26,7 @@ from oktalogger.window import Window, WindowError, format_instant
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from oktalogger.okta.client import Page
+    from oktalogger.okta.system_log import Page
     from oktalogger.opensearch.names import IndexNames
 
 # A window that ends later than this from now was asked for by mistake; a smaller difference is two clocks.

@@ -11,7 +11,7 @@ from oktalogger.window import format_instant
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from oktalogger.okta.client import Page
+    from oktalogger.okta.system_log import Page
 
 # What two well-kept clocks may differ by: so much less than its hold-back is waited for without asking Okta anew.
 CLOCK_SLACK: Final = timedelta(seconds=2)

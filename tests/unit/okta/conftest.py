@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from oktalogger.okta.auth import SswsAuth
-from oktalogger.okta.client import SystemLogClient, SystemLogQuery
+from oktalogger.okta.client import OktaClient
+from oktalogger.okta.system_log import SystemLogClient, SystemLogQuery
 from tests.unit.okta.server import TOKEN, ScriptedServer, scripted_server
 
 if TYPE_CHECKING:
@@ -38,7 +39,9 @@ def connect(okta: ScriptedServer, slept: list[float]) -> Iterator[Callable[..., 
 
     def make(**settings: Any) -> SystemLogClient:
         given: dict[str, Any] = {"auth": SswsAuth(TOKEN), "timeout": (5.0, 5.0), "sleep": slept.append} | settings
-        clients.append(SystemLogClient(given.pop("org_url", okta.url), given.pop("auth"), **given))
+        paging = given.pop("paging", None)
+        client = OktaClient(given.pop("org_url", okta.url), given.pop("auth"), **given)
+        clients.append(SystemLogClient(client, paging=paging))
         return clients[-1]
 
     yield make

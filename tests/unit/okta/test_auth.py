@@ -12,13 +12,12 @@ from urllib.parse import parse_qs
 import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from requests import PreparedRequest
 from urllib3 import HTTPHeaderDict
 
 from oktalogger.okta import errors
-from oktalogger.okta.auth import PrivateKeyJwtAuth, Remedy, SswsAuth
-from oktalogger.okta.client import SystemLogClient, SystemLogQuery
-from oktalogger.okta.transport import Reply
+from oktalogger.okta.auth import LoginAttempts, OktaAuth, PrivateKeyJwtAuth, SswsAuth
+from oktalogger.okta.exchange import HttpRequest, Reply
+from oktalogger.okta.system_log import SystemLogClient, SystemLogQuery
 from tests.unit.okta.server import TOKEN, Answer, Asked, ScriptedServer, error, events, page, too_many
 from tests.unit.okta.test_keys import pem
 
@@ -209,15 +208,86 @@ def test_threads_share_one_token(org: Org, auth: PrivateKeyJwtAuth, connect: Con
     assert org.bearers == ["Bearer access-1"] * 8
 
 
-def test_a_late_refusal_does_not_throw_away_a_new_token(auth: PrivateKeyJwtAuth, org: Org) -> None:
-    refused = PreparedRequest()
-    refused.prepare("GET", org.url, auth=auth)
-    reply = Reply(refused, 401, HTTPHeaderDict(), b"")
-    for _ in range(2):
-        assert auth.heed(reply) is Remedy.NEW_TOKEN
-        another = PreparedRequest()
-        another.prepare("GET", org.url, auth=auth)
-        assert another.headers["Authorization"] == "Bearer access-2"
+class Flow:
+    """One request's login, step by step, with the answers given by hand."""
+
+    def __init__(self, auth: OktaAuth, attempts: LoginAttempts | None = None) -> None:
+        self.request = HttpRequest("GET", "https://company.okta.com/api/v1/users")
+        self._flow = auth.flow(self.request, attempts or LoginAttempts())
+        self.step = next(self._flow)
+        self.ended = False
+
+    def answer(self, status: int, body: object = (), **headers: str) -> None:
+        given = {name.replace("_", "-"): value for name, value in headers.items()}
+        try:
+            self.step = self._flow.send(
+                Reply(self.step, status, HTTPHeaderDict(given), json.dumps(body).encode() if body else b"")
+            )
+        except StopIteration:
+            self.ended = True
+
+    def answer_with_token(self, value: str, kind: str = "Bearer") -> None:
+        assert self.step.for_login
+        self.answer(200, {"access_token": value, "token_type": kind})
+
+    @property
+    def signed(self) -> dict[str, str]:
+        assert not self.step.for_login
+        assert (self.step.method, self.step.url) == (self.request.method, self.request.url)
+        assert self.step.sign is not None
+        return dict(self.step.sign())
+
+
+def offline(**settings: Any) -> PrivateKeyJwtAuth:
+    return PrivateKeyJwtAuth("https://company.okta.com", "0oaClient", pem(KEY), **settings)
+
+
+def test_the_whole_flow_of_a_login_stands_in_one_generator() -> None:
+    flow = Flow(offline())
+    assert (flow.step.method, flow.step.url) == ("POST", "https://company.okta.com/oauth2/v1/token")
+    flow.answer(400, {"error": "invalid_dpop_proof", "error_description": "The DPoP proof JWT header is missing."})
+    assert "DPoP" in flow.step.headers
+    flow.answer(400, {"error": "use_dpop_nonce"}, DPoP_Nonce="for tokens")
+    flow.answer_with_token("access-1", "DPoP")
+    assert flow.signed["Authorization"] == "DPoP access-1"
+    flow.answer(401, {"error": "use_dpop_nonce"}, DPoP_Nonce="for the API")
+    proof = jwt.decode(flow.signed["DPoP"], options={"verify_signature": False})
+    assert proof["nonce"] == "for the API"
+    flow.answer(401, {"errorCode": "E0000011"})
+    flow.answer_with_token("access-2", "DPoP")
+    assert flow.signed["Authorization"] == "DPoP access-2"
+    assert not flow.ended
+    flow.answer(200)
+    assert flow.ended
+
+
+def test_a_login_that_is_given_up_leaves_no_lock_behind() -> None:
+    auth = offline()
+    first = Flow(auth)
+    assert first.step.for_login
+    first._flow.close()  # what a client does when the request for a token fails
+    second = Flow(auth)
+    second.answer_with_token("access-1")
+    assert second.signed == {"Authorization": "Bearer access-1"}
+
+
+def test_a_late_refusal_does_not_throw_away_a_new_token() -> None:
+    auth = offline()
+    early = Flow(auth)
+    early.answer_with_token("access-1")
+    late = Flow(auth)
+    early.answer(401)
+    early.answer_with_token("access-2")
+    late.answer(401)
+    assert late.signed == early.signed == {"Authorization": "Bearer access-2"}
+
+
+def test_a_proof_is_made_when_it_is_sent_because_it_holds_the_time() -> None:
+    wall_clock = Clock()
+    flow = Flow(offline(dpop=True, wall_clock=wall_clock))
+    flow.answer_with_token("access-1", "DPoP")
+    wall_clock.now += 60  # at the gate
+    assert jwt.decode(flow.signed["DPoP"], options={"verify_signature": False})["iat"] == 1060
 
 
 def oauth(status: int, code: str, description: str = "", **more: Any) -> Answer:
@@ -282,12 +352,6 @@ def test_a_wrong_clock_is_named(
         read(connect(auth=auth), query)
 
 
-def test_works_with_plain_requests(org: Org, auth: PrivateKeyJwtAuth) -> None:
-    request = PreparedRequest()
-    request.prepare("GET", org.url, auth=auth)
-    assert request.headers["Authorization"] == "Bearer access-1"
-
-
 def test_belongs_to_one_org(auth: PrivateKeyJwtAuth, connect: Connect) -> None:
     with pytest.raises(errors.OktaConfigurationError, match="use the same org URL"):
         connect(auth=auth, org_url="https://company.okta.com")
@@ -302,9 +366,10 @@ def test_what_cannot_be_a_client(okta: ScriptedServer) -> None:
 
 @pytest.mark.parametrize("given", [TOKEN, f" {TOKEN}\n", f"SSWS {TOKEN}"])
 def test_api_tokens_as_people_paste_them(given: str) -> None:
-    request = PreparedRequest()
-    request.prepare("GET", "https://company.okta.com", auth=SswsAuth(given))
-    assert request.headers["Authorization"] == f"SSWS {TOKEN}"
+    flow = Flow(SswsAuth(given))
+    assert flow.signed == {"Authorization": f"SSWS {TOKEN}"}
+    flow.answer(401)
+    assert flow.ended, "a token is not tried twice"
 
 
 @pytest.mark.parametrize("given", ["", " ", "SSWS ", "secret token", "secret\r\nX: y", "secretł"])

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from oktalogger.okta import errors
-from oktalogger.okta.client import SystemLogClient, SystemLogQuery
 from oktalogger.okta.retry import RetrySettings
+from oktalogger.okta.system_log import SystemLogClient, SystemLogQuery
 from tests.unit.okta.server import TOKEN, Answer, ScriptedServer, error, events, gzipped, page, too_many
 
 Connect = Callable[..., SystemLogClient]

@@ -10,7 +10,6 @@ import pytest
 import requests
 
 import oktalogger
-from oktalogger.okta.client import Page, SystemLogClient, SystemLogQuery
 from oktalogger.okta.errors import (
     OktaConfigurationError,
     OktaCursorError,
@@ -21,6 +20,7 @@ from oktalogger.okta.errors import (
 )
 from oktalogger.okta.paging import PagingSettings
 from oktalogger.okta.rate_limit import OpenGate, RateLimit
+from oktalogger.okta.system_log import Page, SystemLogClient, SystemLogQuery
 from tests.unit.okta.server import TOKEN, Answer, ScriptedServer, error, events, page, scripted_server, too_many
 
 Connect = Callable[..., SystemLogClient]

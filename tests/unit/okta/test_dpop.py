@@ -15,8 +15,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from oktalogger.okta import errors
 from oktalogger.okta.auth import PrivateKeyJwtAuth
-from oktalogger.okta.client import SystemLogClient, SystemLogQuery
 from oktalogger.okta.dpop import DpopKey
+from oktalogger.okta.system_log import SystemLogClient, SystemLogQuery
 from tests.unit.okta.server import Answer, Asked, ScriptedServer, events, page
 from tests.unit.okta.test_keys import pem
 

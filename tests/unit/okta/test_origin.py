@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from oktalogger.okta.errors import OktaConfigurationError
-from oktalogger.okta.origin import is_loopback, org_origin, same_origin, without_user
+from oktalogger.okta.origin import admin_host, is_loopback, org_origin, same_origin, without_user
 
 ORG = "https://company.okta.com"
 
@@ -44,6 +44,37 @@ def test_org_urls(given: str, origin: str) -> None:
 def test_what_is_no_org_url(given: str, says: str) -> None:
     with pytest.raises(OktaConfigurationError, match=says):
         org_origin(given)
+
+
+# As Okta's SDKs refuse them with `-admin`, and trexcloud.com.
+DOMAINS = [
+    *("okta.com", "oktapreview.com", "okta-emea.com", "okta-gov.com", "okta.mil", "okta-miltest.com"),
+    *("trex-gov.com", "trex-govcloud.com", "trexcloud.com"),
+]
+
+
+@pytest.mark.parametrize("domain", DOMAINS)
+def test_the_admin_console_is_told_from_the_org_on_each_of_oktas_domains(domain: str) -> None:
+    assert org_origin(f"https://company.{domain}") == f"https://company.{domain}"
+    with pytest.raises(OktaConfigurationError, match=f"use 'https://company.{domain}', without '-admin'"):
+        org_origin(f"https://Company-admin.{domain}".lower())
+
+
+@pytest.mark.parametrize(
+    ("host", "console"),
+    [
+        ("acme.okta.com", "acme-admin.okta.com"),
+        ("ACME.oktapreview.com", "acme-admin.oktapreview.com"),
+        ("acme-admin.okta.com", "acme-admin.okta.com"),
+        ("acme.okta.mil", "acme-admin.okta.mil"),
+        ("login.acme.example", None),
+        ("a.b.okta.com", None),
+        ("acme.okta.com.evil.example", None),
+        ("{{_source.oktalogger.org}}", None),
+    ],
+)
+def test_the_host_of_an_admin_console(host: str, console: str | None) -> None:
+    assert admin_host(host) == console
 
 
 def test_a_password_in_the_org_url_is_refused_and_not_repeated() -> None:

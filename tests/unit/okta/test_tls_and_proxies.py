@@ -19,9 +19,9 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from oktalogger.okta.client import SystemLogClient, SystemLogQuery
 from oktalogger.okta.errors import OktaCertificateError, OktaConfigurationError, OktaConnectionError
 from oktalogger.okta.retry import RetrySettings
+from oktalogger.okta.system_log import SystemLogClient, SystemLogQuery
 from tests.unit.okta.server import TOKEN, Answer, ScriptedServer, events, page, scripted_server
 from tests.unit.okta.test_keys import pem
 

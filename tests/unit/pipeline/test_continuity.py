@@ -12,9 +12,9 @@ import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from oktalogger.okta.client import Page, SystemLogQuery
 from oktalogger.okta.rate_budget import RateBudget, Share
 from oktalogger.okta.rate_limit import RateLimit
+from oktalogger.okta.system_log import Page, SystemLogQuery
 from oktalogger.opensearch.bulk import BulkResult, Document, Rejection
 from oktalogger.opensearch.names import IndexNames
 from oktalogger.pipeline.backfill import BackfillRequest, to_load

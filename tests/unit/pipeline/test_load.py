@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oktalogger.okta.client import Page, SystemLogQuery
 from oktalogger.okta.errors import OktaCursorError, OktaServerError
+from oktalogger.okta.system_log import Page, SystemLogQuery
 from oktalogger.opensearch.bulk import BulkResult, Document, Rejection
 from oktalogger.opensearch.names import IndexNames
 from oktalogger.pipeline.document import Stamp

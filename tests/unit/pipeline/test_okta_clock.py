@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from oktalogger.okta.client import Page, SystemLogQuery
+from oktalogger.okta.system_log import Page, SystemLogQuery
 from oktalogger.pipeline.document import Stamp
 from oktalogger.pipeline.load import LoadPlan, LoadResult, load_window
 from oktalogger.pipeline.okta_clock import TooEarlyError

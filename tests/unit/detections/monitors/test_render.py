@@ -180,26 +180,6 @@ def test_messages_link_to_dashboards_and_to_okta() -> None:
     assert "Dashboards" not in messages.body(EVENT, MonitorSettings())
 
 
-@pytest.mark.parametrize(
-    ("host", "admin"),
-    [
-        ("acme.okta.com", "acme-admin.okta.com"),
-        ("acme.oktapreview.com", "acme-admin.oktapreview.com"),
-        ("acme-admin.okta.com", "acme-admin.okta.com"),
-        ("login.acme.example", "login.acme.example"),
-    ],
-)
-def test_the_admin_console_of_an_org(host: str, admin: str) -> None:
-    assert messages.system_log_url(host) == f"https://{admin}/report/system_log_2"
-
-
-def test_a_query_in_a_link_cannot_break_out() -> None:
-    url = messages.discover_url("https://d", 'a:"it\'s" AND b:!c #&', "now-1d")
-    assert "it!'s" in url
-    assert not set(url.partition("#")[2]) & set('" #&') - {"&"}
-    assert url.count("&") == 1
-
-
 def test_detections_survive_the_way_through_the_bundle() -> None:
     for detection in (EVENT, THRESHOLD):
         assert CompiledDetection.from_dict(json.loads(json.dumps(detection.as_dict()))) == detection
