@@ -47,9 +47,24 @@ class IndexNames:
         return f"{self.prefix}-ledger"
 
     @property
+    def matches(self) -> str:
+        """The index of what replay found. With the default prefix its name is older than the rule for names."""
+        return "okta-detection-matches" if self.prefix == DEFAULT_PREFIX else self.matches_template
+
+    @property
+    def matches_template(self) -> str:
+        """The index template of the matches."""
+        return f"{self.prefix}-detection-matches"
+
+    @property
     def template(self) -> str:
         """The index template of the months."""
         return self.prefix
+
+    @property
+    def templates(self) -> tuple[str, ...]:
+        """The names of all index templates."""
+        return (self.template, *self.side_indices, self.matches_template)
 
     @property
     def side_indices(self) -> tuple[str, ...]:
