@@ -43,6 +43,7 @@ DEFAULT_MAX_BODY_BYTES = 5 * MEBIBYTE
 # How long the server waits for a shard; well below our own time-out, so that its answer reaches us.
 _SHARD_TIMEOUT = "20s"
 _ONLY = "items.*.status,items.*.error.type,items.*.error.reason,items.*.error.caused_by"
+
 Renew: TypeAlias = "Callable[[Sequence[Document]], Sequence[Document]]"
 """Makes updates again from what is stored now; what it leaves out is not written any more."""
 _Refused: TypeAlias = tuple[Document, OpenSearchLoadError]

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 from urllib.parse import urlencode
 
 import msgspec
@@ -52,6 +52,10 @@ class RequestRetry:
 
     attempts: int = 3
     longest_wait_seconds: float = 2.0
+
+
+AS_LONG_AS_A_BULK: Final = RequestRetry(attempts=11, longest_wait_seconds=20.0)
+"""For what must not fail where a bulk request would still be repeated: about two minutes."""
 
 
 def send(
@@ -161,13 +165,14 @@ def call(
     only: str | None = None,
     body: object | None = None,
     ignore: Collection[int] = (),
+    retry: RequestRetry | None = None,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Any:
     """Send one small request that may be repeated without harm, and return its answer parsed.
 
-    A server that is not available is asked three times within a few seconds.
+    A server that is not available is asked three times within a few seconds, where ``retry`` says nothing else.
 
-    :param body: what to send as JSON; the others as in :func:`send`
+    :param body: what to send as JSON; the others as in :func:`send` and :func:`repeated`
     :raises OpenSearchLoadError: the typed error for whatever went wrong
     """
     data = None if body is None else msgspec.json.encode(body)
@@ -175,6 +180,7 @@ def call(
         lambda: send(
             client, method, path, doing=doing, index=index, params=params, only=only, body=data, ignore=ignore
         ),
+        retry=retry,
         sleep=sleep,
     )
 

@@ -17,7 +17,7 @@ from oktalogger.detections.messages import about
 from oktalogger.opensearch.bulk import BulkWriter
 from oktalogger.opensearch.documents import Document, Revision
 from oktalogger.opensearch.errors import OpenSearchRequestError
-from oktalogger.opensearch.request import call
+from oktalogger.opensearch.request import AS_LONG_AS_A_BULK, call
 from oktalogger.window import format_instant
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from oktalogger.detections.model import CompiledDetection
     from oktalogger.detections.replay.matches import Match
+    from oktalogger.opensearch.request import RequestRetry
 
 log = logging.getLogger(__name__)
 
@@ -177,7 +178,11 @@ def mark_notified(
     """
 
     def updates(match_ids: Collection[str]) -> list[Document]:
-        return list(_updates(client, index, match_ids, alert.channel))
+        notes = _notes(client, index, list(match_ids), retry=AS_LONG_AS_A_BULK, sleep=sleep)
+        if len(notes) < len(match_ids):
+            gone = len(match_ids) - len(notes)
+            log.warning("%d matches are no longer in %s: who heard of them is not remembered.", gone, index)
+        return list(_updates(index, notes, alert.channel))
 
     result = BulkWriter(client, sleep=sleep).write(
         updates([match.id for match in (*alert.matches, *alert.quiet)]),
@@ -196,16 +201,8 @@ def mark_notified(
         )
 
 
-def _updates(client: OpenSearch, index: str, match_ids: Collection[str], channel: str) -> Iterator[Document]:
+def _updates(index: str, notes: Sequence[_Note], channel: str) -> Iterator[Document]:
     """Make the updates that add a channel to those who heard of matches; none where it is there already."""
-    notes = _notes(client, index, list(match_ids))
-    if len(notes) < len(match_ids):
-        log.warning(
-            "%d matches are no longer in %s: that %s heard of them is not remembered.",
-            len(match_ids) - len(notes),
-            index,
-            channel,
-        )
     for note in notes:
         if channel not in note.channels:
             change = {"doc": {NOTIFIED: sorted({*note.channels, channel})}}
@@ -226,7 +223,14 @@ class _Note:
     read: Revision | None
 
 
-def _notes(client: OpenSearch, index: str, ids: Sequence[str]) -> list[_Note]:
+def _notes(
+    client: OpenSearch,
+    index: str,
+    ids: Sequence[str],
+    *,
+    retry: RequestRetry | None = None,
+    sleep: Callable[[float], None] = time.sleep,
+) -> list[_Note]:
     notes: list[_Note] = []
     for start in range(0, len(ids), _BATCH):
         answer = call(
@@ -237,6 +241,8 @@ def _notes(client: OpenSearch, index: str, ids: Sequence[str]) -> list[_Note]:
             index=index,
             params={"_source_includes": NOTIFIED},
             body={"ids": list(ids[start : start + _BATCH])},
+            retry=retry,
+            sleep=sleep,
         )
         for found in answer["docs"]:
             if found.get("found"):

@@ -125,6 +125,15 @@ def test_a_full_write_queue_is_waited_for_while_who_heard_is_remembered(server: 
     assert matches.heard == {"1": ["soc"], "2": ["soc"]}
 
 
+def test_a_server_that_is_away_is_waited_for_as_long_as_by_a_bulk_request(server: Server, client: OpenSearch) -> None:
+    matches = Matches("1")
+    server.script = [*[Answer(503, b"", "text/plain")] * 9, *[matches] * 5]
+    waits: list[float] = []
+    mark_notified(client, INDEX, Alert(detection(1), "soc", (match(1),)), sleep=waits.append)
+    assert matches.heard == {"1": ["soc"]}
+    assert sum(waits) > 60
+
+
 def test_two_tasks_that_remember_two_channels_at_once_lose_none(server: Server, client: OpenSearch) -> None:
     matches = Matches("1", "2")
 
