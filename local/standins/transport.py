@@ -49,8 +49,10 @@ class _InProcess(Connection):
 
 
 def in_process_client(handler: Handler) -> OpenSearch:
-    """Return a client whose requests the handler answers."""
-    return OpenSearch(hosts=["http://stand-in:9200"], connection_class=_InProcess, handler=handler)
+    """Return a client whose requests the handler answers; it repeats nothing by itself, as those of the package."""
+    return OpenSearch(
+        hosts=["http://stand-in:9200"], connection_class=_InProcess, handler=handler, max_retries=0, retry_on_status=()
+    )
 
 
 @contextmanager

@@ -131,7 +131,11 @@ def _name(text: str) -> str:
     return text
 
 
-def _index_prefix(text: str) -> str:
+def index_prefix(text: str) -> str:
+    """Read the beginning of every index name.
+
+    :raises ValueError: where it cannot be one; the message says what can
+    """
     if not re.fullmatch(r"[a-z0-9][a-z0-9-]{0,99}", text):
         raise ValueError("a name of small letters, digits and dashes (a dot would shut out document-level monitors)")
     return text
@@ -231,7 +235,7 @@ _READERS: Final[dict[str, Callable[[str], object]]] = {
     "late_alert_seconds": _whole(0, 86_400 * 90),
     "gap_alert_seconds": _whole(0, 86_400 * 90),
     "reconcile_channel": _name,
-    "index_prefix": _index_prefix,
+    "index_prefix": index_prefix,
     "shards": _whole(1, 100),
     "replicas": _whole(0, 10),
     "retention_days": _whole(0, 36_500),

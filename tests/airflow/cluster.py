@@ -81,6 +81,7 @@ class Cluster:
         return execute(task, context or self.context())
 
     def matches(self) -> list[dict[str, Any]]:
-        index = f"{self.names.prefix}-detection-matches"
-        self.client.indices.refresh(index=index)
-        return [hit["_source"] for hit in self.client.search(index=index, body={"size": 100})["hits"]["hits"]]
+        self.client.indices.refresh(index=self.names.matches)
+        return [
+            hit["_source"] for hit in self.client.search(index=self.names.matches, body={"size": 100})["hits"]["hits"]
+        ]

@@ -19,10 +19,11 @@ from local.standins.notifier import RecordingNotifier
 from local.standins.transport import serve
 from oktalogger.compat import AIRFLOW_3, AirflowFailException, AirflowSkipException
 from oktalogger.detections.model import Threshold
+from oktalogger.detections.replay.alerts import Alert, mark_notified
 from oktalogger.notifications.channels import make_notifier
 from oktalogger.okta.errors import OktaError
 from oktalogger.okta.retry import RetrySettings
-from oktalogger.opensearch.errors import OpenSearchUnavailableError
+from oktalogger.opensearch.errors import IndexConflictError, OpenSearchUnavailableError
 from oktalogger.operators.detection_replay import (
     DetectionAlertOperator,
     DetectionFindingOperator,
@@ -97,6 +98,23 @@ class TestAfterLoad:
         RecordingNotifier.broken.clear()
         cluster.run(DetectionAlertOperator)
         assert told()[2:] == ["soc: [Okta, high] Rule 1"]
+
+    def test_a_channel_that_cannot_be_remembered_keeps_no_other_from_being_told(
+        self, cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        cluster.rules(detection(1, channels=("soc", "oncall")))
+        cluster.load(1)
+
+        def remember(client: Any, index: str, alert: Alert, **options: Any) -> None:
+            if alert.channel == "soc":
+                raise IndexConflictError("refused for good")
+            mark_notified(client, index, alert, **options)
+
+        monkeypatch.setattr("oktalogger.operators.detection_replay.mark_notified", remember)
+        with pytest.raises(AirflowFailException, match="refused for good"):
+            cluster.run(DetectionAlertOperator)
+        assert told() == ["soc: [Okta, high] Rule 1", "oncall: [Okta, high] Rule 1"]
+        assert [row["notified"] for row in cluster.matches()] == [["oncall"]]
 
     def test_tells_of_what_a_replay_by_hand_found_first(self, cluster: Cluster) -> None:
         cluster.rules(detection(1, channels=("soc",)))

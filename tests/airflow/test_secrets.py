@@ -28,6 +28,7 @@ from oktalogger.hooks.opensearch import OpenSearchHook
 from oktalogger.okta.dpop import DpopKey
 from oktalogger.okta.retry import RetrySettings
 from oktalogger.opensearch.bulk import BulkRetry
+from oktalogger.opensearch.request import RequestRetry
 from oktalogger.window import format_instant
 from tests.airflow.conftest import ROOT, run_airflow
 from tests.airflow.planted import Planted, Seen, listening
@@ -73,7 +74,7 @@ def world(okta: Simulator, opensearch_url: str, monkeypatch: pytest.MonkeyPatch,
     monkeypatch.setattr(
         "oktalogger.okta.client.RetrySettings", partial(RetrySettings, max_attempts=2, backoff_seconds=0.01)
     )
-    monkeypatch.setattr("oktalogger.opensearch.request._WAITS_SECONDS", ())
+    monkeypatch.setattr("oktalogger.opensearch.request.RequestRetry", partial(RequestRetry, attempts=1))
     monkeypatch.setattr(
         "oktalogger.opensearch.bulk.BulkRetry", partial(BulkRetry, total_seconds=0.1, blocked_seconds=0.1)
     )

@@ -84,16 +84,16 @@ def test_airflow_sets_up_what_terraform_says(airflow_db: Path, team: People) -> 
         return {role for role, user in team.users.items() if user in found.get(role, {}).get("users", ())}
 
     said = run(team, {"dry_run": True}, **documents)
-    assert "To be changed: 9 of 9 things" in said
+    assert "To be changed: 10 of 10 things" in said
     assert f"+ user {team.users['oktalogger_sync']}" in said
     assert mapped() == set()
 
     said = run(team, {}, **documents)
-    assert "Changed: 9 of 9 things" in said
+    assert "Changed: 10 of 10 things" in said
     assert "Done: create role mapping oktalogger_sync" in said
     assert mapped() == set(team.users)
 
-    assert "Changed: 0 of 9 things" in run(team, {}, **documents)
+    assert "Changed: 0 of 10 things" in run(team, {}, **documents)
 
     said = run(team, {"opensearch_conn_id": "opensearch_default"}, **documents)
     assert "rights of an administrator" in said

@@ -51,7 +51,7 @@ class Requests:
         original = connection.perform_request
 
         def counting(method: str, url: str, *args: Any, **kwargs: Any) -> Any:
-            request = f"{method} {url}"
+            request = f"{method} {url.partition('?')[0]}"
             self.sent.append(request)
             if request in self.before:
                 self.before.pop(request)()

@@ -100,6 +100,6 @@ def people(server: SecureOpenSearch) -> Iterator[People]:
         for user in users.values():
             call(admin, "DELETE", f"{SECURITY}/internalusers/{user}", doing="to clean up", ignore=(404,))
         admin.indices.delete(index=f"{found.names.prefix}*", ignore_unavailable=True)
-        for template in (found.names.template, *found.names.side_indices):
+        for template in found.names.templates:
             call(admin, "DELETE", f"/_index_template/{template}", doing="to clean up", ignore=(404,))
         admin.close()

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import threading
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -14,7 +16,8 @@ from opensearchpy import OpenSearch
 from oktalogger.detections import messages
 from oktalogger.detections.bundle import load_detections
 from oktalogger.detections.model import CompiledDetection, MonitorSettings, Threshold
-from oktalogger.detections.replay.matches import ensure_matches_index, matches_index
+from oktalogger.detections.replay.alerts import Alert, mark_notified, pending_alerts
+from oktalogger.detections.replay.matches import Match, store_matches
 from oktalogger.detections.replay.report import rows_text
 from oktalogger.detections.replay.search import ReplayIncompleteError, Span, replay
 from oktalogger.detections.rules.cases import Case, CaseEvents
@@ -22,8 +25,11 @@ from oktalogger.detections.testing.run import scratch_store
 from oktalogger.detections.testing.samples import documents, samples
 from oktalogger.opensearch.errors import IndexConflictError
 from oktalogger.opensearch.names import IndexNames
+from oktalogger.opensearch.schema import ensure_matches_index
+from oktalogger.opensearch.templates import matches_template
 from oktalogger.resources import include_dir
 from oktalogger.window import Window
+from tests.integration.indices import Requests
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -80,7 +86,7 @@ def _load(
 
 
 def _stored(store: OpenSearchStore) -> list[dict[str, Any]]:
-    index = matches_index(store.names)
+    index = store.names.matches
     store.client.indices.refresh(index=index)
     hits = store.client.search(index=index, body={"size": 100, "sort": ["first"]})["hits"]["hits"]
     return [hit["_source"] for hit in hits]
@@ -172,17 +178,124 @@ def test_before_the_first_load_there_is_nothing_to_find(client: OpenSearch) -> N
         found = replay(client, names, [TOKEN, GUESS], Span(DAY), run_id="r")
         assert [len(item.matches) for item in found] == [0, 0]
     finally:
-        client.indices.delete(index=matches_index(names))
+        client.indices.delete(index=names.matches)
+        client.indices.delete_index_template(name=names.matches_template)
 
 
 def test_an_index_of_somebody_else_is_left_alone(client: OpenSearch) -> None:
-    index = f"oktalogger-test-{uuid.uuid4().hex[:10]}"
-    client.indices.create(index=index)
+    names = IndexNames(f"oktalogger-test-{uuid.uuid4().hex[:10]}")
+    client.indices.create(index=names.matches)
     try:
-        with pytest.raises(IndexConflictError, match="oktalogger did not make it"):
-            ensure_matches_index(client, index)
+        with pytest.raises(IndexConflictError, match="was not made by oktalogger"):
+            ensure_matches_index(client, names)
+        client.indices.delete(index=names.matches)
+        client.indices.create(index=f"{names.prefix}-other", body={"aliases": {names.matches: {}}})
+        with pytest.raises(IndexConflictError, match=f"There is an alias named {names.matches}, of {names.prefix}-oth"):
+            ensure_matches_index(client, names)
     finally:
-        client.indices.delete(index=index)
+        client.indices.delete(index=f"{names.prefix}*")
+
+
+def test_two_tasks_that_tell_two_channels_at_once_are_both_remembered(store: OpenSearchStore) -> None:
+    _load(store, "tokens", {"eventType": "system.api_token.create"}, 50, "scheduled")
+    (found,) = replay(store.client, store.names, [TOKEN], Span(DAY), run_id="r")
+    channels = [f"channel-{number}" for number in range(6)]
+    at_once = threading.Barrier(len(channels))
+
+    def tell(channel: str) -> None:
+        at_once.wait()
+        mark_notified(store.client, store.names.matches, Alert(TOKEN, channel, found.matches))
+
+    with ThreadPoolExecutor(len(channels)) as tasks:
+        list(tasks.map(tell, channels))
+    heard = [match["notified"] for match in _stored(store)]
+    assert heard == [channels] * 50
+    now = datetime.now(UTC)
+    assert pending_alerts(store.client, store.names.matches, TOKEN, found.matches, channels, quiet_since=now) == []
+
+
+def test_a_match_that_was_deleted_ends_nothing(store: OpenSearchStore) -> None:
+    _load(store, "tokens", {"eventType": "system.api_token.create"}, 2, "scheduled")
+    (found,) = replay(store.client, store.names, [TOKEN], Span(DAY), run_id="r")
+    store.client.delete(index=store.names.matches, id=found.matches[0].id)
+    mark_notified(store.client, store.names.matches, Alert(TOKEN, "soc", found.matches))
+    assert [match["notified"] for match in _stored(store)] == [["soc"]]
+
+
+def _mark_of(client: OpenSearch, names: IndexNames) -> dict[str, Any]:
+    mappings: dict[str, Any] = client.indices.get_mapping(index=names.matches)[names.matches]["mappings"]
+    return mappings
+
+
+def test_the_index_of_matches_comes_from_its_template(store: OpenSearchStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    client, names = store.client, store.names
+    ensure_matches_index(client, names)
+    template = matches_template(names)
+    assert _mark_of(client, names)["_meta"] == {"managed_by": "oktalogger", "version": template.version}
+    assert client.indices.exists_index_template(name=names.matches_template)
+    requests = Requests(client, monkeypatch)
+    ensure_matches_index(client, names)
+    assert requests.sent == [f"GET /{names.matches}/_mapping"]
+    # Deleted under a task that then stores a match: OpenSearch makes it, with our mapping all the same.
+    client.indices.delete(index=names.matches)
+    store_matches(client, names.matches, TOKEN, [_match()], run_id="r", found_at=NOW)
+    assert _mark_of(client, names)["properties"]["notified"] == {"type": "keyword", "ignore_above": 8191}
+
+
+def _made_by_version_1(client: OpenSearch, names: IndexNames) -> None:
+    """Make the index as it was before it had a template."""
+    keyword, date, number = {"type": "keyword"}, {"type": "date"}, {"type": "long"}
+    fields: dict[str, Any] = {
+        "detection": {"properties": dict.fromkeys(("id", "name", "title", "severity", "attack"), keyword)},
+        **dict.fromkeys(("org", "group", "event_id", "run_id", "notified"), keyword),
+        **dict.fromkeys(("first", "last", "found_at"), date),
+        **dict.fromkeys(("events", "values"), number),
+        "example": {"type": "keyword", "ignore_above": 2048},
+    }
+    meta = {"managed_by": "oktalogger", "version": 1}
+    client.indices.create(
+        index=names.matches, body={"mappings": {"_meta": meta, "dynamic": False, "properties": fields}}
+    )
+
+
+def test_an_index_of_version_1_is_upgraded_with_its_matches(store: OpenSearchStore) -> None:
+    client, names = store.client, store.names
+    _made_by_version_1(client, names)
+    store_matches(client, names.matches, TOKEN, [_match()], run_id="r", found_at=NOW)
+    ensure_matches_index(client, names)
+    assert _mark_of(client, names) == client.indices.get_index_template(name=names.matches_template)["index_templates"][
+        0
+    ]["index_template"]["template"]["mappings"] | {"dynamic": "false"}
+    long = replace(_match(), id="long", group={"actor.alternateId": "x" * 40_000})
+    assert store_matches(client, names.matches, TOKEN, [_match(), long], run_id="r2", found_at=NOW) == [long]
+    assert len(_stored(store)) == 2
+
+
+def test_a_newer_mapping_is_never_downgraded(store: OpenSearchStore) -> None:
+    client, names = store.client, store.names
+    ensure_matches_index(client, names)
+    newer = {"_meta": {"managed_by": "oktalogger", "version": 99}}
+    client.indices.put_mapping(index=names.matches, body=newer)
+    ensure_matches_index(client, names)
+    assert _mark_of(client, names)["_meta"]["version"] == 99
+
+
+def test_two_tasks_may_make_the_index_of_matches_at_once(store: OpenSearchStore) -> None:
+    at_once = threading.Barrier(4)
+
+    def make(_: int) -> None:
+        at_once.wait()
+        ensure_matches_index(store.client, store.names)
+
+    with ThreadPoolExecutor(4) as tasks:
+        list(tasks.map(make, range(4)))
+    assert _mark_of(store.client, store.names)["_meta"]["managed_by"] == "oktalogger"
+
+
+def _match() -> Match:
+    return Match(
+        id="m", org="o", first=NOW, last=NOW, events=1, values=None, group={}, event_id="e", example="an example"
+    )
 
 
 def test_messages_come_out_as_text_that_can_be_read(client: OpenSearch) -> None:

@@ -16,18 +16,19 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-import msgspec
 import pytest
 
 from local.simulator.process import Simulator, running
 from local.standins.alerting import AlertingStandIn, Answer
 from local.standins.monitors import rendered
 from local.standins.transport import in_process_client
+from oktalogger.detections.model import CompiledDetection
 from oktalogger.detections.monitors.api import AlertingClient
 from oktalogger.detections.monitors.channels import read_channels
 from oktalogger.detections.monitors.stored import Owner
 from oktalogger.detections.monitors.sync import SyncOptions, apply_sync, plan_sync
-from oktalogger.detections.replay.matches import ensure_matches_index, matches_index
+from oktalogger.detections.replay.alerts import Alert, mark_notified
+from oktalogger.detections.replay.matches import Match, store_matches
 from oktalogger.okta.auth import SswsAuth
 from oktalogger.okta.client import OktaClient
 from oktalogger.okta.system_log import SystemLogClient
@@ -35,9 +36,11 @@ from oktalogger.opensearch.client import OpenSearchSettings, make_client
 from oktalogger.opensearch.errors import OpenSearchLoadError, OpenSearchPermissionError
 from oktalogger.opensearch.inventory import OpenSearchCensus
 from oktalogger.opensearch.request import call, send
+from oktalogger.opensearch.schema import ensure_matches_index
 from oktalogger.opensearch.setup.apply import apply_setup, plan_setup
 from oktalogger.opensearch.setup.security import ROLES_API
 from oktalogger.opensearch.store import OpenSearchStore
+from oktalogger.opensearch.templates import matches_template
 from oktalogger.pipeline.document import Stamp
 from oktalogger.pipeline.ledger import LedgerKey
 from oktalogger.pipeline.ledger_store import LedgerStore
@@ -193,12 +196,58 @@ class TestTheLoadersRoleIsEnough:
             assert json.loads(done.stdout)["rejected"] == 1
 
     def test_the_matches_of_replay(self, team: People, clients: dict[str, OpenSearch]) -> None:
-        index = matches_index(team.names)
+        index = team.names.matches
         for _ in range(2):
-            ensure_matches_index(clients[LOADER], index)
-        call(clients[LOADER], "PUT", f"/{index}/_create/m", doing="to keep a match", body={"org": "o"})
-        call(clients[LOADER], "POST", f"/{index}/_update/m", doing="to note it", body={"doc": {"notified": ["soc"]}})
+            ensure_matches_index(clients[LOADER], team.names)
+        at = HOUR.start
+        match = Match(
+            id="m", org="o", first=at, last=at, events=1, values=None, group={}, event_id="e", example="example"
+        )
+        rule = CompiledDetection(
+            id="11111111-1111-4111-8111-111111111111",
+            name="rule",
+            title="Rule",
+            description="",
+            severity="high",
+            selection="eventType:x",
+        )
+        assert store_matches(clients[LOADER], index, rule, [match], run_id="r", found_at=at) == [match]
+        mark_notified(clients[LOADER], index, Alert(rule, "soc", (match,)))
         assert call(clients[LOADER], "GET", f"/{index}/_doc/m", doing="to read it")["_source"]["notified"] == ["soc"]
+
+    def test_a_new_mapping_of_the_matches(self, team: People, clients: dict[str, OpenSearch]) -> None:
+        """A mapping of the index's version before, once the setup of the new version has put the template."""
+        ensure_matches_index(clients[LOADER], team.names)
+        older = {"_meta": {"managed_by": "oktalogger", "version": 1}}
+        call(team.admin, "PUT", f"/{team.names.matches}/_mapping", doing="to make it older", body=older)
+        ensure_matches_index(clients[LOADER], team.names)
+        answer = call(clients[LOADER], "GET", f"/{team.names.matches}/_mapping", doing="to read it")
+        assert answer[team.names.matches]["mappings"]["_meta"]["version"] == matches_template(team.names).version
+
+    def test_matches_of_an_older_version_are_kept_before_the_setup_of_the_new_one_has_run(
+        self, team: People, clients: dict[str, OpenSearch], caplog: pytest.LogCaptureFixture
+    ) -> None:
+        stored = call(team.admin, "GET", f"{ROLES_API}/{LOADER}", doing="to read the role")[LOADER]
+        role = {key: stored[key] for key in ("description", "cluster_permissions", "index_permissions")}
+        call(team.admin, "PUT", f"{ROLES_API}/{LOADER}", doing="to have the role of version 0.1", body=_of_0_1(role))
+        older = {"_meta": {"managed_by": "oktalogger", "version": 1}}
+        call(team.admin, "PUT", f"/{team.names.matches}/_mapping", doing="to make it older", body=older)
+        try:
+            ensure_matches_index(clients[LOADER], team.names)
+        finally:
+            call(team.admin, "PUT", f"{ROLES_API}/{LOADER}", doing="to put it back", body=role)
+        assert f"{team.names.matches} keeps the mapping of version 1" in caplog.text
+        assert "okta_opensearch_setup" in caplog.text
+        ensure_matches_index(clients[LOADER], team.names)
+
+
+def _of_0_1(role: dict[str, Any]) -> dict[str, Any]:
+    """Return the loader's role without the right on the mapping of matches, which it has got since."""
+    permissions = [
+        one | {"allowed_actions": [action for action in one["allowed_actions"] if not action.endswith("mapping/put")]}
+        for one in role["index_permissions"]
+    ]
+    return role | {"index_permissions": permissions}
 
 
 @pytest.fixture(scope="module")
@@ -239,7 +288,7 @@ def outcome(client: OpenSearch, case: Case, held: dict[str, str]) -> str:
         return "no"
     except OpenSearchLoadError as error:
         return "never" if "append_only" in str(error) else str(error)
-    for item in msgspec.json.decode(answer).get("items", ()):
+    for item in answer.get("items", ()):
         (result,) = item.values()
         if result["status"] >= 300:
             return "no" if result["status"] == 403 else "never" if "append_only" in str(result) else str(result)

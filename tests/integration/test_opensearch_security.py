@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from oktalogger.opensearch.bulk import BulkStore, Document
+from oktalogger.opensearch.bulk import Document
 from oktalogger.opensearch.client import OpenSearchSettings, make_client
 from oktalogger.opensearch.errors import (
     OpenSearchAuthenticationError,
@@ -20,6 +20,7 @@ from oktalogger.opensearch.errors import (
 from oktalogger.opensearch.names import IndexNames
 from oktalogger.opensearch.request import call
 from oktalogger.opensearch.schema import ensure_month, ensure_schema
+from oktalogger.opensearch.store import OpenSearchStore
 from tests.indices import own_names
 
 if TYPE_CHECKING:
@@ -113,7 +114,7 @@ def load(client: OpenSearch, names: IndexNames) -> None:
     index = f"{names.prefix}-2026-11"
     ensure_schema(client, names)
     ensure_month(client, names, index)
-    store = BulkStore(client, names)
+    store = OpenSearchStore(client, names)
     good = json.dumps({"uuid": "good", "published": "2026-11-23T10:00:00Z"}).encode()
     result = store.create([Document("good", index, good), Document("bad", index, b'{"published": "x"}')])
     assert len(result.rejected) == 1

@@ -40,7 +40,7 @@ def everybody(opensearch_secure: Any) -> Iterator[People]:
 def team(everybody: People) -> People:
     """The users without a role, on a server without anything of ours."""
     everybody.forget_roles()
-    for template in (everybody.names.template, *everybody.names.side_indices):
+    for template in everybody.names.templates:
         call(everybody.admin, "DELETE", f"/_index_template/{template}", doing="to clean up", ignore=(404,))
     return everybody
 
@@ -62,7 +62,7 @@ def test_a_first_setup_makes_everything_and_a_second_nothing(team: People) -> No
     before = security(team)
     first = set_up(team)
     assert [(step.kind, step.action) for step in first.steps] == (
-        [("index template", "create")] * 3 + [("role", "create")] * 3 + [("role mapping", "create")] * 3
+        [("index template", "create")] * 4 + [("role", "create")] * 3 + [("role mapping", "create")] * 3
     )
     after = security(team)
     for kind in ("roles", "rolesmapping"):
@@ -72,13 +72,13 @@ def test_a_first_setup_makes_everything_and_a_second_nothing(team: People) -> No
         assert after["rolesmapping"][role]["users"] == [user]
     second = set_up(team)
     assert second.changes == ()
-    assert len(second.steps) == 9
+    assert len(second.steps) == 10
     assert security(team) == after
 
 
 def test_a_plan_writes_nothing(team: People) -> None:
     before = security(team)
-    assert len(plan_setup(team.admin, team.names, team.documents(), retention_days=365).changes) == 9
+    assert len(plan_setup(team.admin, team.names, team.documents(), retention_days=365).changes) == 10
     assert security(team) == before
     assert not team.admin.indices.exists_index_template(name=team.names.template)
 
@@ -160,7 +160,7 @@ def test_without_the_security_plugin_there_is_a_notice(opensearch_url: str) -> N
     names = IndexNames("no-security-here")
     client = make_client(OpenSearchSettings(url=opensearch_url))
     plan = plan_setup(client, names, shipped_documents(names), retention_days=365)
-    assert [step.kind for step in plan.steps] == ["index template"] * 3
+    assert [step.kind for step in plan.steps] == ["index template"] * 4
     assert any("no security plugin" in notice for notice in plan.notices)
     assert any("no Index State Management plugin" in notice for notice in plan.notices)
     client.close()
@@ -177,7 +177,7 @@ def test_the_command_does_the_same(team: People, tmp_path: Path) -> None:
     file.write_text(json.dumps(team.document()))
     planned = run(team, "--documents", str(file), "--check", "--json")
     assert planned.returncode == 3, planned.stderr
-    assert len(json.loads(planned.stdout)["changes"]) == 9
+    assert len(json.loads(planned.stdout)["changes"]) == 10
     applied = run(team, "--documents", str(file))
     assert applied.returncode == 0, applied.stderr
     assert f"+ user {team.users['oktalogger_loader']}" in applied.stdout

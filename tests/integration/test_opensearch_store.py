@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import pytest
 
-from oktalogger.opensearch.bulk import BulkRetry, BulkStore, Document, Rejection
+from oktalogger.opensearch.bulk import BulkRetry, Document, Rejection
 from oktalogger.opensearch.errors import (
     IndexBlockedError,
     IndexConflictError,
@@ -17,6 +17,7 @@ from oktalogger.opensearch.errors import (
 )
 from oktalogger.opensearch.names import IndexNames
 from oktalogger.opensearch.schema import ensure_month, ensure_schema
+from oktalogger.opensearch.store import OpenSearchStore
 from tests.integration.indices import count, document, event, found
 
 if TYPE_CHECKING:
@@ -30,12 +31,14 @@ QUICK = BulkRetry(first_wait_seconds=0.05, total_seconds=1, blocked_seconds=0.3)
 
 
 @pytest.fixture
-def store(client: OpenSearch, names: IndexNames) -> BulkStore:
-    return BulkStore(client, names, retry=QUICK)
+def store(client: OpenSearch, names: IndexNames) -> OpenSearchStore:
+    return OpenSearchStore(client, names, retry=QUICK)
 
 
 class TestCreate:
-    def test_a_second_load_leaves_the_same_documents(self, client: OpenSearch, store: BulkStore, month: str) -> None:
+    def test_a_second_load_leaves_the_same_documents(
+        self, client: OpenSearch, store: OpenSearchStore, month: str
+    ) -> None:
         documents = [document(month, event(f"e{number}", displayMessage="first")) for number in range(100)]
         first = store.create(documents)
         assert (first.created, first.existing, first.requests) == (100, 0, 1)
@@ -46,12 +49,12 @@ class TestCreate:
         assert count(client, month) == 150
         assert len(found(client, month, "displayMessage:first")) == 100
 
-    def test_the_same_uuid_twice_in_one_call(self, client: OpenSearch, store: BulkStore, month: str) -> None:
+    def test_the_same_uuid_twice_in_one_call(self, client: OpenSearch, store: OpenSearchStore, month: str) -> None:
         result = store.create([document(month, event("twice"))] * 2)
         assert (result.created, result.existing) == (1, 1)
         assert count(client, month) == 1
 
-    def test_several_months_in_one_call(self, client: OpenSearch, names: IndexNames, store: BulkStore) -> None:
+    def test_several_months_in_one_call(self, client: OpenSearch, names: IndexNames, store: OpenSearchStore) -> None:
         ensure_schema(client, names)
         indices = [f"{names.prefix}-2026-{number}" for number in (10, 11)]
         for index in indices:
@@ -66,12 +69,12 @@ class TestCreate:
     ) -> None:
         documents = [document(month, event(f"e{number}", displayMessage="x" * 200)) for number in range(50)]
         documents.insert(20, document(month, event("large", displayMessage="y" * 20_000)))
-        result = BulkStore(client, names, max_body_bytes=4096).create(documents)
+        result = OpenSearchStore(client, names, max_body_bytes=4096).create(documents)
         assert result.created == 51
         assert result.requests >= 6
         assert count(client, month) == 51
 
-    def test_threads_share_a_store(self, client: OpenSearch, store: BulkStore, month: str) -> None:
+    def test_threads_share_a_store(self, client: OpenSearch, store: OpenSearchStore, month: str) -> None:
         with ThreadPoolExecutor(8) as pool:
             results = pool.map(
                 lambda page: store.create([document(month, event(f"{page}-{number}")) for number in range(200)]),
@@ -80,7 +83,7 @@ class TestCreate:
         assert sum(result.created for result in results) == 3200
         assert count(client, month) == 3200
 
-    def test_pretty_printed_json_is_one_document(self, client: OpenSearch, store: BulkStore, month: str) -> None:
+    def test_pretty_printed_json_is_one_document(self, client: OpenSearch, store: OpenSearchStore, month: str) -> None:
         source = json.dumps(event("pretty", displayMessage="two\nlines"), indent=1).replace("\n", "\r\n").encode()
         assert store.create([Document("pretty", month, source)]).created == 1
         assert client.get(index=month, id="pretty")["_source"]["displayMessage"] == "two\nlines"
@@ -121,19 +124,21 @@ AWKWARD: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("case", AWKWARD)
-def test_what_real_events_hold_is_stored_unchanged(client: OpenSearch, store: BulkStore, month: str, case: str) -> None:
+def test_what_real_events_hold_is_stored_unchanged(
+    client: OpenSearch, store: OpenSearchStore, month: str, case: str
+) -> None:
     source = event("awkward", **AWKWARD[case])
     result = store.create([document(month, source)])
     assert (result.created, result.rejected) == (1, ())
     assert client.get(index=month, id="awkward")["_source"] == source
 
 
-def test_a_thousand_events_of_one_millisecond(client: OpenSearch, store: BulkStore, month: str) -> None:
+def test_a_thousand_events_of_one_millisecond(client: OpenSearch, store: OpenSearchStore, month: str) -> None:
     assert store.create([document(month, event(f"e{number}")) for number in range(1000)]).created == 1000
     assert count(client, month) == 1000
 
 
-def test_nothing_is_mapped_that_the_file_does_not_map(client: OpenSearch, store: BulkStore, month: str) -> None:
+def test_nothing_is_mapped_that_the_file_does_not_map(client: OpenSearch, store: OpenSearchStore, month: str) -> None:
     before = client.indices.get_mapping(index=month)
 
     def with_more(properties: Mapping[str, Any]) -> dict[str, Any]:
@@ -164,7 +169,7 @@ QUERIES: dict[str, dict[str, Any]] = {
 }
 
 
-def test_what_detections_look_at_is_searchable(client: OpenSearch, store: BulkStore, month: str) -> None:
+def test_what_detections_look_at_is_searchable(client: OpenSearch, store: OpenSearchStore, month: str) -> None:
     documents = [document(month, event(query, **fields)) for query, fields in QUERIES.items()]
     assert store.create([*documents, document(month, event("other"))]).created == len(QUERIES) + 1
     assert {query: found(client, month, query) for query in QUERIES} == {query: {query} for query in QUERIES}
@@ -187,7 +192,7 @@ class TestRejected:
     def test_bad_events_are_kept_whole_and_stop_no_others(
         self, client: OpenSearch, names: IndexNames, month: str
     ) -> None:
-        store = BulkStore(client, names, max_body_bytes=1_000_000, retry=QUICK)
+        store = OpenSearchStore(client, names, max_body_bytes=1_000_000, retry=QUICK)
         documents = [document(month, event("good-1"))]
         documents += [Document(identity, month, source) for identity, source in self.BAD.items()]
         documents.append(document(month, event("good-2")))
@@ -218,20 +223,20 @@ class TestRejected:
         assert found(client, names.rejected, "reason_type:mapper_parsing_exception AND org:example.okta.com")
 
     def test_ids_that_opensearch_cannot_have(self, client: OpenSearch, names: IndexNames, month: str) -> None:
-        store = BulkStore(client, names, retry=QUICK)
+        store = OpenSearchStore(client, names, retry=QUICK)
         sources = [json.dumps(event(identity)).encode() for identity in ("", "long")]
         result = store.create([Document("", month, sources[0]), Document("ä" * 257, month, sources[1])])
         assert [rejection.reason_type for rejection in result.rejected] == ["invalid_id"] * 2
         assert store.reject(result.rejected, context={}) == 2
         assert store.reject(result.rejected, context={}) == 0
 
-    def test_what_is_not_even_a_document(self, client: OpenSearch, names: IndexNames, store: BulkStore) -> None:
+    def test_what_is_not_even_a_document(self, client: OpenSearch, names: IndexNames, store: OpenSearchStore) -> None:
         ensure_schema(client, names)
         rejection = Rejection(None, "no_uuid", "the event has no uuid", b"\x00\x01 nonsense \n", None, None)
         assert store.reject([rejection, rejection], context={"org": "o"}) == 1
         assert store.reject([], context={}) == 0
 
-    def test_a_refusal_there_is_an_error(self, client: OpenSearch, names: IndexNames, store: BulkStore) -> None:
+    def test_a_refusal_there_is_an_error(self, client: OpenSearch, names: IndexNames, store: OpenSearchStore) -> None:
         ensure_schema(client, names)
         client.indices.put_mapping(index=names.rejected, body={"properties": {"shift": {"type": "long"}}})
         with pytest.raises(RejectionNotStoredError, match="mapper_parsing_exception"):
@@ -240,7 +245,7 @@ class TestRejected:
 
 class TestInTheWay:
     def test_a_month_deleted_between_is_not_made_without_its_mapping(
-        self, client: OpenSearch, names: IndexNames, store: BulkStore, month: str
+        self, client: OpenSearch, names: IndexNames, store: OpenSearchStore, month: str
     ) -> None:
         client.indices.delete(index=month)
         client.indices.delete_index_template(name=names.template)
@@ -263,7 +268,7 @@ class TestInTheWay:
 
     @pytest.mark.parametrize("block", ["read_only_allow_delete", "write", "read_only"])
     def test_a_blocked_index_rejects_nothing(
-        self, client: OpenSearch, store: BulkStore, month: str, block: str
+        self, client: OpenSearch, store: OpenSearchStore, month: str, block: str
     ) -> None:
         client.indices.put_settings(index=month, body={f"index.blocks.{block}": True})
         try:
@@ -281,15 +286,17 @@ class TestInTheWay:
         def unblock(_: float) -> None:
             client.indices.put_settings(index=month, body={"index.blocks.read_only_allow_delete": None})
 
-        result = BulkStore(client, names, sleep=unblock).create([document(month, event())])
+        result = OpenSearchStore(client, names, sleep=unblock).create([document(month, event())])
         assert (result.created, result.retried, result.requests) == (1, 1, 2)
 
-    def test_a_closed_index_rejects_nothing(self, client: OpenSearch, store: BulkStore, month: str) -> None:
+    def test_a_closed_index_rejects_nothing(self, client: OpenSearch, store: OpenSearchStore, month: str) -> None:
         client.indices.close(index=month)
         with pytest.raises(IndexBlockedError, match="open it"):
             store.create([document(month, event())])
 
-    def test_a_pipeline_that_is_missing_rejects_nothing(self, client: OpenSearch, store: BulkStore, month: str) -> None:
+    def test_a_pipeline_that_is_missing_rejects_nothing(
+        self, client: OpenSearch, store: OpenSearchStore, month: str
+    ) -> None:
         client.indices.put_settings(index=month, body={"index.default_pipeline": "missing"})
         with pytest.raises(IndexConflictError, match=r"pipeline with id \[missing\]"):
             store.create([document(month, event())])

@@ -73,6 +73,7 @@ MAY: list[tuple[str, str, str | None]] = [
     ("oktalogger_loader", "indices:data/write/index", LEDGER),
     ("oktalogger_loader", "indices:data/read/get", LEDGER),
     ("oktalogger_loader", "indices:admin/create", MATCHES),
+    ("oktalogger_loader", "indices:admin/mapping/put", MATCHES),
     ("oktalogger_loader", "indices:data/write/update", MATCHES),
     ("oktalogger_loader", "indices:data/read/mget[shard]", MATCHES),
     ("oktalogger_sync", "cluster:admin/opendistro/alerting/monitor/write", None),

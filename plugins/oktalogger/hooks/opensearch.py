@@ -105,7 +105,10 @@ class OpenSearchHook(BaseHook):
 
     @cached_property
     def client(self) -> OpenSearch:
-        """The client of opensearch-py, made once, with everything that it can do; close it with ``close()``."""
+        """The client of opensearch-py, made once, with everything that it can do; close it with ``close()``.
+
+        It repeats no request by itself: what failed is raised at once.
+        """
         return make_client(self.settings)
 
     def get_conn(self) -> OpenSearch:

@@ -1,7 +1,10 @@
-"""Creating documents in bulk: each is created, was there already, is rejected with its reason, or an error is raised.
+"""Writes documents in bulk, and is the only one to do so: each is written, was there already, is rejected, or raises.
 
-What the role of the loader needs for it: on the cluster ``indices:data/write/bulk``; on the indices
-``indices:data/write/bulk*`` and ``indices:data/write/index``. Nothing is ever overwritten or deleted.
+What a role needs for it: on the cluster ``indices:data/write/bulk``; on the indices ``indices:data/write/bulk*`` and
+``indices:data/write/index``, for updates ``indices:data/write/update`` and ``indices:data/read/get`` as well.
+
+By hand, because opensearch-py's helpers parse each event, make one dictionary an item, and retry by status alone: they
+cannot tell a document that is refused for what it is from one that is refused for load.
 """
 
 from __future__ import annotations
@@ -15,8 +18,9 @@ from urllib.parse import quote
 
 import msgspec
 
-from oktalogger.opensearch.bulk_response import Fate, ItemOutcome, fate_of, read_outcomes
-from oktalogger.opensearch.diagnosis import error_for, shorten
+from oktalogger.opensearch.bulk_request import batches, body_of, unusable
+from oktalogger.opensearch.bulk_response import VERSION_CONFLICT, Fate, ItemOutcome, fate_of, read_outcomes
+from oktalogger.opensearch.diagnosis import error_for
 from oktalogger.opensearch.documents import BulkResult, Document, Rejection
 from oktalogger.opensearch.errors import (
     IndexBlockedError,
@@ -24,31 +28,24 @@ from oktalogger.opensearch.errors import (
     OpenSearchRequestError,
     OpenSearchResponseError,
     OpenSearchUnavailableError,
-    RejectionNotStoredError,
 )
-from oktalogger.opensearch.rejected import rejection_documents
 from oktalogger.opensearch.request import send
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from opensearchpy import OpenSearch
 
-    from oktalogger.opensearch.names import IndexNames
-
-__all__ = ["BulkResult", "BulkRetry", "BulkStore", "Document", "Rejection"]
+__all__ = ["BulkResult", "BulkRetry", "BulkWriter", "Document", "Rejection", "Renew"]
 
 MEBIBYTE = 1024 * 1024
 DEFAULT_MAX_BODY_BYTES = 5 * MEBIBYTE
-_LONGEST_ID_BYTES = 512
-_PARAMS = {
-    # Fail instead of making a missing index without our mapping.
-    "require_alias": "true",
-    # How long the server waits for a shard; well below our own time-out, so that its answer reaches us.
-    "timeout": "20s",
-}
-_ONLY = "items.create.status,items.create.error.type,items.create.error.reason,items.create.error.caused_by"
+# How long the server waits for a shard; well below our own time-out, so that its answer reaches us.
+_SHARD_TIMEOUT = "20s"
+_ONLY = "items.*.status,items.*.error.type,items.*.error.reason,items.*.error.caused_by"
 
+Renew: TypeAlias = "Callable[[Sequence[Document]], Sequence[Document]]"
+"""Makes updates again from what is stored now; what it leaves out is not written any more."""
 _Refused: TypeAlias = tuple[Document, OpenSearchLoadError]
 
 
@@ -71,14 +68,24 @@ class BulkRetry:
     server_error_tries: int = 6
 
 
-class BulkStore:
-    """Creates documents. Several threads may use one store at once.
+@dataclass(frozen=True, slots=True)
+class _Destination:
+    """Where a body goes, and how.
 
-    A document is written through the alias of its index that :func:`~oktalogger.opensearch.schema.ensure_month` made,
-    so that nothing can be loaded into an index without our mapping, even if it was deleted a moment ago.
+    :param target: the index, or the alias through which it is written
+    :param params: the query string
+    :param renew: makes updates again after a conflict
+    """
 
-    :param client: the client; its own retries are not used
-    :param names: the names of the deployment
+    target: str
+    params: Mapping[str, str]
+    renew: Renew | None
+
+
+class BulkWriter:
+    """Writes documents. Several threads may use one writer at once.
+
+    :param client: the client
     :param max_body_bytes: the largest body of a request; a document larger than that goes alone
     :param retry: how often and how long to try again
     :param sleep: waits that many seconds
@@ -88,7 +95,6 @@ class BulkStore:
     def __init__(
         self,
         client: OpenSearch,
-        names: IndexNames,
         *,
         max_body_bytes: int = DEFAULT_MAX_BODY_BYTES,
         retry: BulkRetry | None = None,
@@ -96,134 +102,116 @@ class BulkStore:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._client = client
-        self._names = names
-        self._max_body_bytes = max_body_bytes
+        self.max_body_bytes = max_body_bytes
         self._retry = retry or BulkRetry()
         self._sleep = sleep
         self._clock = clock
 
-    def create(self, documents: Sequence[Document]) -> BulkResult:
-        """Create documents; those that are there already stay as they are.
+    def write(
+        self,
+        documents: Sequence[Document],
+        *,
+        alias_of: Callable[[str], str] | None = None,
+        refresh: bool = False,
+        renew: Renew | None = None,
+    ) -> BulkResult:
+        """Write documents. What OpenSearch cannot take for the moment is sent again, conflicts of updates as well.
 
-        :param documents: in any number and order, of one or several months; JSON, newlines only between its tokens
-        :return: the counts, and what was refused for good; the caller hands that to :meth:`reject`
-        :raises OpenSearchLoadError: where a document could be neither stored nor rejected. What was stored before
-            stays: doing all of it again counts it as existing
+        :param documents: in any number and order, for one or several indices; JSON, newlines only between its tokens
+        :param alias_of: names the alias of an index through which it is written, and which must exist; without it the
+            index itself is written, and OpenSearch makes it where it is missing
+        :param refresh: make the documents visible to searches at once; Amazon OpenSearch Serverless refuses that
+        :param renew: makes those updates again whose document somebody else wrote after it was read
+            (:attr:`Document.read`); without it such an update is sent again as it is, and fails in the end
+        :return: the counts, and what was refused for good; the caller decides what becomes of that
+        :raises OpenSearchLoadError: where a document could be neither written nor rejected. What was written before
+            stays
         """
         result = BulkResult()
+        params = {"timeout": _SHARD_TIMEOUT}
+        if alias_of is not None:
+            params["require_alias"] = "true"
+        if refresh:
+            params["refresh"] = "true"
         for index, group in _by_index(documents).items():
+            destination = _Destination(index if alias_of is None else alias_of(index), params, renew)
             good = []
             for document in group:
-                rejection = _unusable(document)
-                if rejection is None:
+                reason = unusable(document)
+                if reason is None:
                     good.append(document)
                 else:
-                    result += BulkResult(rejected=(rejection,))
-            for batch in _batches(good, self._max_body_bytes):
-                result += self._store(self._names.write_alias(index), batch)
+                    result += BulkResult(rejected=(_rejection(document, "invalid_id", reason),))
+            for batch in batches(good, self.max_body_bytes):
+                result += self._write(destination, batch)
         return result
 
-    def reject(self, rejections: Sequence[Rejection], *, context: Mapping[str, str]) -> int:
-        """Keep refused events whole, with the reasons, in the index of rejected events.
-
-        :param rejections: what was refused, here or by whoever read the events
-        :param context: what else to keep with each, as ``org``, ``window``, ``run_id``
-        :return: how many documents were new there; one that was refused before, in an earlier run, is not
-        :raises RejectionNotStoredError: where that index refuses one as well
-        :raises OpenSearchLoadError: for all else that keeps them from being stored
-        """
-        part_bytes = max(1024, self._max_body_bytes // 8)
-        result = self.create(
-            [
-                document
-                for rejection in rejections
-                for document in rejection_documents(
-                    rejection, index=self._names.rejected, context=context, part_bytes=part_bytes
-                )
-            ]
-        )
-        if result.rejected:
-            first = result.rejected[0]
-            raise RejectionNotStoredError(
-                f"The index {self._names.rejected} refused {len(result.rejected)} of {len(rejections)} rejected "
-                f"events, the first with {first.reason_type}: {first.reason}. The load stops, so that nothing is lost. "
-                "Look at that index's mapping and settings, and load the window again.",
-                error_type=first.reason_type,
-                reason=first.reason,
-                index=self._names.rejected,
-            )
-        return result.created
-
-    def _store(self, target: str, documents: list[Document]) -> BulkResult:
+    def _write(self, destination: _Destination, documents: list[Document]) -> BulkResult:
         """Send one body until each of its documents is settled."""
         result = BulkResult()
         pending = documents
         waits = _Waits(self._retry, self._sleep, self._clock)
         unclear = False
-        server_errors: Counter[int] = Counter()
-        while True:
-            body = _body(pending)
+        server_errors: Counter[str] = Counter()
+        while pending:
+            body = body_of(pending)
             result += BulkResult(requests=1, bytes_sent=len(body))
             try:
-                outcomes = self._send(target, body, len(pending))
+                outcomes = self._send(destination, body, pending)
             except (OpenSearchUnavailableError, IndexBlockedError, OpenSearchResponseError) as error:
                 unclear = unclear or getattr(error, "outcome_unknown", True)
                 waits.wait(error)
             except OpenSearchRequestError as error:
-                return result + self._divide(target, pending, error)
+                return result + self._divide(destination, pending, error)
             else:
-                settled, refused = _settle(target, pending, outcomes, unclear=unclear)
+                settled, refused = _settle(destination.target, pending, outcomes, unclear=unclear)
                 result += settled
-                server_errors.update(id(document) for document, error in refused if error.status == 500)
-                if result.created + result.existing:
+                server_errors.update(document.id for document, error in refused if error.status == 500)
+                if result.created + result.updated + result.existing:
                     hopeless, refused = self._divide_refused(refused, server_errors)
                     result += BulkResult(rejected=tuple(_reject(document, error) for document, error in hopeless))
                 if not refused:
                     return result
-                pending = [document for document, _ in refused]
                 waits.wait(refused[0][1])
+                pending = _next_try(refused, destination.renew)
             result += BulkResult(retried=len(pending))
+        return result
 
     def _divide_refused(
-        self, refused: list[_Refused], server_errors: Counter[int]
+        self, refused: list[_Refused], server_errors: Counter[str]
     ) -> tuple[list[_Refused], list[_Refused]]:
         """Tell what the server fails on again and again from what it may take the next time."""
         hopeless: list[_Refused] = []
         others: list[_Refused] = []
         for document, error in refused:
-            failed = error.status == 500 and server_errors[id(document)] >= self._retry.server_error_tries
+            failed = error.status == 500 and server_errors[document.id] >= self._retry.server_error_tries
             (hopeless if failed else others).append((document, error))
         return hopeless, others
 
-    def _divide(self, target: str, documents: list[Document], error: OpenSearchRequestError) -> BulkResult:
+    def _divide(
+        self, destination: _Destination, documents: list[Document], error: OpenSearchRequestError
+    ) -> BulkResult:
         """Find what it is in a body that OpenSearch refused as a whole (413, 400), by halves."""
         if error.status not in (400, 413):
             raise error
         if len(documents) == 1:
             return BulkResult(rejected=(_reject(documents[0], error),))
         middle = len(documents) // 2
-        return self._store(target, documents[:middle]) + self._store(target, documents[middle:])
+        return self._write(destination, documents[:middle]) + self._write(destination, documents[middle:])
 
-    def _send(self, target: str, body: bytes, count: int) -> list[ItemOutcome]:
+    def _send(self, destination: _Destination, body: bytes, documents: list[Document]) -> list[ItemOutcome]:
         answer = send(
             self._client,
             "POST",
-            f"/{quote(target)}/_bulk",
-            doing=f"to store {count} documents through {target}",
-            index=target,
-            params=_PARAMS,
+            f"/{quote(destination.target)}/_bulk",
+            doing=f"to write {len(documents)} documents to {destination.target}",
+            index=destination.target,
+            params=destination.params,
             only=_ONLY,
             body=body,
             content_type="application/x-ndjson",
         )
-        outcomes = read_outcomes(answer)
-        if len(outcomes) != count:
-            raise OpenSearchResponseError(
-                f"OpenSearch answered for {len(outcomes)} of {count} documents, stored through {target}: something on "
-                f"the way cut or replaced the answer ({shorten(answer[:200])!r}).",
-                index=target,
-            )
-        return outcomes
+        return read_outcomes(answer, [document.action for document in documents])
 
 
 class _Waits:
@@ -257,41 +245,13 @@ def _by_index(documents: Sequence[Document]) -> dict[str, list[Document]]:
     return groups
 
 
-def _batches(documents: Sequence[Document], max_body_bytes: int) -> Iterator[list[Document]]:
-    batch: list[Document] = []
-    size = 0
-    for document in documents:
-        length = len(document.source) + len(document.id) + 32
-        if batch and size + length > max_body_bytes:
-            yield batch
-            batch, size = [], 0
-        batch.append(document)
-        size += length
-    if batch:
-        yield batch
-
-
-def _body(documents: list[Document]) -> bytes:
-    lines: list[bytes] = []
-    for document in documents:
-        source = document.source
-        # Valid JSON has newlines between tokens only, where a space is the same; here they would end the document.
-        if b"\n" in source:
-            source = source.replace(b"\n", b" ")
-        lines += (b'{"create":{"_id":%b}}' % msgspec.json.encode(document.id), source)
-    lines.append(b"")
-    return b"\n".join(lines)
-
-
-def _unusable(document: Document) -> Rejection | None:
-    """Find what would make OpenSearch refuse the whole body."""
-    length = len(document.id) if document.id.isascii() else len(document.id.encode())
-    if not 0 < length <= _LONGEST_ID_BYTES:
-        reason = f"the id has {length} bytes; OpenSearch takes 1 to {_LONGEST_ID_BYTES}"
-        return Rejection(
-            document.id or None, "invalid_id", reason, document.source, _published(document), document.index
-        )
-    return None
+def _next_try(refused: list[_Refused], renew: Renew | None) -> list[Document]:
+    """Return what to send the next time: updates that met a conflict made anew, all else as it is."""
+    if renew is None:
+        return [document for document, _ in refused]
+    again = [document for document, error in refused if error.error_type != VERSION_CONFLICT]
+    stale = [document for document, error in refused if error.error_type == VERSION_CONFLICT]
+    return [*again, *renew(stale)] if stale else again
 
 
 def _settle(
@@ -302,14 +262,16 @@ def _settle(
     :return: the counts; the documents to send again, each with why it was refused
     :raises OpenSearchLoadError: where an item's refusal has nothing to do with the document
     """
-    created = 0
+    created = updated = 0
     existing: list[str] = []
     rejected: list[Rejection] = []
     again: list[_Refused] = []
     for document, outcome in zip(documents, outcomes, strict=True):
-        match fate_of(outcome):
+        match fate_of(outcome, document.action):
             case Fate.CREATED:
                 created += 1
+            case Fate.UPDATED:
+                updated += 1
             case Fate.EXISTING:
                 existing.append(document.id)
             case Fate.REJECTED:
@@ -317,10 +279,13 @@ def _settle(
                 rejected.append(_reject(document, error_for(failure, doing="", index=document.index)))
             case Fate.AGAIN:
                 again.append((document, _item_error(target, outcome)))
+            case Fate.CONFLICT:
+                again.append((document, _conflict(target, outcome)))
             case Fate.FATAL:
                 raise _item_error(target, outcome)
     result = BulkResult(
         created=created,
+        updated=updated,
         existing=len(existing),
         existing_ids=tuple(existing),
         rejected=tuple(rejected),
@@ -330,14 +295,29 @@ def _settle(
 
 
 def _item_error(target: str, outcome: ItemOutcome) -> OpenSearchLoadError:
-    return error_for(outcome.failure, doing=f"to store documents through {target}", index=target)
+    return error_for(outcome.failure, doing=f"to write documents to {target}", index=target)
+
+
+def _conflict(target: str, outcome: ItemOutcome) -> OpenSearchUnavailableError:
+    failure = outcome.failure
+    return OpenSearchUnavailableError(
+        f"Others kept writing the documents of {target} that were to be changed ({failure.said}): try again.",
+        status=failure.status,
+        error_type=failure.error_type,
+        reason=failure.reason,
+        index=target,
+    )
 
 
 def _reject(document: Document, error: OpenSearchLoadError) -> Rejection:
+    return _rejection(document, error.error_type or f"http_{error.status}", error.reason or str(error))
+
+
+def _rejection(document: Document, reason_type: str, reason: str) -> Rejection:
     return Rejection(
-        id=document.id,
-        reason_type=error.error_type or f"http_{error.status}",
-        reason=error.reason or str(error),
+        id=document.id or None,
+        reason_type=reason_type,
+        reason=reason,
         event=document.source,
         published=_published(document),
         index=document.index,

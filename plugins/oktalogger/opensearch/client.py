@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 import requests.auth
 from opensearchpy import OpenSearch, RequestsHttpConnection, TransportError, Urllib3HttpConnection
+from opensearchpy.serializer import TextSerializer
 
 from oktalogger.opensearch.errors import OpenSearchSettingsError
 
@@ -139,7 +140,9 @@ class _RequestsConnection(_Quiet, RequestsHttpConnection):
 
 
 def make_client(settings: OpenSearchSettings) -> OpenSearch:
-    """Make a client. Nothing is sent yet; it may be shared between threads; close it with ``close()``.
+    """Make a client that repeats nothing by itself. Nothing is sent yet; close it with ``close()``.
+
+    It may be shared between threads.
 
     :param settings: where and how
     :raises OpenSearchSettingsError: where a certificate's file cannot be read
@@ -155,6 +158,12 @@ def make_client(settings: OpenSearchSettings) -> OpenSearch:
         "timeout": settings.timeout,
         "http_compress": settings.http_compress,
         "pool_maxsize": settings.pool_maxsize,
+        # Else opensearch-py repeats what nobody then can count or bound, a POST whose connection was cut among it.
+        "max_retries": 0,
+        "retry_on_status": (),
+        "retry_on_timeout": False,
+        # A proxy's page, to show it; opensearch-py does not know the type, and would say no more than that.
+        "serializers": {"text/html": TextSerializer()},
     }
     if settings.username is not None:
         # opensearch-py encodes as Latin-1, OpenSearch decodes as UTF-8: a password with an umlaut would not match.

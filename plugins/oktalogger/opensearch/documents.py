@@ -1,22 +1,42 @@
-"""What goes into a bulk load, and what comes out of it."""
+"""What goes into a bulk request, and what comes out of it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+BulkAction: TypeAlias = Literal["create", "index", "update"]
+
+
+@dataclass(frozen=True, slots=True)
+class Revision:
+    """Which writing of a document was read: an update that names it is refused once somebody has written another.
+
+    :param seq_no: ``_seq_no`` of the document as it was read
+    :param primary_term: ``_primary_term`` of it
+    """
+
+    seq_no: int
+    primary_term: int
 
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """One document to create.
+    """One document to write.
 
-    :param id: the document's id: Okta's ``uuid``
+    :param id: the document's id; that of an event is Okta's ``uuid``
     :param index: the concrete index that it belongs to
-    :param source: its JSON
+    :param source: its JSON; for an ``update`` what is to change, as ``{"doc": {...}}``
+    :param action: ``create`` leaves a document that is there already as it is, ``index`` replaces it, ``update``
+        changes a part of it
+    :param read: for an ``update``, what it was made from
     """
 
     id: str
     index: str
     source: bytes
+    action: BulkAction = "create"
+    read: Revision | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +63,10 @@ class Rejection:
 class BulkResult:
     """What became of some documents. Results can be added up.
 
-    ``created + existing + len(rejected)`` is the number of documents.
+    ``created + updated + existing + len(rejected)`` is the number of documents.
 
     :param created: documents that OpenSearch says it created for this call
+    :param updated: documents that were there already and were replaced or changed, as was asked for
     :param existing: documents that were there already (409)
     :param unclear: how many of ``existing`` had been sent before in a request that got no answer (time-out, reset,
         502, 503, 504): this very call may have created them, or an earlier load; nobody can tell any more
@@ -64,6 +85,7 @@ class BulkResult:
     requests: int = 0
     unclear: int = 0
     existing_ids: tuple[str, ...] = ()
+    updated: int = 0
 
     def __add__(self, other: BulkResult) -> BulkResult:
         return BulkResult(
@@ -75,4 +97,5 @@ class BulkResult:
             requests=self.requests + other.requests,
             unclear=self.unclear + other.unclear,
             existing_ids=self.existing_ids + other.existing_ids,
+            updated=self.updated + other.updated,
         )

@@ -92,6 +92,34 @@ def read_indices(client: OpenSearch, wanted: Iterable[str]) -> dict[str, IndexSt
     }
 
 
+def read_mapping(client: OpenSearch, index: str) -> IndexState | None:
+    """Read the mark in the mapping of one index, one request; None where there is no such index.
+
+    It needs no right but that on mappings, and says nothing of the index's aliases.
+
+    :raises IndexConflictError: where the name is that of an alias
+    """
+    answer = call(
+        client,
+        "GET",
+        f"/{index}/_mapping",
+        doing=f"to read the mapping of {index}",
+        index=index,
+        only="*.mappings",
+        ignore=(404,),
+    )
+    if index in answer:
+        return IndexState(index, {}, Meta.of(answer[index].get("mappings", {}).get("_meta")))
+    others = sorted(name for name, entry in answer.items() if isinstance(entry, dict) and "mappings" in entry)
+    if others:
+        raise IndexConflictError(
+            f"There is an alias named {index}, of {', '.join(others)}, where oktalogger keeps an index. Nothing was "
+            f"changed. Remove the alias (POST _aliases, remove), {_OTHER_PREFIX}.",
+            index=index,
+        )
+    return None
+
+
 def check_template(template: Template, found: TemplateState | None) -> None:
     """Refuse a template of ours that is somebody else's.
 

@@ -6,9 +6,9 @@ import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from oktalogger.settings import index_prefix
+
 DEFAULT_PREFIX = "okta-system-log"
-# No dots: a document-level monitor takes a name with a dot for a pattern and refuses it.
-_PREFIX = re.compile(r"[a-z0-9][a-z0-9_-]{0,199}")
 
 
 class IndexPrefixError(ValueError):
@@ -19,19 +19,17 @@ class IndexPrefixError(ValueError):
 class IndexNames:
     """Every name that derives from one prefix.
 
-    :param prefix: the alias of the events, and how each other name begins: lower-case letters, digits, ``-``, ``_``
+    :param prefix: the alias of the events, and how each other name begins: what ``OKTALOGGER_INDEX_PREFIX`` takes
     :raises IndexPrefixError: where the prefix cannot be (the start of) an index name
     """
 
     prefix: str = DEFAULT_PREFIX
 
     def __post_init__(self) -> None:
-        if not _PREFIX.fullmatch(self.prefix):
-            raise IndexPrefixError(
-                f"The index prefix {self.prefix!r} is not usable: take lower-case letters, digits, '-' and '_', "
-                "beginning with a letter or a digit, 200 characters at most, and no dots "
-                "(document-level monitors refuse them)."
-            )
+        try:
+            index_prefix(self.prefix)
+        except ValueError as error:
+            raise IndexPrefixError(f"The index prefix {self.prefix!r} cannot be used: it takes {error}.") from None
 
     @property
     def alias(self) -> str:
@@ -49,9 +47,24 @@ class IndexNames:
         return f"{self.prefix}-ledger"
 
     @property
+    def matches(self) -> str:
+        """The index of what replay found. With the default prefix its name is older than the rule for names."""
+        return "okta-detection-matches" if self.prefix == DEFAULT_PREFIX else self.matches_template
+
+    @property
+    def matches_template(self) -> str:
+        """The index template of the matches."""
+        return f"{self.prefix}-detection-matches"
+
+    @property
     def template(self) -> str:
         """The index template of the months."""
         return self.prefix
+
+    @property
+    def templates(self) -> tuple[str, ...]:
+        """The names of all index templates."""
+        return (self.template, *self.side_indices, self.matches_template)
 
     @property
     def side_indices(self) -> tuple[str, ...]:

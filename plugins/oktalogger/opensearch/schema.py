@@ -7,6 +7,7 @@ What the role of the loader needs for it: on the cluster ``indices:admin/index_t
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -14,6 +15,7 @@ from oktalogger.opensearch.errors import (
     IndexBlockedError,
     IndexConflictError,
     OpenSearchLoadError,
+    OpenSearchPermissionError,
     OpenSearchRequestError,
     OpenSearchUnavailableError,
 )
@@ -24,10 +26,11 @@ from oktalogger.opensearch.existing import (
     check_template,
     check_would_be_ours,
     read_indices,
+    read_mapping,
     read_templates,
 )
 from oktalogger.opensearch.request import call
-from oktalogger.opensearch.templates import Template, month_template, side_template
+from oktalogger.opensearch.templates import Template, matches_template, month_template, side_template
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -35,6 +38,8 @@ if TYPE_CHECKING:
     from opensearchpy import OpenSearch
 
     from oktalogger.opensearch.names import IndexNames
+
+log = logging.getLogger(__name__)
 
 _RACES = 6
 SchemaOutcome = Literal["made", "upgraded", "unchanged", "newer"]
@@ -130,6 +135,42 @@ def ensure_month(client: OpenSearch, names: IndexNames, index: str) -> bool:
     return _ensure_index(client, names, month_template(names), index)
 
 
+def ensure_matches_index(client: OpenSearch, names: IndexNames) -> None:
+    """Make the index of matches where it is missing, and bring its mapping to our version.
+
+    One request where all is well. It is no part of :func:`ensure_schema`, so that a load needs no right on it. It is
+    written under its own name: OpenSearch itself makes it anew, after somebody deleted it, from the same template.
+    An index of an older version that may not be upgraded is used as it is, because a detection that looks is worth more
+    than a field that can be searched; the log says what is missing.
+
+    :param client: the client
+    :param names: the names of the deployment
+    :raises IndexConflictError: where an index or a template of that name is not ours; nothing of it was changed
+    :raises OpenSearchLoadError: for all else
+    """
+    template, index = matches_template(names), names.matches
+    for _ in range(_RACES):
+        state = read_mapping(client, index)
+        if state is not None:
+            check_indices(names, {index: state}, written=(index,))
+            if state.meta.version < template.version:
+                _upgrade_where_allowed(client, names, template, state)
+            return
+        _ensure_template(client, names, template, read_templates(client, names).get(template.name))
+        check_would_be_ours(client, template, index)
+        if _create(client, index, {}):
+            return
+    raise _lost_races(index)
+
+
+def _upgrade_where_allowed(client: OpenSearch, names: IndexNames, template: Template, index: IndexState) -> None:
+    try:
+        _ensure_template(client, names, template, read_templates(client, names).get(template.name))
+        _upgrade_mapping(client, template, index)
+    except OpenSearchPermissionError as error:
+        log.warning("%s keeps the mapping of version %d: %s", index.name, index.meta.version, error)
+
+
 def plan_templates(
     client: OpenSearch, names: IndexNames, *, shards: int | None = None, replicas: int | None = None
 ) -> list[tuple[Template, SchemaOutcome]]:
@@ -145,6 +186,7 @@ def plan_templates(
     templates = [
         month_template(names, shards=shards, replicas=replicas),
         *(side_template(names, index, replicas=replicas) for index in names.side_indices),
+        matches_template(names, replicas=replicas),
     ]
     found = read_templates(client, names)
     for template in templates:
@@ -259,7 +301,7 @@ def _ensure_index(client: OpenSearch, names: IndexNames, template: Template, ind
         check_indices(names, indices, written=(index,))
         if index not in indices:
             check_would_be_ours(client, template, index)
-            made = _create(client, names, index) or made
+            made = _create(client, index, _first_aliases(names, index)) or made
             continue
         actions = _alias_actions(names, index, indices)
         if not actions:
@@ -273,12 +315,16 @@ def _is_ready(names: IndexNames, index: str, indices: dict[str, IndexState]) -> 
     return index in indices and not _alias_actions(names, index, indices)
 
 
-def _create(client: OpenSearch, names: IndexNames, index: str) -> bool:
-    """Make an index from its template, its aliases included; False where somebody was faster."""
+def _first_aliases(names: IndexNames, index: str) -> dict[str, Any]:
     aliases: dict[str, Any] = {names.write_alias(index): {}}
     if index not in names.side_indices:
         # Not yet the write index: whether it is the newest is decided from what is there afterwards.
         aliases[names.alias] = {"is_write_index": False}
+    return aliases
+
+
+def _create(client: OpenSearch, index: str, aliases: dict[str, Any]) -> bool:
+    """Make an index from its template, with its aliases; False where somebody was faster."""
     try:
         call(client, "PUT", f"/{index}", doing=f"to make the index {index}", index=index, body={"aliases": aliases})
     except IndexConflictError as error:

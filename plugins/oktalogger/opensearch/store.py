@@ -1,4 +1,4 @@
-"""The one door of the load into OpenSearch: schema and bulk together, for one deployment's names."""
+"""Stores the events of a deployment in OpenSearch: makes their indices, creates documents, keeps rejected events."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
-from oktalogger.opensearch.bulk import BulkRetry, BulkStore
+from oktalogger.opensearch.bulk import DEFAULT_MAX_BODY_BYTES, BulkRetry, BulkWriter
+from oktalogger.opensearch.errors import RejectionNotStoredError
+from oktalogger.opensearch.rejected import rejection_documents
 from oktalogger.opensearch.schema import ensure_month, ensure_schema
 
 if TYPE_CHECKING:
@@ -21,13 +23,17 @@ if TYPE_CHECKING:
 
 
 class OpenSearchStore:
-    """Where the documents of a deployment go. Several threads may use one store at once.
+    """Stores the documents of a deployment. Several threads may use one store at once.
+
+    A document is written through the alias of its index that :func:`~oktalogger.opensearch.schema.ensure_month` made,
+    so that nothing can be loaded into an index without our mapping, even if it was deleted a moment ago.
 
     :param client: the client
     :param names: the names of the deployment
     :param shards: primary shards of a month to come; None leaves what the template says
     :param replicas: copies of each shard of a month to come; None leaves what the template says
     :param retry: how often and how long refused documents are sent again
+    :param max_body_bytes: the largest body of a bulk request; a document larger than that goes alone
     :param sleep: waits that many seconds
     """
 
@@ -39,13 +45,14 @@ class OpenSearchStore:
         shards: int | None = None,
         replicas: int | None = None,
         retry: BulkRetry | None = None,
+        max_body_bytes: int = DEFAULT_MAX_BODY_BYTES,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self.client = client
         self.names = names
         self._shards = shards
         self._replicas = replicas
-        self._bulk = BulkStore(client, names, retry=retry, sleep=sleep)
+        self._writer = BulkWriter(client, max_body_bytes=max_body_bytes, retry=retry, sleep=sleep)
         self._ready: set[str] = set()
         self._lock = threading.Lock()
 
@@ -72,9 +79,42 @@ class OpenSearchStore:
                 self._ready.add(index)
 
     def create(self, documents: Sequence[Document]) -> BulkResult:
-        """Create documents; see :meth:`BulkStore.create`."""
-        return self._bulk.create(documents)
+        """Create documents; those that are there already stay as they are.
+
+        :param documents: in any number and order, of one or several months; JSON, newlines only between its tokens
+        :return: the counts, and what was refused for good; the caller hands that to :meth:`reject`
+        :raises OpenSearchLoadError: where a document could be neither stored nor rejected. What was stored before
+            stays: doing all of it again counts it as existing
+        """
+        return self._writer.write(documents, alias_of=self.names.write_alias)
 
     def reject(self, rejections: Sequence[Rejection], *, context: Mapping[str, str]) -> int:
-        """Keep refused events whole; see :meth:`BulkStore.reject`."""
-        return self._bulk.reject(rejections, context=context)
+        """Keep refused events whole, with the reasons, in the index of rejected events.
+
+        :param rejections: what was refused, here or by whoever read the events
+        :param context: what else to keep with each, as ``org``, ``window``, ``run_id``
+        :return: how many documents were new there; one that was refused before, in an earlier run, is not
+        :raises RejectionNotStoredError: where that index refuses one as well
+        :raises OpenSearchLoadError: for all else that keeps them from being stored
+        """
+        part_bytes = max(1024, self._writer.max_body_bytes // 8)
+        result = self.create(
+            [
+                document
+                for rejection in rejections
+                for document in rejection_documents(
+                    rejection, index=self.names.rejected, context=context, part_bytes=part_bytes
+                )
+            ]
+        )
+        if result.rejected:
+            first = result.rejected[0]
+            raise RejectionNotStoredError(
+                f"The index {self.names.rejected} refused {len(result.rejected)} of {len(rejections)} rejected "
+                f"events, the first with {first.reason_type}: {first.reason}. The load stops, so that nothing is lost. "
+                "Look at that index's mapping and settings, and load the window again.",
+                error_type=first.reason_type,
+                reason=first.reason,
+                index=self.names.rejected,
+            )
+        return result.created

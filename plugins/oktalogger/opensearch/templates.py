@@ -84,6 +84,12 @@ def side_template(names: IndexNames, index: str, *, replicas: int | None = None)
     return _load(f"opensearch/{kind}-index-template.json", index, index, None, replicas)
 
 
+def matches_template(names: IndexNames, *, replicas: int | None = None) -> Template:
+    """The template of the index of matches; see :func:`month_template`."""
+    file = "opensearch/detection-matches-index-template.json"
+    return _load(file, names.matches_template, names.matches, None, replicas)
+
+
 def _load(file: str, name: str, pattern: str, shards: int | None, replicas: int | None) -> Template:
     body: dict[str, Any] = msgspec.json.decode(resource(file).read_bytes())
     body["index_patterns"] = [pattern]

@@ -12,11 +12,12 @@ from oktalogger.detections.messages import about
 from oktalogger.detections.monitors.api import AlertingClient
 from oktalogger.detections.monitors.render import fresh_minutes, monitor_settings
 from oktalogger.detections.replay.alerts import mark_notified, pending_alerts
-from oktalogger.detections.replay.matches import first_found_in, matches_index
+from oktalogger.detections.replay.matches import first_found_in
 from oktalogger.detections.replay.report import merge_rows, replay_windows, rows_text
 from oktalogger.detections.replay.search import ReplayIncompleteError, Span, replay
 from oktalogger.detections.select import UnknownRuleError, select_detections
 from oktalogger.notifications.channels import notify
+from oktalogger.opensearch.errors import OpenSearchLoadError
 from oktalogger.opensearch.names import IndexNames
 from oktalogger.operators.detections import REFUSED, DetectionOperator
 from oktalogger.operators.errors import failing_at_once
@@ -196,7 +197,7 @@ class DetectionAlertOperator(DetectionOperator):
                 self._notify(hook, names, found, settings, context)
                 if incomplete is not None:
                     raise incomplete
-                first = [_first_found(client, matches_index(names), item, str(context["run_id"])) for item in found]
+                first = [_first_found(client, names.matches, item, str(context["run_id"])) for item in found]
             finally:
                 client.close()
         return [item.as_dict() for item in first if item.matches]
@@ -221,7 +222,7 @@ class DetectionAlertOperator(DetectionOperator):
     def _notify(
         self, hook: OpenSearchHook, names: IndexNames, found: Iterable[Found], settings: Settings, context: Context
     ) -> None:
-        client, index = hook.client, matches_index(names)
+        client, index = hook.client, names.matches
         remember = partial(mark_notified, client, index, refresh=not hook.serverless)
         common = monitor_settings(settings)
         failed: list[Exception] = []
@@ -247,8 +248,15 @@ class DetectionAlertOperator(DetectionOperator):
                     self.log.exception("The channel %s could not be told: %s", alert.channel, alert.subject)
                     failed.append(error)
                     continue
-                remember(alert)
                 self.log.info("Told %s: %s", alert.channel, alert.subject)
+                try:
+                    remember(alert)
+                except OpenSearchLoadError as error:
+                    if error.retryable:
+                        raise
+                    # Refused for good; the others are to be told all the same.
+                    self.log.error("It is not remembered that %s was told: %s", alert.channel, error)
+                    failed.append(error)
         if failed:
             raise failed[0]
 
@@ -282,7 +290,7 @@ class DetectionFindingOperator(DetectionOperator):
         """
         with failing_at_once(*REFUSED):
             rules = {rule.id: rule for rule in self._detections()}
-            index = matches_index(IndexNames(load_settings().index_prefix))
+            index = IndexNames(load_settings().index_prefix).matches
         row = self.finding
         rule = rules.get(row["id"])
         many = "1 match" if row["matches"] == 1 else f"{row['matches']}{'+' if row['more'] else ''} matches"

@@ -28,9 +28,19 @@ class Received:
     body: bytes
 
     @property
+    def items(self) -> list[tuple[str, dict[str, Any]]]:
+        """The actions of a bulk body, each with what its line says of the document."""
+        return [next(iter(json.loads(line).items())) for line in self.body.splitlines()[::2]]
+
+    @property
     def ids(self) -> list[str]:
         """The ids of a bulk body."""
-        return [json.loads(line)["create"]["_id"] for line in self.body.splitlines()[::2]]
+        return [said["_id"] for _, said in self.items]
+
+    @property
+    def sources(self) -> list[Any]:
+        """The documents of a bulk body."""
+        return [json.loads(line) for line in self.body.splitlines()[1::2]]
 
 
 @dataclass
@@ -48,12 +58,15 @@ class Answer:
 
 
 def stored(request: Received, **statuses: int) -> Answer:
-    """The answer of a server that creates each document, but for those named."""
+    """The answer of a server that does what is asked with each document, but for those named."""
     items = []
-    for identity in request.ids:
-        item: dict[str, Any] = {"status": statuses.get(identity, 201)}
+    for action, said in request.items:
+        identity = said["_id"]
+        item: dict[str, Any] = {"status": statuses.get(identity, 200 if action == "update" else 201)}
         if item["status"] == 409:
             item["error"] = {"type": "version_conflict_engine_exception", "reason": "document already exists"}
+        elif item["status"] == 404:
+            item["error"] = {"type": "document_missing_exception", "reason": "document missing"}
         elif item["status"] == 429:
             item["error"] = {
                 "type": "rejected_execution_exception",
@@ -63,7 +76,7 @@ def stored(request: Received, **statuses: int) -> Answer:
             item["error"] = {"type": "unavailable_shards_exception", "reason": "primary shard is not active"}
         elif item["status"] >= 400:
             item["error"] = {"type": "some_exception", "reason": f"because of {identity}"}
-        items.append({"create": item})
+        items.append({action: item})
     return Answer(body={"items": items})
 
 

@@ -23,11 +23,12 @@ from opensearchpy import RequestsAWSV4SignerAuth, Urllib3AWSV4SignerAuth
 from oktalogger.opensearch.client import OpenSearchSettings, make_client
 from oktalogger.opensearch.errors import (
     OpenSearchRequestError,
+    OpenSearchResponseError,
     OpenSearchSettingsError,
     OpenSearchTlsError,
     OpenSearchUnavailableError,
 )
-from oktalogger.opensearch.request import call, send
+from oktalogger.opensearch.request import call, repeated, send
 
 from .conftest import Answer, Server
 
@@ -142,6 +143,58 @@ class TestRequests:
         with pytest.raises(OpenSearchUnavailableError, match="refused to test"):
             call(client, "GET", "/", doing="to test", sleep=waits.append)
         assert len(waits) == 4
+
+    @pytest.mark.parametrize("auth", [None, requests.auth.HTTPBasicAuth("a", "b")])
+    @pytest.mark.parametrize("answer", [Answer(503, b"", "text/plain"), Answer(0)], ids=["busy", "cut"])
+    def test_opensearch_py_repeats_nothing_by_itself(self, server: Server, auth: Any, answer: Answer) -> None:
+        server.script = [answer] * 4
+        client = make_client(OpenSearchSettings(url=server.url, http_auth=auth))
+        with pytest.raises(OpenSearchUnavailableError):
+            send(client, "POST", "/x", doing="to test", body=b"{}")
+        assert len(server.received) == 1
+
+    def test_the_servers_timeout_is_not_taken_for_the_clients(self, server: Server, client: Any) -> None:
+        server.script = [Answer(body={})]
+        params = {"timeout": "20s", "request_timeout": "1"}
+        send(client, "POST", "/x", doing="to test", params=params, only="a.*,b", body=b"{}")
+        path, _, query = server.received[0].path.partition("?")
+        assert (path, query) == ("/x", "timeout=20s&request_timeout=1&filter_path=error%2Cstatus%2Ca.%2A%2Cb")
+
+    @pytest.mark.parametrize(
+        ("answer", "said"),
+        [
+            (Answer(200, b"<html>Please log in</html>", "text/html"), "Please log in"),
+            (Answer(200, b"Please log in", "text/plain"), "Please log in"),
+            (Answer(200, b'{"a":', "application/json"), '{"a":'),
+            (Answer(200, b"<log-in/>", "application/xml"), "application/xml"),
+        ],
+    )
+    def test_an_answer_that_is_none_is_shown(self, server: Server, client: Any, answer: Answer, said: str) -> None:
+        server.script = [answer]
+        with pytest.raises(OpenSearchResponseError, match="is not OpenSearch") as caught:
+            call(client, "GET", "/", doing="to test")
+        assert said in str(caught.value)
+
+    def test_json_is_read_whatever_a_proxy_calls_it(self, server: Server, client: Any) -> None:
+        server.script = [Answer(200, b'{"a":1}', "text/plain"), Answer(200, b"")]
+        assert send(client, "GET", "/", doing="to test") == {"a": 1}
+        assert send(client, "GET", "/", doing="to test") == {}
+
+    def test_half_a_surrogate_pair_in_an_event_is_read(self, server: Server, client: Any) -> None:
+        server.script = [Answer(200, b'{"a":"\\ud83d"}')]
+        assert send(client, "GET", "/", doing="to test") == {"a": "\ud83d"}
+
+    def test_what_may_have_been_done_is_not_repeated_where_that_would_do_it_twice(
+        self, server: Server, client: Any
+    ) -> None:
+        def once() -> Any:
+            return send(client, "POST", "/monitors", doing="to test", body=b"{}")
+
+        server.script = [Answer(429, b"", "text/plain"), Answer(0), Answer(body={})]
+        with pytest.raises(OpenSearchUnavailableError) as caught:
+            repeated(once, only_if_not_done=True, sleep=lambda _: None)
+        assert caught.value.outcome_unknown
+        assert len(server.received) == 2, "429 says that nothing was done"
 
 
 class TestNoAnswer:

@@ -6,7 +6,8 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from oktalogger.opensearch.names import IndexNames
+from oktalogger.opensearch.names import IndexNames, IndexPrefixError
+from oktalogger.settings import SettingsError, load_settings
 
 
 def test_the_month_is_that_of_utc() -> None:
@@ -23,10 +24,15 @@ def test_a_time_without_a_zone_has_no_month() -> None:
         IndexNames().month_index(datetime(2026, 11, 1))
 
 
-@pytest.mark.parametrize("prefix", ["", "Okta", "okta.log", "-okta", "_okta", "okta*", "okta log", "o" * 201, "okta/x"])
+@pytest.mark.parametrize(
+    "prefix", ["", "Okta", "okta.log", "-okta", "okta_log", "okta*", "okta log", "o" * 101, "okta/x"]
+)
 def test_prefixes_that_opensearch_or_monitors_refuse(prefix: str) -> None:
-    with pytest.raises(ValueError, match="index prefix"):
+    with pytest.raises(IndexPrefixError, match=r"index prefix .* it takes a name of small letters"):
         IndexNames(prefix)
+    if prefix:
+        with pytest.raises(SettingsError, match="OKTALOGGER_INDEX_PREFIX"):
+            load_settings({"OKTALOGGER_INDEX_PREFIX": prefix})
 
 
 def test_which_names_are_months() -> None:

@@ -7,13 +7,17 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from oktalogger.opensearch.names import IndexNames
-from oktalogger.opensearch.templates import Meta, Template, month_template, side_template
+from oktalogger.opensearch.templates import Meta, Template, matches_template, month_template, side_template
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 NAMES = IndexNames("okta")
-TEMPLATES = [month_template(NAMES), *(side_template(NAMES, index) for index in NAMES.side_indices)]
+TEMPLATES = [
+    month_template(NAMES),
+    *(side_template(NAMES, index) for index in NAMES.side_indices),
+    matches_template(NAMES),
+]
 
 
 def fields(properties: dict[str, Any], path: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
@@ -57,8 +61,15 @@ def test_target_has_four_keywords_and_nothing_free_form_is_mapped() -> None:
 
 def test_patterns_follow_the_prefix_and_keep_apart() -> None:
     assert month_template(NAMES).body["index_patterns"] == ["okta-20*-*"]
-    assert [template.body["index_patterns"] for template in TEMPLATES[1:]] == [["okta-rejected"], ["okta-ledger"]]
-    assert [template.name for template in TEMPLATES] == ["okta", "okta-rejected", "okta-ledger"]
+    names = ["okta-rejected", "okta-ledger", "okta-detection-matches"]
+    assert [template.body["index_patterns"] for template in TEMPLATES[1:]] == [[name] for name in names]
+    assert [template.name for template in TEMPLATES] == ["okta", *names] == list(NAMES.templates)
+
+
+def test_the_matches_of_the_default_prefix_keep_the_name_that_they_had_before_there_was_a_template() -> None:
+    template = matches_template(IndexNames())
+    assert template.body["index_patterns"] == ["okta-detection-matches"]
+    assert template.name == "okta-system-log-detection-matches", "found with the others, which begin with the prefix"
 
 
 def test_shards_and_replicas() -> None:

@@ -7,22 +7,16 @@ OpenSearch 2.19.4. What differs from the documentation is said where it matters.
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
-from opensearchpy import exceptions
-from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
 
 from oktalogger import __version__
 from oktalogger.detections.monitors.stored import StoredMonitor, read_monitor
 from oktalogger.opensearch.diagnosis import Failure, error_for, shorten
-from oktalogger.opensearch.errors import (
-    OpenSearchLoadError,
-    OpenSearchPermissionError,
-    OpenSearchResponseError,
-    OpenSearchUnavailableError,
-)
+from oktalogger.opensearch.errors import OpenSearchLoadError, OpenSearchPermissionError
+from oktalogger.opensearch.request import RequestRetry, repeated, send
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -34,6 +28,7 @@ MONITORS: Final = "/_plugins/_alerting/monitors"
 # (`RestHandlerUtils.kt`, function `context`). Without it our own marker would never come back.
 USER_AGENT: Final = f"oktalogger/{__version__} (reads ui_metadata as OpenSearch-Dashboards does)"
 PAGE_SIZE: Final = 200
+_RETRY: Final = RequestRetry(attempts=5, longest_wait_seconds=20.0)
 _RIGHTS: Final = "/alerting/"
 _NO_SUCH_PATH: Final = "no handler found for uri"
 # The plugin answers 500 also to what it cannot parse; the class of the Java exception tells the two apart.
@@ -65,33 +60,20 @@ class MonitorRefusedError(OpenSearchLoadError):
     """The server will not have this monitor, however often it is asked."""
 
 
-@dataclass(frozen=True, slots=True)
-class AlertingRetry:
-    """How often a request that may be repeated is sent, and how long is waited in between.
-
-    :param attempts: requests at most, the first included
-    :param longest_wait: seconds between two requests at most; the waits grow and are drawn at random
-    """
-
-    attempts: int = 5
-    longest_wait: float = 20.0
-
-
 class AlertingClient:
     """Monitors of one cluster, read and written. Not for several threads at once.
 
-    opensearch-py's own retries are not used: it repeats a POST whose connection was cut, which makes two monitors.
-
-    :param client: whose connections and log-in are used
-    :param retry: how often, and how long apart
+    :param client: whose connections and log-in are used; it must not repeat anything by itself, for a POST whose
+        connection was cut, sent again, makes two monitors
+    :param retry: how often a request is sent, and how long apart
     :param sleep: waits
     """
 
     def __init__(
-        self, client: OpenSearch, *, retry: AlertingRetry | None = None, sleep: Callable[[float], None] = time.sleep
+        self, client: OpenSearch, *, retry: RequestRetry = _RETRY, sleep: Callable[[float], None] = time.sleep
     ) -> None:
         self._client = client
-        self._retry = retry or AlertingRetry()
+        self._retry = retry
         self._sleep = sleep
         self.requests = 0
         self.writes = 0
@@ -236,26 +218,12 @@ class AlertingClient:
             after = int(hits[-1]["_seq_no"])
 
     def _repeatable(self, method: str, path: str, **request: Any) -> Any:
-        return self._repeated(lambda error: isinstance(error, OpenSearchUnavailableError), method, path, **request)
+        return repeated(partial(self._send, method, path, **request), retry=self._retry, sleep=self._sleep)
 
     def _write(self, method: str, path: str, **request: Any) -> Any:
         self.writes += 1
-        return self._repeated(
-            lambda error: isinstance(error, OpenSearchUnavailableError) and not error.outcome_unknown,
-            method,
-            path,
-            **request,
-        )
-
-    def _repeated(self, worth: Callable[[BaseException], bool], method: str, path: str, **request: Any) -> Any:
-        retrying = Retrying(
-            retry=retry_if_exception(worth),
-            stop=stop_after_attempt(self._retry.attempts),
-            wait=wait_random_exponential(multiplier=0.5, max=self._retry.longest_wait),
-            sleep=self._sleep,
-            reraise=True,
-        )
-        return retrying(self._send, method, path, **request)
+        once = partial(self._send, method, path, **request)
+        return repeated(once, retry=self._retry, only_if_not_done=True, sleep=self._sleep)
 
     def _send(
         self,
@@ -267,23 +235,16 @@ class AlertingClient:
         body: Mapping[str, Any] | None = None,
     ) -> Any:
         self.requests += 1
-        transport = self._client.transport
-        connection = transport.get_connection()
-        data = None if body is None else msgspec.json.encode(body)
-        headers = {"user-agent": USER_AGENT} | ({} if data is None else {"content-type": "application/json"})
-        try:
-            _, _, answer = connection.perform_request(method, path, params=params, body=data, headers=headers)
-        except exceptions.TransportError as error:
-            if isinstance(error, exceptions.ConnectionError):
-                transport.mark_dead(connection)
-            raise _typed(Failure.of(error), method=method, path=path, doing=doing) from error
-        transport.connection_pool.mark_live(connection)
-        try:
-            return msgspec.json.decode(answer) if answer else {}
-        except msgspec.DecodeError as error:
-            raise OpenSearchResponseError(
-                f"What answered, {doing}, is not OpenSearch: {shorten(answer[:200])!r} is not JSON."
-            ) from error
+        return send(
+            self._client,
+            method,
+            path,
+            doing=doing,
+            params=params,
+            body=None if body is None else msgspec.json.encode(body),
+            headers={"user-agent": USER_AGENT},
+            choose_error=partial(_typed, method),
+        )
 
 
 # Unless the query's text holds `monitor.owner`, the plugin adds a filter of its own and shows only monitors whose
@@ -291,7 +252,7 @@ class AlertingClient:
 _EVERY_OWNER: Final = {"bool": {"should": [{"exists": {"field": "monitor.owner"}}, {"match_all": {}}]}}
 
 
-def _typed(failure: Failure, *, method: str, path: str, doing: str) -> OpenSearchLoadError:
+def _typed(method: str, failure: Failure, *, doing: str, index: str | None = None) -> OpenSearchLoadError:
     facts: dict[str, Any] = {
         "status": failure.status,
         "error_type": failure.error_type or None,
@@ -315,4 +276,4 @@ def _typed(failure: Failure, *, method: str, path: str, doing: str) -> OpenSearc
         return MonitorRefusedError(f"{said} Take it out of the composite monitor that uses it first.", **facts)
     if failure.status == 400 or (failure.status == 500 and any(word in failure.reason for word in _REFUSED_FOR_GOOD)):
         return MonitorRefusedError(said, **facts)
-    return error_for(failure, doing=doing)
+    return error_for(failure, doing=doing, index=index)

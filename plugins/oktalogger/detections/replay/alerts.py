@@ -6,27 +6,36 @@ not go out is tried again. A group that fired stays quiet for as long as a monit
 
 from __future__ import annotations
 
+import logging
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
 from oktalogger.detections.messages import about
+from oktalogger.opensearch.bulk import BulkWriter
+from oktalogger.opensearch.documents import Document, Revision
 from oktalogger.opensearch.errors import OpenSearchRequestError
-from oktalogger.opensearch.request import call, send
+from oktalogger.opensearch.request import AS_LONG_AS_A_BULK, call
 from oktalogger.window import format_instant
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Collection, Iterator, Sequence
     from datetime import datetime
 
     from opensearchpy import OpenSearch
 
     from oktalogger.detections.model import CompiledDetection
     from oktalogger.detections.replay.matches import Match
+    from oktalogger.opensearch.request import RequestRetry
+
+log = logging.getLogger(__name__)
 
 NOTIFIED: Final = "notified"
 _BATCH: Final = 1000
+# A match that somebody deleted will not be told of again.
+_GONE: Final = "document_missing_exception"
 # A flood of matches is one message that says how many there are.
 _MOST_SHOWN: Final = 10
 
@@ -97,7 +106,7 @@ def pending_alerts(
     """
     if not matches or not channels:
         return []
-    heard = _heard(client, index, [match.id for match in matches])
+    heard = {note.match_id: note.channels for note in _notes(client, index, [match.id for match in matches])}
     alerts = []
     for channel in channels:
         due = [match for match in matches if channel not in heard.get(match.id, ())]
@@ -144,47 +153,85 @@ def _groups_heard_of(
     return found
 
 
-def mark_notified(client: OpenSearch, index: str, alert: Alert, *, refresh: bool = True) -> None:
+def mark_notified(
+    client: OpenSearch,
+    index: str,
+    alert: Alert,
+    *,
+    refresh: bool = True,
+    sleep: Callable[[float], None] = time.sleep,
+) -> None:
     """Remember that a channel has heard of matches, or need not. To be called once the notification went out.
 
-    A task that is killed right before this repeats the notification; the other order would lose it.
+    A task that is killed right before this repeats the notification; the other order would lose it. Two tasks may
+    remember two channels of one match at once: the second one's update is refused, and made again from what the first
+    one wrote. A script in the update would need no second try, but an administrator may have switched scripts off, and
+    what AWS says of Amazon OpenSearch Serverless leaves open whether it takes them in updates.
 
     :param index: the index of matches
     :param alert: what was told
     :param refresh: make it visible at once, for the next look may follow at once; Amazon OpenSearch Serverless takes no
         such wish ("true refresh policy is not supported")
-    :raises OpenSearchLoadError: where OpenSearch refuses, or stays out of reach
+    :param sleep: waits that many seconds
+    :raises OpenSearchRequestError: where OpenSearch refuses one for good; the others are remembered
+    :raises OpenSearchLoadError: where OpenSearch refuses for another reason, or stays out of reach
     """
-    ids = [match.id for match in (*alert.matches, *alert.quiet)]
-    heard = _heard(client, index, ids)
-    for start in range(0, len(ids), _BATCH):
-        lines = []
-        for match_id in ids[start : start + _BATCH]:
-            channels = sorted({*heard.get(match_id, ()), alert.channel})
-            lines.append(msgspec.json.encode({"update": {"_id": match_id}}))
-            lines.append(msgspec.json.encode({"doc": {NOTIFIED: channels}}))
-        doing = f"while remembering who heard of {alert.detection.title}"
-        answer = msgspec.json.decode(
-            send(
-                client,
-                "POST",
-                f"/{index}/_bulk",
-                doing=doing,
-                index=index,
-                params={"refresh": "true"} if refresh else None,
-                body=b"\n".join(lines) + b"\n",
-                content_type="application/x-ndjson",
-            )
+
+    def updates(match_ids: Collection[str]) -> list[Document]:
+        notes = _notes(client, index, list(match_ids), retry=AS_LONG_AS_A_BULK, sleep=sleep)
+        if len(notes) < len(match_ids):
+            gone = len(match_ids) - len(notes)
+            log.warning("%d matches are no longer in %s: who heard of them is not remembered.", gone, index)
+        return list(_updates(index, notes, alert.channel))
+
+    result = BulkWriter(client, sleep=sleep).write(
+        updates([match.id for match in (*alert.matches, *alert.quiet)]),
+        refresh=refresh,
+        renew=lambda stale: updates([document.id for document in stale]),
+    )
+    refused = [one for one in result.rejected if one.reason_type != _GONE]
+    if refused:
+        raise OpenSearchRequestError(
+            f"{alert.channel} was told of {alert.detection.title}, but OpenSearch refused to remember that for "
+            f"{len(refused)} matches, the first with {refused[0].reason_type}: {refused[0].reason}. The next look "
+            f"would tell of them again. Look at the mapping and settings of {index}.",
+            error_type=refused[0].reason_type,
+            reason=refused[0].reason,
+            index=index,
         )
-        for item in answer["items"]:
-            if item["update"]["status"] >= 300:
-                raise OpenSearchRequestError(
-                    f"OpenSearch did not store, {doing}: {item['update'].get('error')}", index=index
-                )
 
 
-def _heard(client: OpenSearch, index: str, ids: Sequence[str]) -> dict[str, list[str]]:
-    heard: dict[str, list[str]] = {}
+def _updates(index: str, notes: Sequence[_Note], channel: str) -> Iterator[Document]:
+    """Make the updates that add a channel to those who heard of matches; none where it is there already."""
+    for note in notes:
+        if channel not in note.channels:
+            change = {"doc": {NOTIFIED: sorted({*note.channels, channel})}}
+            yield Document(note.match_id, index, msgspec.json.encode(change), action="update", read=note.read)
+
+
+@dataclass(frozen=True, slots=True)
+class _Note:
+    """Who has heard of a match, as it was read.
+
+    :param match_id: of the match
+    :param channels: who has heard of it
+    :param read: which writing of the match says so, None where the server does not tell
+    """
+
+    match_id: str
+    channels: tuple[str, ...]
+    read: Revision | None
+
+
+def _notes(
+    client: OpenSearch,
+    index: str,
+    ids: Sequence[str],
+    *,
+    retry: RequestRetry | None = None,
+    sleep: Callable[[float], None] = time.sleep,
+) -> list[_Note]:
+    notes: list[_Note] = []
     for start in range(0, len(ids), _BATCH):
         answer = call(
             client,
@@ -194,11 +241,16 @@ def _heard(client: OpenSearch, index: str, ids: Sequence[str]) -> dict[str, list
             index=index,
             params={"_source_includes": NOTIFIED},
             body={"ids": list(ids[start : start + _BATCH])},
+            retry=retry,
+            sleep=sleep,
         )
-        for document in answer["docs"]:
-            if document.get("found"):
-                heard[document["_id"]] = document.get("_source", {}).get(NOTIFIED, [])
-    return heard
+        for found in answer["docs"]:
+            if found.get("found"):
+                channels = found.get("_source", {}).get(NOTIFIED) or []
+                told = "_seq_no" in found and "_primary_term" in found
+                read = Revision(found["_seq_no"], found["_primary_term"]) if told else None
+                notes.append(_Note(found["_id"], tuple(channels), read))
+    return notes
 
 
 def _line(match: Match) -> str:

@@ -1,29 +1,27 @@
-"""What replay found: kept in an index of its own, each match once, however often it is found again."""
+"""Keeps what replay found in an index of its own, each match once, however often it is found again."""
 
 from __future__ import annotations
 
-import json
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from oktalogger.opensearch.errors import IndexConflictError, OpenSearchLoadError, OpenSearchRequestError
-from oktalogger.opensearch.names import DEFAULT_PREFIX
-from oktalogger.opensearch.request import call, send
-from oktalogger.resources import resource
+from oktalogger.opensearch.bulk import BulkWriter
+from oktalogger.opensearch.documents import Document
+from oktalogger.opensearch.errors import OpenSearchRequestError
+from oktalogger.opensearch.request import call
 from oktalogger.window import format_instant
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from datetime import datetime
 
     from opensearchpy import OpenSearch
 
     from oktalogger.detections.model import CompiledDetection
-    from oktalogger.opensearch.names import IndexNames
 
-MATCHES_INDEX: Final = "okta-detection-matches"
 _BATCH: Final = 1000
 
 
@@ -83,36 +81,6 @@ class Match:
         }
 
 
-def matches_index(names: IndexNames) -> str:
-    """Return the name of the index of matches of a deployment."""
-    return MATCHES_INDEX if names.prefix == DEFAULT_PREFIX else f"{names.prefix}-detection-matches"
-
-
-def ensure_matches_index(client: OpenSearch, index: str) -> None:
-    """Make the index of matches where it is missing.
-
-    :raises IndexConflictError: where an index of that name is not ours
-    :raises OpenSearchLoadError: for all else
-    """
-    doing = f"while making the index {index}"
-    body = json.loads(resource("opensearch/detection-matches.json").read_text(encoding="utf-8"))
-    try:
-        call(client, "PUT", f"/{index}", doing=doing, index=index, body=body)
-    except OpenSearchLoadError as error:
-        if error.error_type != "resource_already_exists_exception":
-            raise
-    else:
-        return
-    found = call(client, "GET", f"/{index}/_mapping", doing=doing, index=index)
-    metas = [entry["mappings"].get("_meta", {}) for entry in found.values()]
-    if any(meta.get("managed_by") != "oktalogger" for meta in metas):
-        raise IndexConflictError(
-            f"The index {index} exists, and oktalogger did not make it. Rename or delete it, or choose another index "
-            "prefix (OKTALOGGER_INDEX_PREFIX).",
-            index=index,
-        )
-
-
 def store_matches(
     client: OpenSearch,
     index: str,
@@ -121,42 +89,31 @@ def store_matches(
     *,
     run_id: str,
     found_at: datetime,
+    sleep: Callable[[float], None] = time.sleep,
 ) -> list[Match]:
-    """Store what a detection found.
+    """Store what a detection found; a server that has too much to do is asked again, as by a load.
 
     :param index: the index of matches, which must be there
+    :param sleep: waits that many seconds
     :return: those that were not there before
-    :raises OpenSearchLoadError: where OpenSearch refuses one, or stays out of reach
+    :raises OpenSearchRequestError: where OpenSearch refuses one for good; the others are stored
+    :raises OpenSearchLoadError: where OpenSearch refuses for another reason, or stays out of reach
     """
-    new: list[Match] = []
-    for start in range(0, len(matches), _BATCH):
-        batch = matches[start : start + _BATCH]
-        lines = []
-        for match in batch:
-            lines.append(msgspec.json.encode({"create": {"_id": match.id}}))
-            lines.append(msgspec.json.encode(match.document(detection, run_id, found_at)))
-        answer = msgspec.json.decode(
-            send(
-                client,
-                "POST",
-                f"/{index}/_bulk",
-                doing=f"while storing matches of {detection.title}",
-                index=index,
-                body=b"\n".join(lines) + b"\n",
-                content_type="application/x-ndjson",
-            )
+    documents = [
+        Document(match.id, index, msgspec.json.encode(match.document(detection, run_id, found_at))) for match in matches
+    ]
+    result = BulkWriter(client, sleep=sleep).write(documents)
+    if result.rejected:
+        first = result.rejected[0]
+        raise OpenSearchRequestError(
+            f"OpenSearch refused {len(result.rejected)} of {len(matches)} matches of {detection.title}, the first with "
+            f"{first.reason_type}: {first.reason}. The others are stored. Look at the mapping and settings of {index}.",
+            error_type=first.reason_type,
+            reason=first.reason,
+            index=index,
         )
-        for match, item in zip(batch, answer["items"], strict=True):
-            status = item["create"]["status"]
-            if status == 201:
-                new.append(match)
-            elif status != 409:
-                raise OpenSearchRequestError(
-                    f"OpenSearch did not store a match of {detection.title}: {item['create'].get('error')}",
-                    status=status,
-                    index=index,
-                )
-    return new
+    existing = set(result.existing_ids)
+    return [match for match in matches if match.id not in existing]
 
 
 def first_found_in(client: OpenSearch, index: str, ids: Sequence[str], run_id: str) -> set[str]:

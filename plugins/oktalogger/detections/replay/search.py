@@ -15,9 +15,10 @@ from uuid import UUID, uuid5
 
 from oktalogger.detections import threshold_search as counting
 from oktalogger.detections.model import MonitorSettings
-from oktalogger.detections.replay.matches import Match, ensure_matches_index, matches_index, store_matches
+from oktalogger.detections.replay.matches import Match, store_matches
 from oktalogger.opensearch.errors import OpenSearchRequestError
 from oktalogger.opensearch.request import call, refresh
+from oktalogger.opensearch.schema import ensure_matches_index
 from oktalogger.window import format_instant
 
 if TYPE_CHECKING:
@@ -100,7 +101,7 @@ class Found:
 
 
 class ReplayIncompleteError(OpenSearchRequestError):
-    """OpenSearch refused the searches of some rules. The others were run, and what they found is stored.
+    """OpenSearch refused searches or matches of some rules. The others were run, and what they found is stored.
 
     :param found: what the others found
     :param refusals: what OpenSearch said, by the name of the rule
@@ -127,7 +128,7 @@ def replay(
 ) -> list[Found]:
     """Run detections over a span of time and store what they find. Doing it again stores nothing twice.
 
-    A rule whose search OpenSearch refuses keeps none of the others from being run.
+    A rule whose search or whose matches OpenSearch refuses keeps none of the others from being run.
 
     :param client: the client
     :param names: the index names to use
@@ -138,11 +139,10 @@ def replay(
     :param clock: tells the time
     :param sleep: waits for a number of seconds
     :return: what each rule found
-    :raises ReplayIncompleteError: where OpenSearch refuses some of the searches, once the others were run
+    :raises ReplayIncompleteError: where OpenSearch refuses searches or matches of some rules, once the others were run
     :raises OpenSearchLoadError: where OpenSearch refuses all else, or stays out of reach
     """
-    index = matches_index(names)
-    ensure_matches_index(client, index)
+    ensure_matches_index(client, names)
     # A search sees a document up to `refresh_interval` after it was stored, and nobody may look at this span again.
     doing = "while making what was just loaded visible"
     if not refresh(client, names.alias, doing=doing) and span.by == "loaded":
@@ -153,10 +153,10 @@ def replay(
     for detection in detections:
         try:
             found, is_cut = find(client, names, detection, span, settings or MonitorSettings())
+            new = store_matches(client, names.matches, detection, found, run_id=run_id, found_at=clock(), sleep=sleep)
         except OpenSearchRequestError as error:
             refusals[detection.name] = error
             continue
-        new = store_matches(client, index, detection, found, run_id=run_id, found_at=clock())
         results.append(Found(detection, tuple(found), tuple(new), is_cut))
     if refusals:
         raise ReplayIncompleteError(results, refusals)

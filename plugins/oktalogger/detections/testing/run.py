@@ -106,7 +106,7 @@ def scratch_store(client: OpenSearch) -> Iterator[OpenSearchStore]:
         indices = call(client, "GET", f"/_cat/indices/{names.prefix}-*", doing=doing, params={"format": "json"})
         for index in indices:
             call(client, "DELETE", f"/{index['index']}", doing=doing)
-        for template in (names.template, *names.side_indices):
+        for template in names.templates:
             client.indices.delete_index_template(name=template, ignore=[404])
 
 

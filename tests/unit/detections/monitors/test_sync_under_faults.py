@@ -13,11 +13,12 @@ from hypothesis import strategies as st
 from local.standins.alerting import BASE, AlertingStandIn, Answer
 from local.standins.monitors import detection_id, event_body, rendered, threshold_body
 from local.standins.transport import CutError, in_process_client
-from oktalogger.detections.monitors.api import AlertingClient, AlertingRetry
+from oktalogger.detections.monitors.api import AlertingClient
 from oktalogger.detections.monitors.compare import differences
 from oktalogger.detections.monitors.stored import Owner
 from oktalogger.detections.monitors.sync import SyncIncompleteError, SyncOptions, apply_sync
 from oktalogger.opensearch.errors import OpenSearchLoadError
+from oktalogger.opensearch.request import RequestRetry
 
 OWNER = Owner()
 RULES = 5
@@ -157,7 +158,7 @@ class World:
         options = SyncOptions(delete_share=1.0, put_back=frozenset(put_back))
         for _ in itertools.count():
             client = AlertingClient(
-                in_process_client(self.handle), retry=AlertingRetry(attempts=2), sleep=lambda _: None
+                in_process_client(self.handle), retry=RequestRetry(attempts=2), sleep=lambda _: None
             )
             if not self.script:
                 return apply_sync(client, self.wanted(rules), OWNER, options, sleep=lambda _: None).writes
