@@ -175,7 +175,7 @@ def event_types() -> dict[str, str]:
     """Return the event types of Okta's published catalogue, by their names in small letters."""
     from importlib.resources import files
 
-    lines = files("oktalogger.detections").joinpath("event_types.txt").read_text(encoding="utf-8").splitlines()
+    lines = files("oktalogger.detections.rules").joinpath("event_types.txt").read_text(encoding="utf-8").splitlines()
     return {line.lower(): line for line in lines if line and not line.startswith("#")}
 
 
