@@ -2,6 +2,8 @@
 
 What the role of the loader needs for it: on the cluster ``indices:data/write/bulk``; on the indices
 ``indices:data/write/bulk*`` and ``indices:data/write/index``. Nothing is ever overwritten or deleted.
+
+Written by hand, because the helpers of opensearch-py take no finished bytes, and retry without telling what was stored.
 """
 
 from __future__ import annotations

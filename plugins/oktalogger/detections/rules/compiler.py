@@ -241,6 +241,7 @@ class _Compilation:
             fields=selection.fields,
             threshold=threshold,
             file=rule.document.file,
+            line=rule.document.line("detection" if threshold is None else "correlation"),
         )
 
 

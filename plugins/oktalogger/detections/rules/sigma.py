@@ -1,8 +1,9 @@
-"""What pySigma is for: reading `detection` and `correlation`. Nothing may import this where pySigma can be missing.
+"""Compiles `detection` and `correlation` with pySigma. Nothing may import this where pySigma can be missing.
 
 The rule is parsed by pySigma, its lists are filled in and its fields renamed by a pySigma processing pipeline, and the
-resulting tree of conditions is written as one query_string. Of pySigma's own backends none is used: their queries
-do not respect what a document-level monitor does to a query's text (see ``query``).
+resulting tree of conditions is written as one query_string. That is done by hand, because pysigma-backend-opensearch
+needs pySigma below 2 and refuses correlations, and its queries do not respect what a document-level monitor does to a
+query's text (see ``lucene_query``).
 """
 
 from __future__ import annotations
