@@ -8,6 +8,7 @@ are escaped one by one. A bucket-level monitor fills in ``{{...}}``, so a value 
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
 from enum import Enum
@@ -30,6 +31,9 @@ _NUMBERS: Final = frozenset({"byte", "integer", "long"})
 _LONGEST_PATTERN: Final = 300
 # `index.max_regex_length`, as it is by default.
 _LONGEST_REGEX: Final = 1000
+# Of a `long`.
+_LEAST: Final = -(2**63)
+_MOST: Final = 2**63 - 1
 _COMPARISONS: Final = frozenset({"<", "<=", ">", ">="})
 
 
@@ -174,10 +178,16 @@ def compare(field: Field, operator: str, value: float) -> Clause:
     if operator not in _COMPARISONS:
         raise ValueError(operator)
     _check_number(field)
-    if value >= 0:
-        return _is(field, f"{operator}{value:g}" if value % 1 else f"{operator}{int(value)}")
+    if value % 1:
+        # Fields hold whole numbers, so that the next one says the same without a fraction.
+        operator, value = ("<=", math.floor(value)) if operator.startswith("<") else (">=", math.ceil(value))
+    whole = int(value)
+    if not _LEAST <= whole <= _MOST:
+        raise RuleError(f"`{field.path}` is compared with {whole}, which is more than the index can hold")
+    if whole >= 0:
+        return _is(field, f"{operator}{whole}")
     # The short form does not take a minus sign.
-    low, high = ("*", f"{value:g}") if operator.startswith("<") else (f"{value:g}", "*")
+    low, high = ("*", whole) if operator.startswith("<") else (whole, "*")
     return _is(field, f"{'{' if operator == '>' else '['}{low} TO {high}{'}' if operator == '<' else ']'}")
 
 

@@ -12,6 +12,8 @@ import re
 from importlib import import_module
 from typing import Any, Final
 
+from oktalogger.detections.rules.strict import character_name
+
 sre: Any = import_module("re._constants")
 sre_parser: Any = import_module("re._parser")
 
@@ -71,6 +73,8 @@ def to_lucene(pattern: str, *, ignore_case: bool = False) -> str:
         parsed = sre_parser.parse(pattern, re.IGNORECASE if ignore_case else 0)
     except (re.error, OverflowError, RecursionError) as error:
         raise RegexError(f"it is not valid: {error}") from error
+    if parsed.state.flags & re.MULTILINE:
+        raise RegexError("it lets ^ and $ match at each line, by the flag m, which OpenSearch's expressions lack")
     if (characters := _written_out(parsed)) > MOST_CHARACTERS:
         raise RegexError(
             f"with its repeats written out it has {characters:,} characters, more than {MOST_CHARACTERS:,}, and "
@@ -234,5 +238,5 @@ def _range(low: int, high: int) -> str:
 def _quote(character: str) -> str:
     if character.isspace() and character != " ":
         # A document-level monitor splits its query at white space and joins it again with blanks.
-        raise RegexError("it holds a tab or a line break, which a document-level monitor turns into a blank")
+        raise RegexError(f"it holds a {character_name(character)}, which a monitor may turn into a blank")
     return "\\" + character if character in _SPECIAL else character
