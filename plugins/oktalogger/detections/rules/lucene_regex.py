@@ -9,6 +9,7 @@ library writes Lucene's expressions. How complex an expression may be is for Ope
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from importlib import import_module
 from typing import Any, Final
 
@@ -29,13 +30,17 @@ _SPECIAL: Final = frozenset('.?+*|{}[]()"\\#@&<>~^$/:- ')
 _CLASSES: Final[dict[Any, tuple[tuple[int, int], ...]]] = {
     sre.CATEGORY_DIGIT: ((48, 57),),
     sre.CATEGORY_WORD: ((48, 57), (65, 90), (95, 95), (97, 122)),
-    sre.CATEGORY_SPACE: ((32, 32),),
 }
+# Lucene's own, because no query may hold a tab or a line break.
+_SPACE: Final = "\\s"
 _NEGATED: Final = {
     sre.CATEGORY_NOT_DIGIT: sre.CATEGORY_DIGIT,
     sre.CATEGORY_NOT_WORD: sre.CATEGORY_WORD,
     sre.CATEGORY_NOT_SPACE: sre.CATEGORY_SPACE,
 }
+# Of those with an upper and a lower case.
+_LAST_LETTER: Final = 0x1E943
+_LAST_ASCII: Final = 0x7F
 _REPEATS: Final = (sre.MAX_REPEAT, sre.MIN_REPEAT, sre.POSSESSIVE_REPEAT)
 _STARTS: Final = (sre.AT_BEGINNING, sre.AT_BEGINNING_STRING)
 _ENDS: Final = (sre.AT_END, sre.AT_END_STRING)
@@ -192,13 +197,16 @@ def _set(members: _Items, ignore_case: bool) -> str:
             raise RegexError("it has a negated class like \\D inside brackets, which OpenSearch's expressions lack")
         members, negated = [(sre.CATEGORY, _NEGATED[members[0][1]])], not negated
     ranges: list[tuple[int, int]] = []
+    spaces = ""
     for operator, value in members:
-        if operator is sre.CATEGORY:
+        if operator is sre.CATEGORY and value is sre.CATEGORY_SPACE:
+            spaces = _SPACE
+        elif operator is sre.CATEGORY:
             ranges += _CLASSES[value]
         else:
             given = value if operator is sre.RANGE else (value, value)
             ranges += _cases((given,), ignore_case)
-    return f"[{'^' if negated else ''}{''.join(_range(low, high) for low, high in ranges)}]"
+    return f"[{'^' if negated else ''}{spaces}{''.join(_range(low, high) for low, high in ranges)}]"
 
 
 def _times(lowest: int, highest: int | None) -> str:
@@ -210,20 +218,37 @@ def _times(lowest: int, highest: int | None) -> str:
 
 
 def _cases(ranges: tuple[tuple[int, int], ...], ignore_case: bool) -> tuple[tuple[int, int], ...]:
-    """Add the other case of letters; beyond the Latin alphabet of single letters only."""
+    """Add the other cases of letters."""
     if not ignore_case:
         return ranges
     result = list(ranges)
     for low, high in ranges:
-        if low == high:
-            both = {chr(low).lower(), chr(low).upper()} - {chr(low)}
-            result += [(ord(case), ord(case)) for case in sorted(both) if len(case) == 1]
-            continue
-        for first, last, distance in ((97, 122, -32), (65, 90, 32)):
-            start, end = max(low, first), min(high, last)
-            if start <= end:
-                result.append((start + distance, end + distance))
+        letters = range(low, min(high, _LAST_LETTER) + 1)
+        others = sorted({case for code in letters for case in _other_cases(code)} - set(letters))
+        for code in others:
+            if result[-1] != (low, high) and result[-1][1] == code - 1:
+                result[-1] = (result[-1][0], code)
+            else:
+                result.append((code, code))
     return tuple(result)
+
+
+def _other_cases(code: int) -> set[int]:
+    character = chr(code)
+    # Among those that fold to the same letter is the sigma that stands at the end of Greek words. English letters have
+    # such relatives too (the sign for kelvin), which nobody means.
+    same = _folded().get(character.casefold(), "") if code > _LAST_ASCII else ""
+    return {ord(case) for case in (character.lower(), character.upper(), *same) if len(case) == 1} - {code}
+
+
+@lru_cache(maxsize=1)
+def _folded() -> dict[str, str]:
+    groups: dict[str, str] = {}
+    for code in range(_LAST_ASCII + 1, _LAST_LETTER + 1):
+        folded = chr(code).casefold()
+        if len(folded) == 1 and ord(folded) > _LAST_ASCII:
+            groups[folded] = groups.get(folded, "") + chr(code)
+    return {folded: letters for folded, letters in groups.items() if len(letters) > 1}
 
 
 def _literal(code: int, ignore_case: bool) -> str:

@@ -48,6 +48,11 @@ REFUSED = {
         "NO-BREAK SPACE (U+00A0)",
     ),
     "unseen_in_a_value": (detecting("outcome.reason: 'New\u00a0Device'"), 13, "NO-BREAK SPACE (U+00A0)"),
+    "longer_than_the_index_keeps": (
+        detecting(f"actor.displayName|cased: '{'7' * 8192}'"),
+        13,
+        "texts of 8,191 at most",
+    ),
     "more_than_a_long": (detecting("securityContext.asNumber|gt: 9223372036854775808"), 13, "more than the index"),
 }
 
@@ -125,3 +130,20 @@ def test_more_values_than_opensearch_takes_are_refused(
 def test_a_files_ending_counts_in_either_case(tmp_path: Path) -> None:
     (tmp_path / "X.YML").write_text(GOOD)
     assert [path.name for path in rule_files(tmp_path)] == ["X.YML"]
+
+
+@pytest.mark.parametrize(
+    ("line", "query"),
+    [
+        ("eventType: USER.session.START", "eventType:user.session.start"),
+        ("eventType|startswith: user.session.", "eventType:user.session.*"),
+        ("eventType|startswith: User.Session.", r"eventType:/[Uu][Ss][Ee][Rr]\.[Ss][Ee][Ss][Ss][Ii][Oo][Nn]\..*/"),
+        ("eventType|contains: createenroll", "eventType:/.*[Cc][Rr][Ee][Aa][Tt][Ee][Ee][Nn][Rr][Oo][Ll][Ll].*/"),
+        ("eventType|re: ^User", "eventType:/[Uu][Ss][Ee][Rr].*/"),
+        ("legacyEventType: Core", "legacyEventType:/[Cc][Oo][Rr][Ee]/"),
+        ("outcome.result|startswith: fail", "outcome.result:/FAIL.*/"),
+        ("outcome.result|re: ^fail", "outcome.result:/[Ff][Aa][Ii][Ll].*/"),
+    ],
+)
+def test_codes_of_oktas_are_found_in_any_spelling(tmp_path: Path, line: str, query: str) -> None:
+    assert query_of(tmp_path, line) == query
