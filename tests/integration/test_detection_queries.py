@@ -101,4 +101,20 @@ def test_not_and_exists(client: OpenSearch, index: str) -> None:
         "admin", "AND",
     }  # fmt: skip
     assert found(client, index, query.negate(query.exists(FIELD)).standing_alone) == set()
+    assert found(client, index, query.exists(FIELD).text) == set(TEXTS)
     assert found(client, index, query.NOTHING.text) == set()
+
+
+def test_a_text_too_long_for_the_index_is_there_all_the_same(client: OpenSearch) -> None:
+    name = f"oktalogger-test-{uuid.uuid4().hex[:10]}"
+    mapping = {"dynamic": False, "properties": {"a": {"type": "keyword", "ignore_above": 8191}}}
+    client.indices.create(index=name, body={"settings": {"number_of_replicas": 0}, "mappings": mapping})
+    try:
+        client.index(index=name, id="long", body={"a": "x" * 9000})
+        client.index(index=name, id="none", body={"b": 1}, refresh=True)
+        for clause, expected in ((query.exists(FIELD), "long"), (query.negate(query.exists(FIELD)), "none")):
+            body = {"query": {"query_string": {"query": clause.standing_alone}}}
+            (hit,) = client.search(index=name, body=body)["hits"]["hits"]
+            assert hit["_id"] == expected
+    finally:
+        client.indices.delete(index=name)

@@ -102,8 +102,9 @@ def negate(clause: Clause) -> Clause:
 
 
 def exists(field: Field) -> Clause:
-    """Say that a field has a value."""
-    return Clause(f"_exists_:{field.path}")
+    """Say that a field has a value, also one that is too long for the index, which notes its name in `_ignored`."""
+    there = f"_exists_:{field.path}"
+    return Clause(f"({there} OR _ignored:{field.path})" if field.type == "keyword" else there)
 
 
 def text(field: Field, parts: Sequence[Part], *, cased: bool = False) -> Clause:

@@ -291,7 +291,9 @@ def _clauses(field: Field, value: Any) -> int:
     """Count what OpenSearch 2.19 makes of a value: of an address or a number it asks the index and the doc values."""
     if isinstance(value, SigmaExpansion):
         return sum(_clauses(field, part) for part in value.values)
-    return 1 if field.type in ("keyword", "boolean") or isinstance(value, (SigmaExists, SigmaNull)) else 2
+    if isinstance(value, (SigmaExists, SigmaNull)):
+        return 2
+    return 1 if field.type in ("keyword", "boolean") else 2
 
 
 def _original(value: Any) -> str | None:
