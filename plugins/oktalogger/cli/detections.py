@@ -125,7 +125,7 @@ def _ask_engine(compiled: Compiled) -> tuple[list[Problem], str | None]:
     from oktalogger.cli.environment import OPENSEARCH_URL, opensearch_client
     from oktalogger.detections.monitors.render import monitor_settings
     from oktalogger.detections.monitors.trial import refused_detections
-    from oktalogger.opensearch.errors import IndexMissingError
+    from oktalogger.opensearch.errors import IndexMissingError, OpenSearchLoadError
     from oktalogger.opensearch.names import IndexNames
     from oktalogger.settings import load_settings
 
@@ -137,6 +137,9 @@ def _ask_engine(compiled: Compiled) -> tuple[list[Problem], str | None]:
         refused = refused_detections(opensearch_client(), names, compiled.detections, monitor_settings(settings))
     except IndexMissingError:
         return [], f"OpenSearch has no {names.alias} yet; load something, or run `detections test`"
+    except OpenSearchLoadError as error:
+        # What else is wrong with the rules is still to be said.
+        return [Problem(OPENSEARCH_URL, 1, f"OpenSearch could not be asked: {error}")], str(error)
     found = [
         Problem(detection.file, detection.line, said)
         for detection in compiled.detections

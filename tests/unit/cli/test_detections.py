@@ -13,6 +13,8 @@ from local.standins.alerting import AlertingStandIn
 from local.standins.engine import TOO_COMPLEX_2
 from local.standins.transport import serve
 from oktalogger.cli import main
+from oktalogger.detections.monitors import trial
+from oktalogger.opensearch.errors import OpenSearchUnavailableError
 from tests.unit.detections.rule_texts import COUNTING, GOOD, changed, detecting
 
 if TYPE_CHECKING:
@@ -143,3 +145,20 @@ def test_check_prints_what_an_engine_says_with_the_rules_line(
         assert run(folder, "check", "--json") == 1
     report = json.loads(capsys.readouterr().out)
     assert (report["engine_not_asked"], len(report["problems"])) == (None, 1)
+
+
+def test_check_says_all_else_where_the_engine_cannot_be_asked(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder / "other.yml").write_text(changed(GOOD, ("level: medium", "level: severe"), ("id: 1", "id: 3")))
+
+    def refuse(*_: object) -> None:
+        raise OpenSearchUnavailableError("out of reach")
+
+    monkeypatch.setenv("OKTALOGGER_OPENSEARCH_URL", "https://localhost:1")
+    monkeypatch.setattr(trial, "refused_detections", refuse)
+    assert run(folder, "check") == 1
+    out = capsys.readouterr().out
+    assert "other.yml:18: the `level` is 'severe'" in out
+    assert "OKTALOGGER_OPENSEARCH_URL:1: OpenSearch could not be asked: out of reach" in out
+    assert "no engine was asked: out of reach" in out
