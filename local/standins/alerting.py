@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl
 
+from local.standins import engine
 from local.standins.stored_form import UnknownQueryError, stored_search
 
 BASE = "/_plugins/_alerting/monitors"
@@ -43,12 +44,14 @@ class AlertingStandIn:
     :param channels: notification channels, as ``{"name", "config_id", "is_enabled"}``
     :param plugin: whether the plugins are there at all
     :param max_monitors: the setting of that name
+    :param refused: what OpenSearch says of a query, by a part of it (see :mod:`local.standins.engine`)
     """
 
     indices: set[str] = field(default_factory=lambda: {"okta-system-log"})
     channels: list[dict[str, Any]] = field(default_factory=list)
     plugin: bool = True
     max_monitors: int = 1000
+    refused: dict[str, str] = field(default_factory=dict)
     jobs: dict[str, Job] = field(default_factory=dict)
     log: list[tuple[str, str]] = field(default_factory=list)
     _seq_no: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
@@ -73,6 +76,8 @@ class AlertingStandIn:
         params = dict(parse_qsl(query))
         self.log.append((method, path))
         agent = (headers or {}).get("user-agent", "")
+        if (asked := self._asked(path, body)) is not None:
+            return asked
         if not self.plugin:
             return 400, {"error": f"no handler found for uri [{target}] and method [{method}]"}
         if path == CHANNELS and method == "GET":
@@ -96,6 +101,14 @@ class AlertingStandIn:
             if method == "DELETE":
                 return self._delete(monitor_id)
         return 400, {"error": f"no handler found for uri [{target}] and method [{method}]"}
+
+    def _asked(self, path: str, body: Any) -> Answer | None:
+        index, _, action = path.strip("/").partition("/")
+        if index.startswith("_") or action not in ("_validate/query", "_search"):
+            return None
+        if index not in self.indices:
+            return engine.no_such_index(index)
+        return engine.search(body) if action == "_search" else engine.validate(index, body, self.refused)
 
     def edit(self, monitor_id: str, *, keep_metadata: bool = False, **changes: Any) -> None:
         """Change a monitor as a person does in Dashboards, whose form writes ``ui_metadata`` anew."""

@@ -36,6 +36,10 @@ def bulk(action: str, index: str) -> str:
 READS: list[Case] = [
     Case(role, "search events", "yes", "POST", "/ALIAS/_search", {"size": 1}) for role in (LOADER, SYNC, ANALYST)
 ] + [Case(role, "read the mapping", "yes", "GET", "/MONTH/_mapping") for role in (LOADER, SYNC, ANALYST)]
+READS += [
+    Case(role, "ask whether a search can run", answer, "POST", "/ALIAS/_validate/query", {"query": {"match_all": {}}})
+    for role, answer in ((LOADER, "no"), (SYNC, "yes"), (ANALYST, "no"))
+]
 
 NOBODY = (LOADER, SYNC, ANALYST)
 REFUSED: list[Case] = [

@@ -14,7 +14,10 @@ pytest.importorskip("sigma")
 
 from opensearchpy import OpenSearch, helpers
 
+from oktalogger.detections.engine import refusals
 from oktalogger.detections.model import MonitorSettings
+from oktalogger.detections.monitors.render import render_monitor
+from oktalogger.detections.monitors.trial import AnyChannel, monitor_refusals, refused_detections
 from oktalogger.detections.replay.search import Span, find
 from oktalogger.detections.rules.cases import Case, CaseEvents
 from oktalogger.detections.rules.compiler import compile_folder
@@ -23,7 +26,6 @@ from oktalogger.detections.testing.run import (
     event_fires,
     load_cases,
     nearest_miss,
-    refused,
     run_cases,
     scratch_store,
     threshold_fires,
@@ -163,8 +165,8 @@ def test_no_rule_fires_on_most_of_what_there_is(loaded: Loaded) -> None:
 )
 def test_a_query_that_opensearch_would_quietly_never_match_is_found(loaded: Loaded, selection: str) -> None:
     detection = replace(loaded.of_events[0], selection=selection)
-    assert "does not take" in str(refused(loaded.client, loaded.names, detection))
-    assert refused(loaded.client, loaded.names, loaded.of_events[0]) is None
+    said = refused_detections(loaded.client, loaded.names, [detection, loaded.of_events[1]], SETTINGS)
+    assert list(said) == [detection.id]
 
 
 def test_public_rules_work_as_they_are(client: OpenSearch, tmp_path: Path) -> None:
@@ -182,7 +184,7 @@ def test_public_rules_work_as_they_are(client: OpenSearch, tmp_path: Path) -> No
     now = datetime.now(UTC)
     with scratch_store(client) as store:
         store.ensure_month(now)
-        assert [refusal for one in compiled.detections if (refusal := refused(client, store.names, one))] == []
+        assert refused_detections(client, store.names, compiled.detections, SETTINGS) == {}
         for name, pair in EVENTS.items():
             for verdict, event in zip(("match", "miss"), pair, strict=True):
                 made = samples(
@@ -202,3 +204,33 @@ def test_public_rules_work_as_they_are(client: OpenSearch, tmp_path: Path) -> No
                 assert f"{detection.name}/match" in fired
                 assert f"{detection.name}/miss" not in fired
     assert EVENTS.keys() <= {detection.name for detection in compiled.detections}
+
+
+HUNDREDS = " OR ".join(f"e{number}" for number in range(300))
+
+
+@pytest.mark.parametrize(
+    ("query", "words"),
+    [
+        ("eventType:a AND NOT actor.displayName:/.{0,60}!.{0,60}/", "too complex"),
+        ("eventType:a OR actor.displayName:/.*(foo|bar|baz).{0,40}(qux|zap).*/", "too complex"),
+        ("eventType:a OR nosuch.field:x", "correct its name"),
+        ("eventType:a OR client.ipAddress:nonsense", "not an IP string literal"),
+        (" OR ".join(f"(eventType:({HUNDREDS}) AND outcome.result:R{number})" for number in range(5)), "in two"),
+        (f'actor.displayName:"{"a" * 32_000}"', "in two"),
+        ("eventType:(a OR", "Failed to parse query"),
+    ],
+)
+def test_opensearch_says_what_it_cannot_run(loaded: Loaded, query: str, words: str) -> None:
+    search = {"size": 0, "query": {"bool": {"filter": [{"query_string": {"query": query}}]}}}
+    said = refusals(loaded.client, loaded.names.alias, search, title="Rule")
+    assert words in " ".join(said)
+
+
+def test_opensearch_compiles_a_triggers_script(loaded: Loaded) -> None:
+    detection = loaded.of_thresholds[0]
+    monitor = render_monitor(detection, names=loaded.names, channel_ids=AnyChannel(), settings=SETTINGS).body
+    assert monitor_refusals(loaded.client, monitor) == ()
+    monitor["triggers"][0]["bucket_level_trigger"]["condition"]["script"] = {"source": "params.slots >"}
+    (said,) = monitor_refusals(loaded.client, monitor)
+    assert "params.slots >" in said

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
@@ -85,7 +86,12 @@ def _only(compiled: Compiled, wanted: Sequence[str]) -> Compiled:
 
 
 def _add_check(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    parser = actions.add_parser("check", help="say what is wrong with rules, without a server")
+    parser = actions.add_parser(
+        "check",
+        help="say what is wrong with rules; asks OpenSearch too, where one is named",
+        description="Say what is wrong with rules. Where OKTALOGGER_OPENSEARCH_URL names an OpenSearch, it is asked "
+        "whether it can run them, and nothing in it is changed.",
+    )
     common_arguments(parser, rules=False)
     parser.add_argument("--strict", action="store_true", help="let warnings count as errors")
     parser.set_defaults(run=guarded(_check))
@@ -99,17 +105,47 @@ def _check(arguments: argparse.Namespace) -> int:
         problems.append(Problem(".", 1, f"there is no rule in {folder}", is_warning=True))
     elif not compiled.errors:
         problems += _bundle_problems(folder, compiled)
+    refused, unasked = _ask_engine(compiled)
+    problems += refused
     errors = [problem for problem in problems if arguments.strict or not problem.is_warning]
     if arguments.json:
-        say(
-            json.dumps({"rules": len(compiled.detections), "problems": [item.as_dict() for item in problems]}, indent=2)
-        )
+        report = {"rules": len(compiled.detections), "problems": [item.as_dict() for item in problems]}
+        say(json.dumps({**report, "engine_not_asked": unasked}, indent=2))
     else:
         for problem in problems:
             say(str(problem))
         warnings = len(problems) - len(errors)
+        say(f"no engine was asked: {unasked}" if unasked else "OpenSearch was asked about each rule")
         say(f"{len(compiled.detections)} rules can be used, {len(errors)} errors, {warnings} warnings")
     return EXIT_FAILED if errors else 0
+
+
+def _ask_engine(compiled: Compiled) -> tuple[list[Problem], str | None]:
+    """Ask the OpenSearch of the environment about each rule; say why, where it cannot be asked."""
+    from oktalogger.cli.environment import OPENSEARCH_URL, opensearch_client
+    from oktalogger.detections.monitors.render import monitor_settings
+    from oktalogger.detections.monitors.trial import refused_detections
+    from oktalogger.opensearch.errors import IndexMissingError, OpenSearchLoadError
+    from oktalogger.opensearch.names import IndexNames
+    from oktalogger.settings import load_settings
+
+    if not os.environ.get(OPENSEARCH_URL, "").strip():
+        return [], f"{OPENSEARCH_URL} is not set"
+    settings = load_settings()
+    names = IndexNames(settings.index_prefix)
+    try:
+        refused = refused_detections(opensearch_client(), names, compiled.detections, monitor_settings(settings))
+    except IndexMissingError:
+        return [], f"OpenSearch has no {names.alias} yet; load something, or run `detections test`"
+    except OpenSearchLoadError as error:
+        # What else is wrong with the rules is still to be said.
+        return [Problem(OPENSEARCH_URL, 1, f"OpenSearch could not be asked: {error}")], str(error)
+    found = [
+        Problem(detection.file, detection.line, said)
+        for detection in compiled.detections
+        for said in refused.get(detection.id, ())
+    ]
+    return found, None
 
 
 def _bundle_problems(folder: Path, compiled: Compiled) -> list[Problem]:

@@ -23,7 +23,7 @@ logger = logging.getLogger(__name__)
 
 BUNDLE_FILE: Final = "bundle.json"
 # To be raised whenever the same rules compile to something else, fields of the index included.
-COMPILER_VERSION: Final = 1
+COMPILER_VERSION: Final = 2
 _FORMAT: Final = 1
 
 

@@ -75,6 +75,7 @@ class CompiledDetection:
     :param fields: index fields that the query, the grouping and the counting look at
     :param threshold: what is counted, or ``None`` where every matching event counts by itself
     :param file: the rule's file, relative to the folder of detections
+    :param line: the line of the file where its `detection` or `correlation` begins
     """
 
     id: str
@@ -94,6 +95,7 @@ class CompiledDetection:
     fields: tuple[str, ...] = ()
     threshold: Threshold | None = None
     file: str = ""
+    line: int = 0
 
     @property
     def query(self) -> str:
@@ -169,6 +171,7 @@ class RenderedMonitor:
     :param body: the monitor as POSTed, without `ui_metadata`
     :param channels: names of the channels that its actions use
     :param source_hash: sha256 of the canonical JSON of ``body``
+    :param place: file and line of the rule, ``okta_x.yml:12``
     """
 
     detection_id: str
@@ -176,6 +179,7 @@ class RenderedMonitor:
     body: dict[str, Any]
     channels: tuple[str, ...]
     source_hash: str
+    place: str = ""
 
 
 def canonical_json(value: Any) -> str:

@@ -1,4 +1,7 @@
-"""DPoP proofs: each request shows that its sender holds the key to which the access token is bound (RFC 9449)."""
+"""DPoP proofs: each request shows that its sender holds the key to which the access token is bound (RFC 9449).
+
+Written by hand, because requests-oauthlib, the usual OAuth client for requests, has no DPoP.
+"""
 
 from __future__ import annotations
 

@@ -9,7 +9,12 @@ import pytest
 
 pytest.importorskip("sigma")
 
+from local.standins.alerting import AlertingStandIn
+from local.standins.engine import TOO_COMPLEX_2
+from local.standins.transport import serve
 from oktalogger.cli import main
+from oktalogger.detections.monitors import trial
+from oktalogger.opensearch.errors import OpenSearchUnavailableError
 from tests.unit.detections.rule_texts import COUNTING, GOOD, changed, detecting
 
 if TYPE_CHECKING:
@@ -111,3 +116,49 @@ def test_without_pysigma_the_reason_is_said(
     monkeypatch.setattr("oktalogger.detections.rules.compiler.find_spec", lambda name: None)
     assert run(folder, "check") == 2
     assert "pip install pysigma" in capsys.readouterr().err
+
+
+def test_check_says_that_no_engine_was_asked(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("OKTALOGGER_OPENSEARCH_URL", raising=False)
+    run(folder, "bundle")
+    assert run(folder, "check") == 0
+    assert "no engine was asked: OKTALOGGER_OPENSEARCH_URL is not set" in capsys.readouterr().out
+    with serve(AlertingStandIn(indices=set())) as url:
+        monkeypatch.setenv("OKTALOGGER_OPENSEARCH_URL", url)
+        assert run(folder, "check") == 0
+    assert "no engine was asked: OpenSearch has no okta-system-log yet" in capsys.readouterr().out
+
+
+def test_check_prints_what_an_engine_says_with_the_rules_line(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    standin = AlertingStandIn(refused={"token": TOO_COMPLEX_2})
+    run(folder, "bundle")
+    with serve(standin) as url:
+        monkeypatch.setenv("OKTALOGGER_OPENSEARCH_URL", url)
+        assert run(folder, "check") == 1
+        out = capsys.readouterr().out
+        assert "token.yml:11: OpenSearch cannot run the rule as it is meant: the regular expression is too" in out
+        assert "OpenSearch was asked about each rule" in out
+        assert run(folder, "check", "--json") == 1
+    report = json.loads(capsys.readouterr().out)
+    assert (report["engine_not_asked"], len(report["problems"])) == (None, 1)
+
+
+def test_check_says_all_else_where_the_engine_cannot_be_asked(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder / "other.yml").write_text(changed(GOOD, ("level: medium", "level: severe"), ("id: 1", "id: 3")))
+
+    def refuse(*_: object) -> None:
+        raise OpenSearchUnavailableError("out of reach")
+
+    monkeypatch.setenv("OKTALOGGER_OPENSEARCH_URL", "https://localhost:1")
+    monkeypatch.setattr(trial, "refused_detections", refuse)
+    assert run(folder, "check") == 1
+    out = capsys.readouterr().out
+    assert "other.yml:18: the `level` is 'severe'" in out
+    assert "OKTALOGGER_OPENSEARCH_URL:1: OpenSearch could not be asked: out of reach" in out
+    assert "no engine was asked: out of reach" in out

@@ -78,6 +78,11 @@ class AlertingClient:
         self.requests = 0
         self.writes = 0
 
+    @property
+    def opensearch(self) -> OpenSearch:
+        """The client whose connections are used, for questions that are not about monitors."""
+        return self._client
+
     def available(self) -> bool:
         """Say whether the cluster has the Alerting plugin.
 

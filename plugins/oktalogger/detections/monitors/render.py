@@ -66,7 +66,8 @@ def render_monitor(
         "inputs": [_event_input(detection, names) if is_event else _threshold_input(detection, names, settings)],
         "triggers": [_trigger(detection, actions)],
     }
-    return RenderedMonitor(detection.id, detection.monitor_name, body, channels, source_hash(body))
+    place = f"{detection.file}:{detection.line}"
+    return RenderedMonitor(detection.id, detection.monitor_name, body, channels, source_hash(body), place)
 
 
 def stable_id(detection: CompiledDetection, *parts: str) -> str:

@@ -31,6 +31,8 @@ def result_text(result: SyncResult) -> str:
     """Return what a sync did as text."""
     lines = [f"{step.kind}: {step.name}" for step in result.done]
     lines += [f"FAILED {detection_id}: {why}" for detection_id, why in sorted(result.problems.items())]
+    if result.unasked:
+        lines.append(f"WARNING: OpenSearch was not asked whether it can run the rules' searches: {result.unasked}")
     left = result.plan.as_dict()
     lines += [line for step in left["steps"] if step["kind"] in _FOR_PEOPLE for line in _step(step)]
     counts = counts_text(left["counts"])

@@ -17,7 +17,8 @@ from oktalogger.detections.monitors.api import MonitorConflictError, MonitorMiss
 from oktalogger.detections.monitors.channels import resolve_channels
 from oktalogger.detections.monitors.plan import ChangeKind, SyncPlan, Wanted, check_deletions, make_plan
 from oktalogger.detections.monitors.render import render_monitor
-from oktalogger.opensearch.errors import OpenSearchUnavailableError
+from oktalogger.detections.monitors.trial import monitor_refusals
+from oktalogger.opensearch.errors import IndexMissingError, OpenSearchPermissionError, OpenSearchUnavailableError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -55,7 +56,8 @@ class SyncOptions:
     :param put_back: ids of rules whose monitors become what the rules say, whatever was changed by hand; or ``all``
     :param only: ids of rules to deal with; ``None`` deals with all
     :param keep_orphans: whether monitors without a rule stay, because rules that cannot be used were left out
-    :param try_first: whether a monitor with a script or an aggregation is tried by a dry run before it is stored
+    :param try_first: whether OpenSearch is asked about a monitor's search, and tries the monitor by a dry run, before
+        it is stored
     """
 
     delete_share: float = 0.2
@@ -81,6 +83,7 @@ class SyncResult:
     :param rounds: how often the server was read
     :param requests: requests sent
     :param writes: those that create, update or delete
+    :param unasked: why OpenSearch could not be asked about searches before they were stored; empty where it was
     """
 
     plan: SyncPlan
@@ -89,6 +92,7 @@ class SyncResult:
     rounds: int = 0
     requests: int = 0
     writes: int = 0
+    unasked: str = ""
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain JSON values."""
@@ -99,6 +103,7 @@ class SyncResult:
             "rounds": self.rounds,
             "requests": self.requests,
             "writes": self.writes,
+            "unasked": self.unasked,
         }
 
 
@@ -160,7 +165,7 @@ def apply_sync(
     :raises ValueError: where two rules have one id
     """
     options = options or SyncOptions()
-    run = _Run(client, list(rendered), owner, options, on_step)
+    run = _Run(client, list(rendered), owner, options, on_step, sleep)
     for _ in range(_ROUNDS):
         if run.round():
             return run.finish()
@@ -179,12 +184,14 @@ class _Run:
         owner: Owner,
         options: SyncOptions,
         on_step: Callable[[MonitorChange], None] | None,
+        sleep: Callable[[float], None],
     ) -> None:
         self._client = client
         self._rendered = rendered
         self._owner = owner
         self._options = options
         self._on_step = on_step
+        self._sleep = sleep
         self._rewrite = set(options.wanted.rewrite)
         self._before = (client.requests, client.writes)
         self.result = SyncResult(SyncPlan(()))
@@ -253,8 +260,8 @@ class _Run:
 
     def _write(self, step: MonitorChange) -> None:
         if step.rendered is not None and step.kind in (ChangeKind.CREATE, ChangeKind.UPDATE, ChangeKind.PUT_BACK):
-            if self._options.try_first and (problems := self._client.dry_run(step.rendered.body)):
-                raise MonitorRefusedError(f"A dry run of {step.name!r} failed: {' '.join(problems)}")
+            if self._options.try_first:
+                self._try(step.rendered)
             version = step.stored.version + 1 if step.stored else 1
             body = self._owner.body_to_send(step.rendered, version=version)
             if step.stored is None:
@@ -263,3 +270,22 @@ class _Run:
                 self._client.update(step.stored, body)
         elif step.stored is not None:
             self._client.delete(step.stored)
+
+    def _try(self, rendered: RenderedMonitor) -> None:
+        if problems := self._asked(rendered):
+            raise MonitorRefusedError(f"{rendered.place}: {'; '.join(problems)}")
+        if problems := self._client.dry_run(rendered.body):
+            raise MonitorRefusedError(f"{rendered.place}: a dry run of {rendered.name!r} failed: {' '.join(problems)}")
+
+    def _asked(self, rendered: RenderedMonitor) -> tuple[str, ...]:
+        if self.result.unasked:
+            return ()
+        try:
+            return monitor_refusals(self._client.opensearch, rendered.body, sleep=self._sleep)
+        except OpenSearchPermissionError as error:
+            # Monitors made before this question existed were stored by users without the right to ask it.
+            self.result.unasked = str(error)
+            logger.warning("OpenSearch was not asked whether it can run the rules' searches: %s", error)
+        except IndexMissingError:
+            logger.info("%r reads an index that is not there yet, which Alerting refuses by itself.", rendered.name)
+        return ()

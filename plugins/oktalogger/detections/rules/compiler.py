@@ -11,6 +11,7 @@ from oktalogger.detections.model import CompiledDetection, Threshold
 from oktalogger.detections.rules.fields import FieldError, field_table
 from oktalogger.detections.rules.problems import DetectionsError, Problem, RuleError
 from oktalogger.detections.rules.rule import Rule, check_tests, read_rule
+from oktalogger.detections.rules.strict import strict_problems
 from oktalogger.detections.rules.variables import read_variables
 from oktalogger.detections.rules.yaml_source import read_documents, rule_files
 
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 
 LONGEST_TIMESPAN_SECONDS: Final = 7 * 24 * 3600
 SHORTEST_TIMESPAN_SECONDS: Final = 10
+# `search.query.max_query_string_length` and `indices.query.bool.max_clause_count`, as they are by default.
+LONGEST_QUERY: Final = 32_000
+MOST_CLAUSES: Final = 1_024
 _COUNTS: Final = ("event_count", "value_count")
 _TEMPORAL: Final = ("temporal", "temporal_ordered")
 
@@ -80,7 +84,11 @@ def compile_folder(folder: Path) -> Compiled:
     for path in rule_files(folder):
         documents, unreadable = read_documents(path.read_bytes(), path.relative_to(folder).as_posix())
         problems += unreadable
-        rules += [read_rule(document) for document in documents]
+        for document in documents:
+            rules.append(read_rule(document))
+            # A form that is refused as a whole is not looked at in detail.
+            if rules[-1].title:
+                problems += strict_problems(document, variables)
     return _Compilation(rules, variables, problems).run()
 
 
@@ -158,7 +166,11 @@ class _Compilation:
     def _compile(self, rule: Rule) -> CompiledDetection | None:
         if rule.kind == "event":
             selection = self._selection(rule)
-            return None if selection is None else self._detection(rule, selection, None)
+            try:
+                return None if selection is None else self._detection(rule, selection, None)
+            except RuleError as error:
+                self._fail(rule, error, "detection")
+                return None
         if not rule.is_usable:
             return None
         try:
@@ -218,12 +230,13 @@ class _Compilation:
         clause = either([Clause(selection.text) for selection in selections])
         looked_at = {field for selection in selections for field in selection.fields}
         looked_at |= {*threshold.group_by, *([threshold.counted] if threshold.counted else [])}
-        return self._detection(rule, Selection(clause.text, tuple(sorted(looked_at))), threshold)
+        clauses = sum(selection.clauses for selection in selections)
+        return self._detection(rule, Selection(clause.text, tuple(sorted(looked_at)), clauses), threshold)
 
     def _detection(self, rule: Rule, selection: Selection, threshold: Threshold | None) -> CompiledDetection:
         stem = re.sub(r"[^A-Za-z0-9_]+", "_", rule.document.file.rpartition("/")[2].rpartition(".")[0])
         outputs = self._in_file[rule.document.file] > 1 and rule.name and rule.kind == "event"
-        return CompiledDetection(
+        detection = CompiledDetection(
             id=rule.id,
             name=f"{stem}_{rule.name}" if outputs else stem,
             title=rule.title,
@@ -241,7 +254,22 @@ class _Compilation:
             fields=selection.fields,
             threshold=threshold,
             file=rule.document.file,
+            line=rule.document.line("detection" if threshold is None else "correlation"),
         )
+        _check_size(len(detection.query), selection.clauses)
+        return detection
+
+
+def _check_size(characters: int, clauses: int) -> None:
+    """Refuse what OpenSearch refuses only when the monitor runs, each time that it does."""
+    # One clause more leaves historical events out.
+    if characters <= LONGEST_QUERY and clauses < MOST_CLAUSES:
+        return
+    raise RuleError(
+        f"the query is too large: {characters:,} characters and {clauses:,} clauses (an address or a number makes "
+        f"two), and OpenSearch takes {LONGEST_QUERY:,} and {MOST_CLAUSES - 1:,}; split the rule or its list in "
+        "several, each with an `id` of its own, or look for what the values have in common, like a network"
+    )
 
 
 def _references(body: Mapping[str, Any]) -> list[str]:

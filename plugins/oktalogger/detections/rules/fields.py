@@ -7,6 +7,7 @@ everything else without a word. So a rule that names anything else is an error h
 from __future__ import annotations
 
 import difflib
+import fnmatch
 import json
 import re
 from dataclasses import dataclass
@@ -50,7 +51,7 @@ _NOT_EXACT: Final = re.compile(r"alternate_?id$", re.IGNORECASE)
 # Fields with a closed spelling of Okta's, where a value in another spelling is understood.
 _UPPER: Final = frozenset({"outcome.result", "severity", f"{OWN}.risk.level", f"{OWN}.risk.previous_level"})
 EVENT_TYPE: Final = "eventType"
-_CODES: Final = frozenset({EVENT_TYPE, "legacyEventType", *_UPPER})
+_CODES: Final = frozenset({EVENT_TYPE, *_UPPER})
 
 
 class FieldError(ValueError):
@@ -71,9 +72,14 @@ class Field:
     is_countable: bool = True
 
     @property
+    def is_code(self) -> bool:
+        """Whether Okta has one spelling for each value, which is found however a rule spells it."""
+        return self.path in _CODES
+
+    @property
     def is_exact(self) -> bool:
         """Whether upper and lower case differ in it, as in ids and hashes."""
-        if self.path in _CODES:
+        if self.is_code:
             return True
         return _EXACT.search(self.path) is not None and _NOT_EXACT.search(self.path) is None
 
@@ -175,8 +181,15 @@ def event_types() -> dict[str, str]:
     """Return the event types of Okta's published catalogue, by their names in small letters."""
     from importlib.resources import files
 
-    lines = files("oktalogger.detections").joinpath("event_types.txt").read_text(encoding="utf-8").splitlines()
+    lines = files("oktalogger.detections.rules").joinpath("event_types.txt").read_text(encoding="utf-8").splitlines()
     return {line.lower(): line for line in lines if line and not line.startswith("#")}
+
+
+def is_spelled_by_okta(pattern: str) -> bool:
+    """Say whether a pattern of an event type finds the same types as it would in any other spelling."""
+    known = event_types()
+    found = {known[name] for name in fnmatch.filter(known, pattern.lower())}
+    return found == set(fnmatch.filter(known.values(), pattern))
 
 
 def nearest_event_types(text: str) -> list[str]:

@@ -8,6 +8,7 @@ are escaped one by one. A bucket-level monitor fills in ``{{...}}``, so a value 
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
 from enum import Enum
@@ -15,7 +16,7 @@ from ipaddress import ip_address, ip_network
 from typing import TYPE_CHECKING, Final
 
 from oktalogger.detections.rules import lucene_regex as regex
-from oktalogger.detections.rules.fields import EVENT_TYPE
+from oktalogger.detections.rules.fields import EVENT_TYPE, is_spelled_by_okta
 from oktalogger.detections.rules.problems import RuleError
 
 if TYPE_CHECKING:
@@ -28,8 +29,13 @@ _WORDS: Final = frozenset({"AND", "OR", "NOT", "TO"})
 _QUOTED_SPECIAL: Final = re.compile(r'[\\":{}\s]')
 _NUMBERS: Final = frozenset({"byte", "integer", "long"})
 _LONGEST_PATTERN: Final = 300
+# `ignore_above` of the index template's keywords.
+_LONGEST_TEXT: Final = 8191
 # `index.max_regex_length`, as it is by default.
 _LONGEST_REGEX: Final = 1000
+# Of a `long`.
+_LEAST: Final = -(2**63)
+_MOST: Final = 2**63 - 1
 _COMPARISONS: Final = frozenset({"<", "<=", ">", ">="})
 
 
@@ -96,8 +102,9 @@ def negate(clause: Clause) -> Clause:
 
 
 def exists(field: Field) -> Clause:
-    """Say that a field has a value."""
-    return Clause(f"_exists_:{field.path}")
+    """Say that a field has a value, also one that is too long for the index, which notes its name in `_ignored`."""
+    there = f"_exists_:{field.path}"
+    return Clause(f"({there} OR _ignored:{field.path})" if field.type == "keyword" else there)
 
 
 def text(field: Field, parts: Sequence[Part], *, cased: bool = False) -> Clause:
@@ -113,8 +120,15 @@ def text(field: Field, parts: Sequence[Part], *, cased: bool = False) -> Clause:
     literal = "".join(part for part in parts if isinstance(part, str))
     is_literal = all(isinstance(part, str) for part in parts)
     if field.type == "keyword":
+        if len(literal) > _LONGEST_TEXT:
+            raise RuleError(
+                f"`{field.path}` is searched for a text of {len(literal):,} characters, and the index keeps texts of "
+                f"{_LONGEST_TEXT:,} at most; look for a part of it"
+            )
         ignore_case = not (cased or field.is_exact)
-        return _literal(field, literal, ignore_case) if is_literal else _pattern(field, parts, ignore_case)
+        if is_literal:
+            return _literal(field, literal, ignore_case)
+        return _pattern(field, parts, ignore_case or (field.path == EVENT_TYPE and not cased))
     if not is_literal:
         hint = "; use `|cidr`, like 10.0.0.0/8" if field.type == "ip" else ""
         raise RuleError(f"`{field.path}` is of the type {field.type}, which cannot be searched by parts{hint}")
@@ -135,7 +149,7 @@ def matches(field: Field, pattern: str, *, ignore_case: bool = False) -> Clause:
     if field.type != "keyword":
         raise RuleError(f"`{field.path}` is of the type {field.type}, which has no text for a regular expression")
     try:
-        return _regex(field, regex.to_lucene(pattern, ignore_case=ignore_case))
+        return _regex(field, regex.to_lucene(pattern, ignore_case=ignore_case or field.is_code))
     except regex.RegexError as error:
         raise RuleError(f"the regular expression {pattern!r} cannot be used: {error}") from None
 
@@ -174,10 +188,16 @@ def compare(field: Field, operator: str, value: float) -> Clause:
     if operator not in _COMPARISONS:
         raise ValueError(operator)
     _check_number(field)
-    if value >= 0:
-        return _is(field, f"{operator}{value:g}" if value % 1 else f"{operator}{int(value)}")
+    if value % 1:
+        # Fields hold whole numbers, so that the next one says the same without a fraction.
+        operator, value = ("<=", math.floor(value)) if operator.startswith("<") else (">=", math.ceil(value))
+    whole = int(value)
+    if not _LEAST <= whole <= _MOST:
+        raise RuleError(f"`{field.path}` is compared with {whole}, which is more than the index can hold")
+    if whole >= 0:
+        return _is(field, f"{operator}{whole}")
     # The short form does not take a minus sign.
-    low, high = ("*", f"{value:g}") if operator.startswith("<") else (f"{value:g}", "*")
+    low, high = ("*", whole) if operator.startswith("<") else (whole, "*")
     return _is(field, f"{'{' if operator == '>' else '['}{low} TO {high}{'}' if operator == '<' else ']'}")
 
 
@@ -200,8 +220,10 @@ def _literal(field: Field, literal: str, ignore_case: bool) -> Clause:
 
 def _pattern(field: Field, parts: Sequence[Part], ignore_case: bool) -> Clause:
     spelled = [field.spell(part) if isinstance(part, str) else part for part in parts]
-    if field.path == EVENT_TYPE and all(isinstance(part, Wildcard) or _PLAIN.fullmatch(f"a{part}") for part in spelled):
-        return _is(field, "".join(part.value if isinstance(part, Wildcard) else part for part in spelled))
+    plain = "".join(part.value if isinstance(part, Wildcard) else part for part in spelled)
+    is_plain = all(isinstance(part, Wildcard) or _PLAIN.fullmatch(f"a{part}") for part in spelled)
+    if field.path == EVENT_TYPE and is_plain and (not ignore_case or is_spelled_by_okta(plain)):
+        return _is(field, plain)
     if sum(len(part) for part in spelled if isinstance(part, str)) > _LONGEST_PATTERN:
         raise RuleError(f"`{field.path}` is searched for a part longer than {_LONGEST_PATTERN} characters")
     wild = {Wildcard.MANY: ".*", Wildcard.ONE: "."}

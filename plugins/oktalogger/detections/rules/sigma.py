@@ -1,8 +1,9 @@
-"""What pySigma is for: reading `detection` and `correlation`. Nothing may import this where pySigma can be missing.
+"""Compiles `detection` and `correlation` with pySigma. Nothing may import this where pySigma can be missing.
 
 The rule is parsed by pySigma, its lists are filled in and its fields renamed by a pySigma processing pipeline, and the
-resulting tree of conditions is written as one query_string. Of pySigma's own backends none is used: their queries
-do not respect what a document-level monitor does to a query's text (see ``query``).
+resulting tree of conditions is written as one query_string. That is done by hand, because pysigma-backend-opensearch
+needs pySigma below 2 and refuses correlations, and its queries do not respect what a document-level monitor does to a
+query's text (see ``lucene_query``).
 """
 
 from __future__ import annotations
@@ -76,6 +77,8 @@ class _Patterns:
             return re.compile("")
 
 
+# pySigma stops at 200 values. How many OpenSearch takes is checked once the whole query is written (see ``compiler``).
+SigmaString.max_placeholder_expansions = 10_000
 _POLICY: Final = SigmaPolicy(regex_engine=cast("Any", _Patterns()))
 
 
@@ -85,11 +88,13 @@ class Selection:
 
     :param text: a query_string
     :param fields: the index fields that it looks at
+    :param clauses: how many clauses OpenSearch makes of it
     :param warnings: what its author should know
     """
 
     text: str
     fields: tuple[str, ...]
+    clauses: int = 0
     warnings: tuple[Problem, ...] = ()
 
 
@@ -112,7 +117,7 @@ def read_selection(document: YamlDocument, table: FieldTable, variables: Mapping
     by_path = {field.path: (name, field) for name, field in fields.items()}
     writer = _Writer(document, by_path)
     clause = query.either([writer.write(tree) for tree in trees])
-    return Selection(clause.standing_alone, tuple(sorted(by_path)), tuple(writer.warnings))
+    return Selection(clause.standing_alone, tuple(sorted(by_path)), writer.clauses, tuple(writer.warnings))
 
 
 def read_correlation(document: YamlDocument) -> SigmaCorrelationRule:
@@ -192,6 +197,7 @@ class _Writer:
         self._document = document
         self._fields = fields
         self.warnings: list[Problem] = []
+        self.clauses = 0
 
     def write(self, node: Any) -> query.Clause:
         """Write a node and what hangs below it."""
@@ -203,6 +209,7 @@ class _Writer:
             return query.negate(self.write(node.args[0]))
         if isinstance(node, ConditionFieldEqualsValueExpression):
             name, field = self._fields[node.field]
+            self.clauses += _clauses(field, node.value)
             try:
                 return self._value(field, node.value)
             except RuleError as error:
@@ -217,6 +224,11 @@ class _Writer:
             return self._text(field, value)
         if isinstance(value, SigmaRegularExpression):
             ignore_case = SigmaRegularExpressionFlag.IGNORECASE in value.flags
+            if SigmaRegularExpressionFlag.MULTILINE in value.flags:
+                raise RuleError(
+                    "`|re|m` lets ^ and $ match at each line, which OpenSearch's expressions cannot; look for the line "
+                    "with `|contains`, or write out what stands before and after it"
+                )
             return query.matches(field, str(value.regexp), ignore_case=ignore_case)
         if isinstance(value, SigmaCIDRExpression):
             return query.cidr(field, value.cidr)
@@ -273,6 +285,15 @@ def _scalar(field: Field, value: Any) -> query.Clause:
             "derive it, as it does `oktalogger.actor_is_target`"
         )
     raise RuleError(f"`{field.path}` is compared in a way that OpenSearch's queries do not know")
+
+
+def _clauses(field: Field, value: Any) -> int:
+    """Count what OpenSearch 2.19 makes of a value: of an address or a number it asks the index and the doc values."""
+    if isinstance(value, SigmaExpansion):
+        return sum(_clauses(field, part) for part in value.values)
+    if isinstance(value, (SigmaExists, SigmaNull)):
+        return 2
+    return 1 if field.type in ("keyword", "boolean") else 2
 
 
 def _original(value: Any) -> str | None:

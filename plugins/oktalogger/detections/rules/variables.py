@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, Final
 
+from oktalogger.detections.rules.strict import lossy_values
 from oktalogger.detections.rules.yaml_source import VARIABLES_FILE, read_documents
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ def read_variables(folder: Path) -> tuple[dict[str, tuple[str, ...]], list[Probl
     documents, problems = read_documents(path.read_bytes(), VARIABLES_FILE)
     variables: dict[str, tuple[str, ...]] = {}
     for document in documents[:1]:
+        problems += lossy_values(VARIABLES_FILE, document.node)
         for name, values in document.data.items():
             if not isinstance(name, str) or not _NAME.fullmatch(name):
                 problems.append(document.problem(f"the name {name!r} of a list must be of letters, digits and `_`"))

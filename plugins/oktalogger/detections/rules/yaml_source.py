@@ -39,7 +39,7 @@ class YamlDocument:
         node: yaml.Node = self.node
         line = node.start_mark.line
         for step in path:
-            found = _child(node, step)
+            found = child(node, step)
             if found is None:
                 break
             line, node = found
@@ -50,12 +50,12 @@ class YamlDocument:
 
         :param value: prefer the line of this value of that field, where it is a text that stands so in the file
         """
-        found = _child(self.node, section)
+        found = child(self.node, section)
         if found is None:
             return self.line()
-        for key, held in _pairs(found[1]):
+        for key, held in pairs(found[1]):
             if str(key.value).partition("|")[0] == field:
-                for scalar in _scalars(held):
+                for scalar in scalars(held):
                     if value is not None and scalar.value == value:
                         return int(scalar.start_mark.line) + 1
                 if value is None:
@@ -72,7 +72,7 @@ def rule_files(folder: Path) -> list[Path]:
     return sorted(
         path
         for path in folder.rglob("*")
-        if path.suffix in ENDINGS
+        if path.suffix.lower() in ENDINGS
         and path.is_file()
         and path.name != VARIABLES_FILE
         and not any(part.startswith(("_", ".")) for part in path.relative_to(folder).parts)
@@ -123,7 +123,8 @@ def _yaml_problem(file: str, error: Exception) -> Problem:
     return Problem(file, mark.line + 1 if mark else 1, f"the file is not valid YAML: {said}")
 
 
-def _child(node: yaml.Node, step: str | int) -> tuple[int, yaml.Node] | None:
+def child(node: yaml.Node, step: str | int) -> tuple[int, yaml.Node] | None:
+    """Return the line, counted from 0, and the node of a part; ``None`` where there is no such part."""
     import yaml
 
     if isinstance(node, yaml.MappingNode):
@@ -135,26 +136,28 @@ def _child(node: yaml.Node, step: str | int) -> tuple[int, yaml.Node] | None:
     return None
 
 
-def _pairs(node: yaml.Node) -> Iterator[tuple[yaml.Node, yaml.Node]]:
+def pairs(node: yaml.Node) -> Iterator[tuple[yaml.Node, yaml.Node]]:
+    """Yield each key with its value, in any depth."""
     import yaml
 
     if isinstance(node, yaml.MappingNode):
         for key, value in node.value:
             yield key, value
-            yield from _pairs(value)
+            yield from pairs(value)
     elif isinstance(node, yaml.SequenceNode):
         for item in node.value:
-            yield from _pairs(item)
+            yield from pairs(item)
 
 
-def _scalars(node: yaml.Node) -> Iterator[yaml.ScalarNode]:
+def scalars(node: yaml.Node) -> Iterator[yaml.ScalarNode]:
+    """Yield each value that is neither a mapping nor a list, in any depth."""
     import yaml
 
     if isinstance(node, yaml.ScalarNode):
         yield node
     elif isinstance(node, yaml.SequenceNode):
         for item in node.value:
-            yield from _scalars(item)
+            yield from scalars(item)
 
 
 def _fault(node: yaml.Node, seen: set[int]) -> tuple[yaml.Node, str] | None:

@@ -6,7 +6,6 @@ search with its trigger's condition, evaluated by OpenSearch itself.
 
 from __future__ import annotations
 
-import json
 import secrets
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -15,8 +14,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from oktalogger.detections.model import MonitorSettings
 from oktalogger.detections.monitors.render import render_monitor
+from oktalogger.detections.monitors.trial import AnyChannel, refused_detections, trial_search
 from oktalogger.detections.rules.problems import Problem
 from oktalogger.detections.testing.samples import documents, length, samples, start_before
+from oktalogger.detections.threshold_search import GROUPS
 from oktalogger.opensearch.names import IndexNames
 from oktalogger.opensearch.request import call
 from oktalogger.opensearch.store import OpenSearchStore
@@ -154,17 +155,17 @@ def run_cases(
     settings = settings or MonitorSettings()
     with scratch_store(client) as store:
         loaded = load_cases(store, compiled)
+        refused = refused_detections(client, store.names, compiled.detections, settings)
         problems = [
-            Problem(detection.file, compiled.rules[detection.id].document.line("detection"), refusal)
+            Problem(detection.file, detection.line, said)
             for detection in compiled.detections
-            if (refusal := refused(client, store.names, detection)) is not None
+            for said in refused.get(detection.id, ())
         ]
-        unusable = {problem.file for problem in problems}
         verdicts: dict[str, set[str]] = {}
         results = []
         for test in loaded:
             detection = test.detection
-            if detection.file in unusable:
+            if detection.id in refused:
                 continue
             if detection.threshold is not None:
                 has_fired = threshold_fires(client, store.names, detection, settings, test.run_id, test.end)
@@ -177,27 +178,6 @@ def run_cases(
     return results, problems
 
 
-def refused(client: OpenSearch, names: IndexNames, detection: CompiledDetection) -> str | None:
-    """Ask OpenSearch whether it takes a detection's query: Alerting does not say when it does not.
-
-    :return: OpenSearch's reason why not, as a sentence
-    """
-    answer = call(
-        client,
-        "POST",
-        f"/{names.alias}/_validate/query",
-        doing=f"while checking the query of {detection.title}",
-        params={"explain": "true", "rewrite": "true"},
-        body={"query": {"query_string": {"query": detection.query}}},
-    )
-    # What fails inside a query_string is "valid", and then matches nothing: only the explanation says so.
-    for item in answer.get("explanations", ()):
-        reason = str(item.get("error") or item.get("explanation", ""))
-        if not item["valid"] or 'MatchNoDocsQuery("failed' in reason:
-            return f"OpenSearch does not take the rule's query: {' '.join(reason.split())[:500]}"
-    return None
-
-
 def event_fires(
     client: OpenSearch, names: IndexNames, detection: CompiledDetection, settings: MonitorSettings
 ) -> set[str]:
@@ -205,13 +185,9 @@ def event_fires(
 
     :return: values of ``oktalogger.run_id``
     """
-    monitor = render_monitor(detection, names=names, channel_ids=_AnyChannel(), settings=settings).body
-    (document_query,) = monitor["inputs"][0]["doc_level_input"]["queries"]
-    body = {
-        "size": 0,
-        "query": {"query_string": {"query": document_query["query"]}},
-        "aggregations": {"loads": {"terms": {"field": _RUN_ID, "size": _MOST_CASES}}},
-    }
+    monitor = render_monitor(detection, names=names, channel_ids=AnyChannel(), settings=settings).body
+    body = trial_search(monitor, datetime.now(UTC))
+    body["aggregations"] = {"loads": {"terms": {"field": _RUN_ID, "size": _MOST_CASES}}}
     answer = _search(client, names, detection, body)
     return {bucket["key"] for bucket in answer["aggregations"]["loads"]["buckets"]}
 
@@ -242,28 +218,19 @@ def firing_groups(
 ) -> list[dict[str, Any]]:
     """Run a bucket-level monitor's search with its trigger's condition, as OpenSearch Alerting does.
 
-    Alerting appends a pipeline aggregation that selects among the groups. The one used here is its core twin: the same
-    `buckets_path`, the same script, evaluated by the server.
-
     :return: the keys of the groups that fire
     """
-    monitor = render_monitor(detection, names=names, channel_ids=_AnyChannel(), settings=settings).body
-    trigger = monitor["triggers"][0]["bucket_level_trigger"]["condition"]
-    moment = str(int((period_end + timedelta(seconds=1)).timestamp() * 1000))
-    body = json.loads(json.dumps(monitor["inputs"][0]["search"]["query"]).replace("{{period_end}}", moment))
+    monitor = render_monitor(detection, names=names, channel_ids=AnyChannel(), settings=settings).body
+    body = trial_search(monitor, period_end + timedelta(seconds=1))
     if run_id is not None:
         body["query"]["bool"]["filter"].append({"term": {_RUN_ID: run_id}})
-    groups = body["aggregations"][trigger["parent_bucket_path"]]
-    groups["aggregations"]["trigger"] = {
-        "bucket_selector": {key: trigger[key] for key in ("buckets_path", "script", "gap_policy")}
-    }
     keys: list[dict[str, Any]] = []
     while True:
-        found = _search(client, names, detection, body)["aggregations"][trigger["parent_bucket_path"]]
+        found = _search(client, names, detection, body)["aggregations"][GROUPS]
         keys += [bucket["key"] for bucket in found["buckets"]]
         if "after_key" not in found:
             return keys
-        groups["composite"]["after"] = found["after_key"]
+        body["aggregations"][GROUPS]["composite"]["after"] = found["after_key"]
 
 
 def nearest_miss(detection: CompiledDetection) -> CompiledDetection | None:
@@ -286,10 +253,3 @@ def _search(
         reason = answer["_shards"]["failures"][0]["reason"]
         raise CaseError(f"OpenSearch could not run the search of {detection.title}: {reason}")
     return answer
-
-
-class _AnyChannel(dict[str, str]):
-    """Ids of channels where nobody is told anything."""
-
-    def __missing__(self, name: str) -> str:
-        return name

@@ -19,7 +19,7 @@ from tests.unit.detections.rules.test_broken_rules import BROKEN
 BEYOND_A_SCHEMA = {
     "condition_names_nothing", "pipe_in_condition", "unknown_field", "unknown_debug_key", "hidden_field",
     "part_of_target",
-    "words_without_field", "field_against_field", "look_ahead", "bad_regex", "regex_too_complex", "too_long",
+    "words_without_field", "field_against_field", "look_ahead", "bad_regex", "regex_too_large", "too_long",
     "regex_on_address",
     "address_by_parts", "not_a_network", "not_a_boolean", "not_a_number", "unknown_modifier", "missing_list",
     "throttle_on_events", "throttle_long", "counts_nothing", "groups_by_unknown", "value_count_of_nothing", "no_tests",
