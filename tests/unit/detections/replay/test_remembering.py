@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+pytest.importorskip("airflow")
+
 from oktalogger.compat import AirflowFailException
 from oktalogger.detections.replay.alerts import Alert, mark_notified
 from oktalogger.detections.replay.matches import store_matches
