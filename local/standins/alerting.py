@@ -43,12 +43,14 @@ class AlertingStandIn:
     :param channels: notification channels, as ``{"name", "config_id", "is_enabled"}``
     :param plugin: whether the plugins are there at all
     :param max_monitors: the setting of that name
+    :param mappings: of each month under the alias
     """
 
     indices: set[str] = field(default_factory=lambda: {"okta-system-log"})
     channels: list[dict[str, Any]] = field(default_factory=list)
     plugin: bool = True
     max_monitors: int = 1000
+    mappings: dict[str, dict[str, Any]] = field(default_factory=dict)
     jobs: dict[str, Job] = field(default_factory=dict)
     log: list[tuple[str, str]] = field(default_factory=list)
     _seq_no: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
@@ -73,6 +75,8 @@ class AlertingStandIn:
         params = dict(parse_qsl(query))
         self.log.append((method, path))
         agent = (headers or {}).get("user-agent", "")
+        if path.endswith("/_mapping") and method == "GET":
+            return 200, {index: {"mappings": mapping} for index, mapping in self.mappings.items()}
         if not self.plugin:
             return 400, {"error": f"no handler found for uri [{target}] and method [{method}]"}
         if path == CHANNELS and method == "GET":
