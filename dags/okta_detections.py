@@ -1,10 +1,11 @@
-"""Brings OpenSearch's alerting monitors in step with the detection rules in `include/detections/`, with Apache Airflow.
+"""Brings OpenSearch's alerting monitors in step with the detection rules, with Apache Airflow.
 
 ### What a run does
 
-It compares the rules with the monitors that OpenSearch has, and creates, updates and deletes what differs: `plan` says
-what is to be done and why, `apply` does it, one mapped task for each change and named after it, and `verify` reads
-everything once more. A run with nothing to do writes nothing. It runs when a file has changed, and once a day.
+It compares the rules in the folders of `OKTALOGGER_DETECTIONS_DIR` with the monitors that OpenSearch has, and creates,
+updates and deletes what differs: `plan` says what is to be done and why, `apply` does it, one mapped task for each
+change and named after it, and `verify` reads everything once more. A run with nothing to do writes nothing. It runs
+when a file has changed, and once a day.
 
 Monitors that oktalogger did not make are never touched. What somebody **changed by hand** in a monitor of ours is shown
 with the difference, and left as it is until a run with `put_back` overwrites it. A rule that is gone takes its monitor
@@ -19,8 +20,9 @@ before it writes anything, and asks for `confirm_deletions`.
 
 ### When a run fails
 
-A rule that cannot be compiled, or a notification channel that is missing or disabled, fails `plan` before anything is
-written, with a sentence that names it. A run that died half-way needs no care: the next one reads what is there.
+A rule that cannot be compiled or looks at a field that the cluster does not have yet, and a notification channel that
+is missing or disabled, fail `plan` before anything is written, with a sentence that names it. A run that died half-way
+needs no care: the next one reads what is there.
 
 ### Without the Alerting plugin
 
@@ -33,7 +35,7 @@ from datetime import timedelta
 
 from oktalogger.compat import DAG, EXPONENTIAL_BACKOFF, Param
 from oktalogger.operators.detections import DetectionApplyOperator, DetectionPlanOperator, DetectionVerifyOperator
-from oktalogger.resources import include_dir
+from oktalogger.resources import rule_folders
 from oktalogger.settings import load_settings
 from oktalogger.timetables import FilesOrDailyTimetable, changed_at
 
@@ -43,7 +45,7 @@ with DAG(
     dag_id="okta_detections",
     description="Detection rules into OpenSearch monitors, on change and daily",
     doc_md=__doc__,
-    schedule=FilesOrDailyTimetable(changed_at(include_dir() / "detections")),
+    schedule=FilesOrDailyTimetable(changed_at(*rule_folders())),
     start_date=settings.start_date,
     catchup=False,
     # Two at once would only get into each other's way.

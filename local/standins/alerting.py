@@ -45,6 +45,7 @@ class AlertingStandIn:
     :param plugin: whether the plugins are there at all
     :param max_monitors: the setting of that name
     :param refused: what OpenSearch says of a query, by a part of it (see :mod:`local.standins.engine`)
+    :param mappings: of each month under the alias
     """
 
     indices: set[str] = field(default_factory=lambda: {"okta-system-log"})
@@ -52,6 +53,7 @@ class AlertingStandIn:
     plugin: bool = True
     max_monitors: int = 1000
     refused: dict[str, str] = field(default_factory=dict)
+    mappings: dict[str, dict[str, Any]] = field(default_factory=dict)
     jobs: dict[str, Job] = field(default_factory=dict)
     log: list[tuple[str, str]] = field(default_factory=list)
     _seq_no: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
@@ -78,6 +80,8 @@ class AlertingStandIn:
         agent = (headers or {}).get("user-agent", "")
         if (asked := self._asked(path, body)) is not None:
             return asked
+        if path.endswith("/_mapping") and method == "GET":
+            return 200, {index: {"mappings": mapping} for index, mapping in self.mappings.items()}
         if not self.plugin:
             return 400, {"error": f"no handler found for uri [{target}] and method [{method}]"}
         if path == CHANNELS and method == "GET":

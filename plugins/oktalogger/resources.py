@@ -1,36 +1,34 @@
-"""Where the files of ``include/`` are: index templates and other JSON as OpenSearch takes it, and detections."""
+"""Finds the files that come with the package (index templates, policies, roles), and the folders of detection rules."""
 
 from __future__ import annotations
 
 import os
+import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
+
+from oktalogger.settings import PACK, PREFIX, SettingsError, load_settings, split_folders
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-ENVIRONMENT_VARIABLE = "OKTALOGGER_INCLUDE_DIR"
+FOLDERS_VARIABLE: Final = f"{PREFIX}DETECTIONS_DIR"
+# Until version 0.3 its folder `detections` is read as the folder of rules.
+OLD_VARIABLE: Final = f"{PREFIX}INCLUDE_DIR"
 
 
 class ResourceError(Exception):
-    """A file of ``include/`` cannot be found; the message says where it was looked for and what to do."""
+    """A file or folder cannot be found; the message says where it was looked for and what to do."""
 
 
-def include_dir(environ: Mapping[str, str] = os.environ) -> Path:
-    """Find the folder ``include``.
+def include_dir() -> Path:
+    """Find the folder ``include`` of this package.
 
-    Looked for in this order: where ``OKTALOGGER_INCLUDE_DIR`` says; ``_include`` inside this package (an installed
-    wheel, or one that was unpacked into Airflow's plugins folder); ``include`` beside ``plugins`` (a checkout).
+    Looked for in this order: ``_include`` inside the package (an installed wheel, or one that was unpacked into
+    Airflow's plugins folder); ``include`` beside ``plugins`` (a checkout).
 
-    :param environ: the environment variables
-    :raises ResourceError: where there is none, or the variable names something that is no folder
+    :raises ResourceError: where there is none
     """
-    named = environ.get(ENVIRONMENT_VARIABLE)
-    if named:
-        folder = Path(named)
-        if not folder.is_dir():
-            raise ResourceError(f"{ENVIRONMENT_VARIABLE} names {named!r}, which is not a folder.")
-        return folder
     package = Path(__file__).resolve().parent
     candidates = (package / "_include", package.parent.parent / "include")
     for folder in candidates:
@@ -38,23 +36,68 @@ def include_dir(environ: Mapping[str, str] = os.environ) -> Path:
             return folder
     looked = " and ".join(str(folder) for folder in candidates)
     raise ResourceError(
-        f"oktalogger's include folder is in neither of {looked}. Install the wheel, keep include/ beside plugins/ "
-        f"as in the repository, or name the folder in {ENVIRONMENT_VARIABLE}."
+        f"oktalogger's include folder is in neither of {looked}. Install the wheel, or keep include/ beside plugins/ "
+        "as in the repository."
     )
 
 
-def resource(relative: str, environ: Mapping[str, str] = os.environ) -> Path:
-    """Find one file of ``include/``.
+def resource(relative: str) -> Path:
+    """Find one file of ``include/``. It always comes from the package, so that it fits the code.
 
     :param relative: the path below ``include``, with slashes, as ``opensearch/index-template.json``
-    :param environ: the environment variables
     :raises ResourceError: where it is not there
     """
-    folder = include_dir(environ)
+    folder = include_dir()
     path = folder / relative
     if not path.is_file():
         raise ResourceError(
             f"{relative} is missing in {folder}. The folder is incomplete or of another version of oktalogger: "
-            f"install the wheel anew, or correct {ENVIRONMENT_VARIABLE}."
+            "install the wheel anew, or copy include/ of the same version as plugins/."
         )
     return path
+
+
+def rule_folders(named: str | None = None, environ: Mapping[str, str] = os.environ) -> tuple[Path, ...]:
+    """Find the folders of detection rules.
+
+    :param named: folders, separated by commas, of which ``pack`` is the one that comes with the package; None takes
+        ``OKTALOGGER_DETECTIONS_DIR``
+    :param environ: the environment variables
+    :raises ResourceError: where one is no folder
+    :raises SettingsError: where the variable, or ``named``, cannot be read
+    """
+    if named is not None:
+        try:
+            return tuple(_rule_folder(name, "What was asked for") for name in split_folders(named))
+        except ValueError as error:
+            raise SettingsError(f"The folders of rules {named!r} cannot be used: they are {error}.") from None
+    if (old := _old_folder(environ)) is not None:
+        return (_rule_folder(old, OLD_VARIABLE),)
+    return tuple(_rule_folder(name, FOLDERS_VARIABLE) for name in load_settings(environ).detections_dir)
+
+
+def _rule_folder(name: str, what: str) -> Path:
+    if name == PACK:
+        return include_dir() / "detections"
+    folder = Path(name)
+    if not folder.is_dir():
+        raise ResourceError(f"{what} names {name!r} as a folder of detection rules, which is no folder. Correct it.")
+    return folder
+
+
+def _old_folder(environ: Mapping[str, str]) -> str | None:
+    old = environ.get(OLD_VARIABLE, "").strip()
+    if not old:
+        return None
+    if environ.get(FOLDERS_VARIABLE, "").strip():
+        warnings.warn(f"{OLD_VARIABLE} has no effect beside {FOLDERS_VARIABLE}: unset it.", FutureWarning, stacklevel=3)
+        return None
+    folder = str(Path(old) / "detections")
+    warnings.warn(
+        f"{OLD_VARIABLE} will have no effect in the next release, and already its templates, policies and roles have "
+        f"none: those come from the package. Set {FOLDERS_VARIABLE}={folder} instead, for your own rules alone, or "
+        f"{FOLDERS_VARIABLE}={PACK},{folder} for ours beside them.",
+        FutureWarning,
+        stacklevel=3,
+    )
+    return folder

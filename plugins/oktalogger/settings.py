@@ -8,14 +8,18 @@ from __future__ import annotations
 import json
 import os
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, Final, Literal, get_args
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar, get_args
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 PREFIX: Final = "OKTALOGGER_"
+PACK: Final = "pack"
+"""Stands for the folder of the detection rules that come with the package."""
+
+T = TypeVar("T")
 
 Severity = Literal["informational", "low", "medium", "high", "critical"]
 """How bad a finding is, in Sigma's words for the level of a rule."""
@@ -23,88 +27,6 @@ Severity = Literal["informational", "low", "medium", "high", "critical"]
 
 class SettingsError(ValueError):
     """An environment variable has a value that cannot be used; the message names it and says what it takes."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
-    """Settings of a deployment. Each field is read from ``OKTALOGGER_`` and its name in capitals.
-
-    :param okta_conn_ids: Airflow connections to Okta orgs, separated by commas; each gets a set of DAGs of its own
-    :param opensearch_conn_id: Airflow connection to OpenSearch
-    :param start_date: first instant that the scheduled DAG loads, RFC 3339. The default is the day of this release, and
-        fixed, because a start that moves with the clock would lose windows after an outage of the scheduler
-    :param pool: Airflow pool of the tasks that ask Okta
-    :param live_share: the part of Okta's rate limit that one live load may use, over 0 up to 1
-    :param live_reserve: the part of it that backfills and reconciling leave to everybody else
-    :param live_tasks: live loads that may run at once; more than one while runs are caught up
-    :param backfill_share: the part of it that all tasks of a backfill may use together; reconciling has as much
-    :param backfill_tasks: tasks of a backfill that may ask at once. Okta's limit is the wall, and one task reaches it
-    :param hold_back_seconds: how long after a window's end its load waits
-    :param overlap_seconds: how far before its start a live window reads again
-    :param historical_after_hours: age beyond which what a backfill or a manual run loads is marked historical
-    :param reconcile_after_hours: how many hours after its end an hour is read again, separated by commas
-    :param late_alert_seconds: lateness beyond which a late event is worth an alert. What reconciling finds an hour
-        later is one to two hours late by that alone
-    :param gap_alert_seconds: how much of the covered time may lack a complete window before that is worth an alert
-    :param reconcile_channel: channel of ``detection_notifiers`` that these alerts go to; unset, the task fails instead
-    :param index_prefix: name of the alias, and beginning of every index name
-    :param shards: primary shards of a monthly index
-    :param replicas: replicas of a monthly index; unset: as many as there are nodes for, up to one
-    :param retention_days: how many days each event is kept at least, where OpenSearch has Index State Management; 0
-        keeps all for ever. Whole months are deleted, and only once ``okta_opensearch_setup`` has run
-    :param bulk_threads: pages of one load that may be on their way into OpenSearch at once
-    :param dashboards_url: address of OpenSearch Dashboards, for links from the Airflow UI and in alerts
-    :param okta_hosts: host names of the Okta orgs, separated by commas, for links into Okta's System Log in alerts of
-        thresholds, whose monitors do not know the org of what they count
-    :param detection_channels: notification channels, separated by commas, of rules that name none
-    :param detection_channels_from: least severity of such rules that uses them
-    :param detection_delete_percent: how many percent of our monitors a sync may delete without a confirmation
-    :param detection_notifiers: JSON object, for clusters without the Alerting plugin: by the name of a channel the
-        Airflow notifier that stands in for it, as ``{"soc": {"class": "package.module.Notifier", "argument": 1}}``
-    """
-
-    okta_conn_ids: tuple[str, ...] = ("okta_default",)
-    opensearch_conn_id: str = "opensearch_default"
-    start_date: datetime = datetime(2026, 11, 23, tzinfo=UTC)
-    pool: str = "okta_api"
-    live_share: float = 0.5
-    live_reserve: float = 0.25
-    live_tasks: int = 4
-    backfill_share: float = 0.25
-    backfill_tasks: int = 1
-    hold_back_seconds: int = 30
-    overlap_seconds: int = 60
-    historical_after_hours: int = 24
-    reconcile_after_hours: tuple[int, ...] = (1, 24)
-    late_alert_seconds: int = 6 * 3600
-    gap_alert_seconds: int = 600
-    reconcile_channel: str | None = None
-    index_prefix: str = "okta-system-log"
-    shards: int = 1
-    replicas: int | None = None
-    retention_days: int = 365
-    bulk_threads: int = 4
-    dashboards_url: str | None = None
-    okta_hosts: tuple[str, ...] = ()
-    detection_channels: tuple[str, ...] = ()
-    detection_channels_from: Severity = "medium"
-    detection_delete_percent: int = 20
-    detection_notifiers: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-
-    @property
-    def hold_back(self) -> timedelta:
-        """The hold-back as a time span."""
-        return timedelta(seconds=self.hold_back_seconds)
-
-    @property
-    def overlap(self) -> timedelta:
-        """The overlap as a time span."""
-        return timedelta(seconds=self.overlap_seconds)
-
-    @property
-    def horizon(self) -> timedelta:
-        """The age beyond which a backfill's documents are historical."""
-        return timedelta(hours=self.historical_after_hours)
 
 
 def _ids(text: str) -> tuple[str, ...]:
@@ -131,7 +53,7 @@ def _name(text: str) -> str:
     return text
 
 
-def index_prefix(text: str) -> str:
+def read_index_prefix(text: str) -> str:
     """Read the beginning of every index name.
 
     :raises ValueError: where it cannot be one; the message says what can
@@ -158,10 +80,23 @@ def _channel_names(text: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
 
 
-def _severity(text: str) -> str:
-    if text not in get_args(Severity):
-        raise ValueError("one of " + ", ".join(get_args(Severity)))
-    return text
+def _severity(text: str) -> Severity:
+    severities: tuple[Severity, ...] = get_args(Severity)
+    for severity in severities:
+        if text == severity:
+            return severity
+    raise ValueError("one of " + ", ".join(severities))
+
+
+def split_folders(text: str) -> tuple[str, ...]:
+    """Read names of folders, separated by commas.
+
+    :raises ValueError: where there is none, or one stands twice; the message says what is taken
+    """
+    names = tuple(part.strip() for part in text.split(",") if part.strip())
+    if not names or len(set(names)) != len(names):
+        raise ValueError(f"folders, separated by commas, each once; `{PACK}` stands for the rules of oktalogger")
+    return names
 
 
 def _notifiers(text: str) -> dict[str, dict[str, Any]]:
@@ -215,38 +150,165 @@ def _reserve(text: str) -> float:
     return value
 
 
-# Import errors are shown in Airflow's UI, to people who may not see what these can hold: tokens, webhooks, a password.
-_NOT_SHOWN: Final = frozenset({"dashboards_url", "detection_notifiers"})
+def _setting(default: T, read: Callable[[str], T], words: str, *, shown: bool = True) -> T:
+    """Declare a setting.
 
-_READERS: Final[dict[str, Callable[[str], object]]] = {
-    "okta_conn_ids": _ids,
-    "opensearch_conn_id": _name,
-    "start_date": _instant,
-    "pool": _name,
-    "live_share": _part,
-    "live_reserve": _reserve,
-    "live_tasks": _whole(1, 100),
-    "backfill_share": _part,
-    "backfill_tasks": _whole(1, 100),
-    "hold_back_seconds": _whole(0, 86_400),
-    "overlap_seconds": _whole(0, 86_400),
-    "historical_after_hours": _whole(1, 24 * 180),
-    "reconcile_after_hours": _hours,
-    "late_alert_seconds": _whole(0, 86_400 * 90),
-    "gap_alert_seconds": _whole(0, 86_400 * 90),
-    "reconcile_channel": _name,
-    "index_prefix": index_prefix,
-    "shards": _whole(1, 100),
-    "replicas": _whole(0, 10),
-    "retention_days": _whole(0, 36_500),
-    "bulk_threads": _whole(1, 16),
-    "dashboards_url": _url,
-    "okta_hosts": _hosts,
-    "detection_channels": _channel_names,
-    "detection_channels_from": _severity,
-    "detection_delete_percent": _whole(0, 100),
-    "detection_notifiers": _notifiers,
-}
+    :param default: its value where the variable is absent or empty
+    :param read: makes a value of the variable's text, or raises a ``ValueError`` that says what the variable takes
+    :param words: what it is, in Markdown, for the table of ``docs/settings.md``
+    :param shown: whether an error may show the text: import errors stand in Airflow's UI, before people who may not see
+        tokens, webhooks and passwords
+    """
+    metadata = {"read": read, "words": words, "shown": shown}
+    if isinstance(default, dict):
+        return field(default_factory=lambda: default.copy(), metadata=metadata)  # type: ignore[return-value]
+    return field(default=default, metadata=metadata)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Settings of a deployment. Each field is read from ``OKTALOGGER_`` and its name in capitals."""
+
+    okta_conn_ids: tuple[str, ...] = _setting(
+        ("okta_default",),
+        _ids,
+        "Airflow connections to Okta orgs, separated by commas; each gets DAGs of its own: `okta_system_log`, "
+        "`okta_system_log_backfill` and `okta_system_log_reconcile` for `okta_default`, the same with `__NAME` at "
+        "the end for any other",
+    )
+    opensearch_conn_id: str = _setting("opensearch_default", _name, "Airflow connection to OpenSearch")
+    start_date: datetime = _setting(
+        datetime(2026, 11, 23, tzinfo=UTC),
+        _instant,
+        "first instant that the scheduled DAG loads. Set it once, to the day of the installation, and leave it: "
+        "every window from here on is caught up, as live events on which detections alert. Load what is older with "
+        "[the backfill](operations.md#in-wide-windows-by-the-dag-okta_system_log_backfill)",
+    )
+    pool: str = _setting("okta_api", _name, "Airflow pool of the tasks that ask Okta; it has to exist")
+    live_share: float = _setting(0.5, _part, "the part of Okta's rate limit that one live load may use, over 0 up to 1")
+    live_reserve: float = _setting(
+        0.25,
+        _reserve,
+        "the part of it that backfills and reconciling leave to everybody else",
+    )
+    live_tasks: int = _setting(
+        4,
+        _whole(1, 100),
+        "live loads that may run at once; more than one while runs are caught up",
+    )
+    backfill_share: float = _setting(
+        0.25,
+        _part,
+        "the part of it that all tasks of a backfill may use together; reconciling has as much",
+    )
+    backfill_tasks: int = _setting(1, _whole(1, 100), "tasks of a backfill that may ask at once")
+    reconcile_after_hours: tuple[int, ...] = _setting(
+        (1, 24),
+        _hours,
+        "how many hours after its end an hour is read again, separated by commas",
+    )
+    late_alert_seconds: int = _setting(
+        6 * 3600,
+        _whole(0, 86_400 * 90),
+        "lateness beyond which a late event is worth an alert. What reconcile finds an hour later is one to two hours "
+        "late by that alone",
+    )
+    gap_alert_seconds: int = _setting(
+        600,
+        _whole(0, 86_400 * 90),
+        "how much of the covered time may lack a complete window before that is worth an alert",
+    )
+    reconcile_channel: str | None = _setting(
+        None,
+        _name,
+        "channel of `OKTALOGGER_DETECTION_NOTIFIERS` that these alerts go to; unset, the task fails instead",
+    )
+    hold_back_seconds: int = _setting(
+        30,
+        _whole(0, 86_400),
+        "how long after a window's end its load waits, because Okta publishes some events late",
+    )
+    overlap_seconds: int = _setting(
+        60,
+        _whole(0, 86_400),
+        "how far before its start a scheduled window reads again, for the same reason",
+    )
+    historical_after_hours: int = _setting(
+        24,
+        _whole(1, 24 * 180),
+        "age beyond which what a backfill or a manual run loads is marked `oktalogger.historical`",
+    )
+    index_prefix: str = _setting(
+        "okta-system-log",
+        read_index_prefix,
+        "name of the alias, and beginning of every index name: small letters, digits, dashes, no dots",
+    )
+    shards: int = _setting(1, _whole(1, 100), "primary shards of a monthly index")
+    replicas: int | None = _setting(
+        None,
+        _whole(0, 10),
+        "replicas of a monthly index. Unset: one as soon as there is a second node. A domain that spreads copies "
+        "over three zones needs 2",
+    )
+    retention_days: int = _setting(
+        365,
+        _whole(0, 36_500),
+        "how many days each event is kept at least, 0 for ever; "
+        "[`okta_opensearch_setup`](opensearch-setup.md#retention) puts the policy",
+    )
+    bulk_threads: int = _setting(4, _whole(1, 16), "pages of one load that may be on their way into OpenSearch at once")
+    dashboards_url: str | None = _setting(
+        None,
+        _url,
+        "address of OpenSearch Dashboards, for links from the Airflow UI and in alerts; on Amazon OpenSearch "
+        "Service it ends in `/_dashboards`",
+        shown=False,
+    )
+    okta_hosts: tuple[str, ...] = _setting(
+        (),
+        _hosts,
+        "host names of the Okta orgs, separated by commas, such as `company.okta.com`: alerts of thresholds then "
+        "link into Okta's System Log",
+    )
+    detections_dir: tuple[str, ...] = _setting(
+        (PACK,),
+        split_folders,
+        "folders of detection rules, separated by commas; `pack` stands for the rules that come with oktalogger. "
+        "`pack,/opt/airflow/rules` adds [your own](detections.md#your-own-rules) to them",
+    )
+    detection_channels: tuple[str, ...] = _setting(
+        (),
+        _channel_names,
+        "notification channels, separated by commas, of detection rules that name none",
+    )
+    detection_channels_from: Severity = _setting("medium", _severity, "least severity of such rules that uses them")
+    detection_delete_percent: int = _setting(
+        20,
+        _whole(0, 100),
+        "how many percent of our monitors a sync may delete without a confirmation",
+    )
+    detection_notifiers: Mapping[str, Mapping[str, Any]] = _setting(
+        {},
+        _notifiers,
+        "JSON object, for clusters without the Alerting plugin: by the name of a channel the Airflow notifier that "
+        'stands in for it, as `{"soc": {"class": "package.module.Notifier", "argument": 1}}`',
+        shown=False,
+    )
+
+    @property
+    def hold_back(self) -> timedelta:
+        """The hold-back as a time span."""
+        return timedelta(seconds=self.hold_back_seconds)
+
+    @property
+    def overlap(self) -> timedelta:
+        """The overlap as a time span."""
+        return timedelta(seconds=self.overlap_seconds)
+
+    @property
+    def horizon(self) -> timedelta:
+        """The age beyond which a backfill's documents are historical."""
+        return timedelta(hours=self.historical_after_hours)
 
 
 def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
@@ -256,15 +318,15 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
     :raises SettingsError: where a value cannot be used
     """
     environ = os.environ if environ is None else environ
-    values: dict[str, object] = {}
-    for name, read in _READERS.items():
-        variable = PREFIX + name.upper()
+    values: dict[str, Any] = {}
+    for setting in fields(Settings):
+        variable = PREFIX + setting.name.upper()
         text = environ.get(variable, "")
         if not text.strip():
             continue
         try:
-            values[name] = read(text)
+            values[setting.name] = setting.metadata["read"](text)
         except ValueError as error:
-            shown = variable if name in _NOT_SHOWN else f"{variable}={text!r}"
+            shown = f"{variable}={text!r}" if setting.metadata["shown"] else variable
             raise SettingsError(f"{shown} cannot be used: it takes {error}.") from None
-    return Settings(**values)  # type: ignore[arg-type]
+    return Settings(**values)

@@ -69,11 +69,11 @@ class FilesOrDailyTimetable(Timetable):
         return DagRunInfo.exact(due)
 
 
-def changed_at(folder: Path) -> datetime:
-    """Return when anything in a folder last changed on this machine; a file that was removed counts as a change.
+def changed_at(*folders: Path) -> datetime:
+    """Return when anything in some folders last changed on this machine; a file that was removed counts as a change.
 
-    :param folder: with all that is in it
+    :param folders: each with all that is in it
     """
     # The status change and not the modification: an archive that is unpacked keeps the latter.
-    paths = [folder, *folder.rglob("*")]
+    paths = [path for folder in folders for path in (folder, *folder.rglob("*"))]
     return datetime.fromtimestamp(max(path.stat().st_ctime for path in paths), UTC)

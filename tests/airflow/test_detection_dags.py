@@ -64,11 +64,14 @@ def test_any_org_that_is_loaded_starts_the_fallback(monkeypatch: pytest.MonkeyPa
     assert type(condition).__name__ in ("AssetAny", "DatasetAny")
 
 
-def test_a_folder_that_is_missing_is_an_import_error(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("OKTALOGGER_INCLUDE_DIR", str(tmp_path / "nowhere"))
+@pytest.mark.parametrize("variable", ["OKTALOGGER_DETECTIONS_DIR", "OKTALOGGER_INCLUDE_DIR"])
+def test_a_folder_that_is_missing_is_an_import_error(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, variable: str
+) -> None:
+    monkeypatch.setenv(variable, str(tmp_path / "nowhere"))
     errors = load_bag().import_errors
     assert [path.rpartition("/")[2] for path in errors] == ["okta_detections.py"]
-    assert "OKTALOGGER_INCLUDE_DIR" in next(iter(errors.values()))
+    assert f"{variable} names" in next(iter(errors.values()))
 
 
 class TestTimetable:
@@ -120,6 +123,12 @@ class TestTimetable:
             time.sleep(0.02)
             action()
             assert changed_at(folder) > before
+        other = tmp_path / "others"
+        other.mkdir()
+        before = changed_at(folder, other)
+        time.sleep(0.02)
+        (other / "rule.yml").write_text("a")
+        assert changed_at(folder, other) > before
         file.write_text("a")
         before = changed_at(folder)
         time.sleep(0.02)
@@ -129,16 +138,15 @@ class TestTimetable:
 
 @pytest.mark.airflow
 def test_airflow_runs_the_sync(airflow_db: Path, tmp_path: Path) -> None:
-    include = tmp_path / "include"
-    (include / "detections").mkdir(parents=True)
-    write_folder(include / "detections", [detection(1), detection(2)])
+    write_folder(tmp_path / "ours", [detection(1)])
+    write_folder(tmp_path / "others", [detection(2)])
     standin = AlertingStandIn()
     with serve(standin) as url:
         where = urlsplit(url)
         connection = {"conn_type": "opensearch", "host": where.hostname, "port": where.port, "schema": "http"}
         environment: dict[str, Any] = {
             "AIRFLOW_CONN_OPENSEARCH_DEFAULT": json.dumps(connection),
-            "OKTALOGGER_INCLUDE_DIR": str(include),
+            "OKTALOGGER_DETECTIONS_DIR": f"{tmp_path / 'ours'},{tmp_path / 'others'}",
         }
         done = run_airflow("dags", "test", "okta_detections", **environment)
         assert len(standin.jobs) == 2

@@ -205,6 +205,22 @@ def test_a_stale_bundle_fails_at_once(tasks: Tasks) -> None:
         tasks.plan()
 
 
+def test_a_field_that_the_cluster_lacks_fails_at_once_before_anything_is_written(tasks: Tasks) -> None:
+    tasks.rules(detection(1, fields=("oktalogger.debug.lifted_since",)))
+    tasks.standin.mappings["okta-system-log-2026-11"] = {"_meta": {"version": 1}, "properties": {}}
+    with pytest.raises(AirflowFailException, match="is version 1, ours is"):
+        tasks.plan()
+    with pytest.raises(AirflowFailException, match="is version 1, ours is"):
+        tasks.apply({"detection_ids": [detection_id(1)]})
+    assert tasks.standin.writes == []
+
+
+def test_a_folder_that_is_not_there_fails_at_once(tasks: Tasks) -> None:
+    tasks.folder = tasks.folder / "nowhere"
+    with pytest.raises(AirflowFailException, match="nowhere' as a folder of detection rules, which is no folder"):
+        tasks.plan()
+
+
 def test_a_refused_monitor_fails_its_part_only(tasks: Tasks) -> None:
     tasks.rules(detection(1))
     [part] = tasks.plan()

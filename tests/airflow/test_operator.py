@@ -223,12 +223,6 @@ def test_a_connection_that_is_not_there_is_left_to_airflows_retries(
         task.run(five_minutes())
 
 
-def test_an_include_folder_that_is_not_there_fails_at_once(task: Task, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("OKTALOGGER_INCLUDE_DIR", "/nowhere")
-    with pytest.raises(AirflowFailException, match="OKTALOGGER_INCLUDE_DIR names '/nowhere'"):
-        task.run(five_minutes())
-
-
 def test_an_unknown_extra_fails_at_once(task: Task, monkeypatch: pytest.MonkeyPatch, okta: Simulator) -> None:
     connection = {"conn_type": "okta", "host": okta.url, "password": okta.token, "extra": {"fliter": "x"}}
     monkeypatch.setenv("AIRFLOW_CONN_OKTA_DEFAULT", json.dumps(connection))

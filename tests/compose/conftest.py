@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -24,14 +25,16 @@ def compose_command() -> list[str]:
         pytest.skip(f"docker-compose.yaml was NOT checked: {error}")
 
 
-def config(command: list[str], secrets: str, tmp_path: Any, *options: str) -> subprocess.CompletedProcess[str]:
-    """Run ``config`` on the file of this checkout with the variables of an ``.env``."""
+def config(
+    command: list[str], secrets: str, tmp_path: Any, *options: str, project: Path = paths.ROOT
+) -> subprocess.CompletedProcess[str]:
+    """Run ``config`` on the file of this checkout, as it stands in a folder, with the variables of an ``.env``."""
     file = tmp_path / "env"
     file.write_text(secrets)
     # Nothing of this process's environment may stand in for a variable.
     names = set(env.VARIABLES) | {"AIRFLOW_PORT", "OKTA_PORT", "OPENSEARCH_PORT", "DASHBOARDS_PORT"}
     environment = {name: value for name, value in os.environ.items() if name not in names}
-    arguments = ["--project-directory", str(paths.ROOT), "--file", str(paths.ROOT / "docker-compose.yaml")]
+    arguments = ["--project-directory", str(project), "--file", str(paths.ROOT / "docker-compose.yaml")]
     return subprocess.run(
         [*command, *arguments, "--env-file", str(file), "config", *options],
         env=environment,

@@ -122,6 +122,23 @@ def test_airflow_gets_settings_that_the_code_takes(stack: Stack) -> None:
         assert settings.okta_conn_ids == ("okta_default",), "the only connection that the file makes"
 
 
+def test_a_file_beside_it_sets_any_setting_for_every_part_of_airflow(
+    compose_command: list[str], secrets: str, tmp_path: Any
+) -> None:
+    name = PREFIX + fields(Settings)[-1].name.upper()
+    project = tmp_path / "checkout"
+    project.mkdir()
+    (project / "settings.env").write_text(f"{name}={{}}\n{PREFIX}BULK_THREADS=7\n")
+    done = config(compose_command, secrets, tmp_path, "--format", "json", project=project)
+    assert done.returncode == 0, done.stderr
+    services = json.loads(done.stdout)["services"]
+    for service in (*AIRFLOW, "airflow-init"):
+        environment = services[service]["environment"]
+        assert (environment[name], environment[f"{PREFIX}BULK_THREADS"]) == ("{}", "7"), service
+        assert environment[f"{PREFIX}DASHBOARDS_URL"], "what the file sets itself stays"
+    assert not any(name.startswith(PREFIX) for name in services["opensearch"]["environment"])
+
+
 def test_the_connections_are_such_as_the_hooks_take(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
     from airflow.models.connection import Connection
 

@@ -257,10 +257,6 @@ class TestBadDays:
         self.failed(deployment.load(busy, *HOUR, OKTALOGGER_OKTA_URL=""), 2, "OKTALOGGER_OKTA_URL is not set")
         self.failed(deployment.load(busy, *HOUR, OKTALOGGER_OKTA_TOKEN=""), 2, "OKTALOGGER_OKTA_TOKEN")
 
-    def test_an_include_folder_that_is_none(self, deployment: Deployment, busy: Simulator, tmp_path: Path) -> None:
-        done = deployment.load(busy, *HOUR, OKTALOGGER_INCLUDE_DIR=str(tmp_path))
-        self.failed(done, 2, "OKTALOGGER_INCLUDE_DIR", "error: ")
-
     def test_a_page_limit_that_okta_does_not_have(self, deployment: Deployment, busy: Simulator) -> None:
         self.failed(deployment.load(busy, *HOUR, "--page-limit", "5000"), 2, "no number from 1 to 1000")
 

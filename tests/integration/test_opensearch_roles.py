@@ -35,12 +35,13 @@ from oktalogger.okta.system_log import SystemLogClient
 from oktalogger.opensearch.client import OpenSearchSettings, make_client
 from oktalogger.opensearch.errors import OpenSearchLoadError, OpenSearchPermissionError
 from oktalogger.opensearch.inventory import OpenSearchCensus
+from oktalogger.opensearch.mapping import newest_mapping
 from oktalogger.opensearch.request import call, send
 from oktalogger.opensearch.schema import ensure_matches_index
 from oktalogger.opensearch.setup.apply import apply_setup, plan_setup
 from oktalogger.opensearch.setup.security import ROLES_API
 from oktalogger.opensearch.store import OpenSearchStore
-from oktalogger.opensearch.templates import matches_template
+from oktalogger.opensearch.templates import matches_template, month_template
 from oktalogger.pipeline.document import Stamp
 from oktalogger.pipeline.ledger import LedgerKey
 from oktalogger.pipeline.ledger_store import LedgerStore
@@ -371,6 +372,16 @@ def test_the_syncs_role_is_enough_for_the_sync(team: People) -> None:
     guarded.sync([rendered(1, query="eventType:new")])
     assert len(guarded.standin.monitors()) == 1
     assert {method for method, _ in guarded.standin.writes} == {"POST", "PUT", "DELETE"}
+
+
+@pytest.mark.usefixtures("loaded")
+@pytest.mark.parametrize("role", [SYNC, LOADER, ANALYST])
+def test_each_role_may_read_the_mapping_that_rules_are_held_against(
+    team: People, clients: dict[str, OpenSearch], role: str
+) -> None:
+    found = newest_mapping(clients[role], team.names)
+    assert found is not None
+    assert found.version == month_template(team.names).version
 
 
 @pytest.mark.parametrize("role", [LOADER, ANALYST])

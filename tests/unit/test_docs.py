@@ -19,10 +19,9 @@ from oktalogger.hooks.forms import OKTA_EXTRAS, OPENSEARCH_EXTRAS
 from oktalogger.okta import errors as okta_errors
 from oktalogger.opensearch import errors as opensearch_errors
 from oktalogger.opensearch.names import IndexNames
-from oktalogger.pipeline.document import STAMP_FIELDS, Built, DocumentBuilder, Stamp
+from oktalogger.pipeline.document import Built, DocumentBuilder, Stamp
 from oktalogger.pipeline.ledger import LedgerEntry
-from oktalogger.pipeline.lift import DEBUG_KEYS, LIFTED_FIELDS, TARGET_KINDS, snake_case
-from oktalogger.resources import ENVIRONMENT_VARIABLE
+from oktalogger.resources import OLD_VARIABLE
 from oktalogger.settings import PREFIX, Settings, load_settings
 from oktalogger.window import Window
 
@@ -66,12 +65,6 @@ def shown(value: Any) -> str:
     if hasattr(value, "isoformat"):
         value = value.isoformat().replace("+00:00", "Z")
     return f"`{value}`"
-
-
-def test_the_settings_table_is_that_of_the_settings() -> None:
-    found = {row[0].strip("`"): row[1] for row in rows(page("settings.md"), "## In Airflow")}
-    wanted = {PREFIX + field.name.upper(): shown(getattr(Settings(), field.name)) for field in fields(Settings)}
-    assert found == wanted | {ENVIRONMENT_VARIABLE: ""}
 
 
 def test_defaults_can_be_set_as_they_are_shown() -> None:
@@ -171,31 +164,11 @@ def test_make_targets_exist() -> None:
 
 
 def test_every_variable_of_ours_that_a_page_names_exists() -> None:
-    known = {PREFIX + field.name.upper() for field in fields(Settings)} | {ENVIRONMENT_VARIABLE} | LOCAL_VARIABLES
+    known = {PREFIX + field.name.upper() for field in fields(Settings)} | {OLD_VARIABLE} | LOCAL_VARIABLES
     known |= {value for value in vars(environment).values() if isinstance(value, str) and value.startswith(PREFIX)}
     for path in PAGES:
         found = set(re.findall(r"\bOKTALOGGER_[A-Z_]*[A-Z]\b", path.read_text()))
         assert found <= known, path.name
-
-
-def test_the_document_page_has_every_field() -> None:
-    text = page("document.md")
-    found = {row[0].strip("`"): row[1] for row in rows(text, "## Fields about the load")}
-    assert found == STAMP_FIELDS
-    found = {row[0].strip("`"): row[1] for row in rows(text, "## Fields lifted out of the event")}
-    plain = {name: kind for name, kind in LIFTED_FIELDS.items() if not name.startswith(("target.", "debug."))}
-    assert found == plain
-    kinds: dict[str, list[str]] = {}
-    for okta, kind in TARGET_KINDS.items():
-        kinds.setdefault(kind, []).append(okta)
-    found = {row[0].strip("`"): row[1] for row in rows(text, "### Targets")}
-    wanted = {kind: ", ".join(f"`{name}`" for name in names) for kind, names in kinds.items()}
-    assert {kind: found.pop(kind) for kind in wanted} == wanted
-    assert set(found) == {"any", "other"}
-    section = text.partition("\n### Debug data\n")[2].partition("\n## ")[0]
-    assert {name.strip("`") for name in re.findall(r"`[a-z0-9_]+`", section.partition("|")[0])} >= {
-        snake_case(key) for key in DEBUG_KEYS
-    }
 
 
 def examples(path: Path) -> list[dict[str, Any]]:

@@ -6,7 +6,6 @@ import json
 import os
 import sys
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from oktalogger.cli.detections_sync import add_sync_parsers
@@ -20,13 +19,16 @@ from oktalogger.detections.bundle import (
     write_bundle,
 )
 from oktalogger.detections.rules.compiler import Compiled, CompilerMissingError, compile_folder
+from oktalogger.detections.rules.folders import merge_folders
+from oktalogger.detections.rules.mapped import unmapped_fields
 from oktalogger.detections.rules.problems import DetectionsError, Problem
 from oktalogger.detections.select import UnknownRuleError, select_detections
-from oktalogger.resources import include_dir
+from oktalogger.resources import rule_folders
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
+    from pathlib import Path
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -35,23 +37,33 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
     for add in (_add_check, _add_test, _add_replay, _add_show, _add_new, _add_bundle):
         add(actions)
-    add_sync_parsers(actions, common=common_arguments, folder_of=folder_of, guarded=guarded)
+    add_sync_parsers(actions, common=common_arguments, folders_of=folders_of, guarded=guarded)
 
 
 def common_arguments(parser: argparse.ArgumentParser, *, rules: bool = True) -> None:
     """Add what the actions have in common."""
-    parser.add_argument("--folder", type=Path, metavar="DIR", help="the rules (default: include/detections)")
+    add_folder(parser)
     parser.add_argument("--json", action="store_true", help="print JSON")
     if rules:
         parser.add_argument("rules", nargs="*", metavar="RULE", help="name, id or file of a rule; * and ? may stand in")
 
 
-def folder_of(arguments: argparse.Namespace) -> Path:
-    """Return the folder of detections that the arguments mean."""
-    folder: Path = arguments.folder or include_dir() / "detections"
-    if not folder.is_dir():
-        raise UsageError(f"{folder} is no folder. Name the folder of the rules with --folder.")
-    return folder
+def add_folder(parser: argparse.ArgumentParser) -> None:
+    """Add what says where the rules are."""
+    parser.add_argument(
+        "--folder",
+        metavar="DIR",
+        help="folders of rules, separated by commas; `pack` is ours (default: OKTALOGGER_DETECTIONS_DIR)",
+    )
+
+
+def folders_of(arguments: argparse.Namespace) -> tuple[Path, ...]:
+    """Return the folders of detections that the arguments mean."""
+    return rule_folders(arguments.folder)
+
+
+def _compile(arguments: argparse.Namespace) -> dict[Path, Compiled]:
+    return {folder: compile_folder(folder) for folder in folders_of(arguments)}
 
 
 class UsageError(ValueError):
@@ -98,13 +110,14 @@ def _add_check(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
 
 
 def _check(arguments: argparse.Namespace) -> int:
-    folder = folder_of(arguments)
-    compiled = compile_folder(folder)
+    by_folder = _compile(arguments)
+    compiled = merge_folders(by_folder)
     problems = list(compiled.problems)
-    if not compiled.rules and not problems:
-        problems.append(Problem(".", 1, f"there is no rule in {folder}", is_warning=True))
-    elif not compiled.errors:
-        problems += _bundle_problems(folder, compiled)
+    for folder, one in by_folder.items():
+        if not one.rules and not one.problems:
+            problems.append(Problem(".", 1, f"there is no rule in {folder}", is_warning=True))
+        elif not one.errors:
+            problems += _bundle_problems(folder, one)
     refused, unasked = _ask_engine(compiled)
     problems += refused
     errors = [problem for problem in problems if arguments.strict or not problem.is_warning]
@@ -133,8 +146,10 @@ def _ask_engine(compiled: Compiled) -> tuple[list[Problem], str | None]:
         return [], f"{OPENSEARCH_URL} is not set"
     settings = load_settings()
     names = IndexNames(settings.index_prefix)
+    client = opensearch_client()
     try:
-        refused = refused_detections(opensearch_client(), names, compiled.detections, monitor_settings(settings))
+        refused = refused_detections(client, names, compiled.detections, monitor_settings(settings))
+        unmapped = unmapped_fields(client, names, compiled.detections)
     except IndexMissingError:
         return [], f"OpenSearch has no {names.alias} yet; load something, or run `detections test`"
     except OpenSearchLoadError as error:
@@ -145,7 +160,7 @@ def _ask_engine(compiled: Compiled) -> tuple[list[Problem], str | None]:
         for detection in compiled.detections
         for said in refused.get(detection.id, ())
     ]
-    return found, None
+    return [*unmapped, *found], None
 
 
 def _bundle_problems(folder: Path, compiled: Compiled) -> list[Problem]:
@@ -174,14 +189,18 @@ def _add_test(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
 def _test(arguments: argparse.Namespace) -> int:
     from oktalogger.cli.environment import opensearch_client
     from oktalogger.detections.testing.run import CaseError, run_cases
+    from oktalogger.opensearch.names import IndexNames
+    from oktalogger.settings import load_settings
 
-    compiled = compile_folder(folder_of(arguments))
+    compiled = merge_folders(_compile(arguments))
     some = _only(compiled, arguments.rules)
+    client = opensearch_client()
+    unmapped = unmapped_fields(client, IndexNames(load_settings().index_prefix), some.detections)
     try:
-        results, refused = run_cases(opensearch_client(), some)
+        results, refused = run_cases(client, some)
     except CaseError as error:
         raise DetectionsError([Problem("tests", 0, str(error))]) from error
-    problems = [*(() if arguments.rules else compiled.errors), *refused]
+    problems = [*(() if arguments.rules else compiled.errors), *unmapped, *refused]
     failed = [result for result in results if not result.passed]
     if arguments.json:
         report = {"cases": [item.as_dict() for item in results], "problems": [item.as_dict() for item in problems]}
@@ -217,7 +236,7 @@ def _replay(arguments: argparse.Namespace) -> int:
     found = replay(
         opensearch_client(),
         IndexNames(load_settings().index_prefix),
-        select_detections(load_detections(folder_of(arguments)), arguments.rules),
+        select_detections(load_detections(*folders_of(arguments)), arguments.rules),
         Span(window, by=arguments.by, historical=not arguments.without_historical),
         run_id=arguments.run_id or f"cli__{datetime.now(UTC).isoformat(timespec='seconds')}",
     )
@@ -240,7 +259,7 @@ def _show(arguments: argparse.Namespace) -> int:
 
     names, settings = IndexNames(load_settings().index_prefix), MonitorSettings()
     bodies = []
-    for detection in select_detections(load_detections(folder_of(arguments)), arguments.rules):
+    for detection in select_detections(load_detections(*folders_of(arguments)), arguments.rules):
         ids = {name: f"<id of {name}>" for name in detection.channels_under(settings)}
         bodies.append(render_monitor(detection, names=names, channel_ids=ids, settings=settings).body)
     say(json.dumps(bodies, indent=2))
@@ -252,7 +271,7 @@ def _add_new(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
     parser.add_argument("name", help="the file's name without ending, like okta_api_token_created")
     parser.add_argument("--title", help="the rule's title")
     parser.add_argument("--threshold", action="store_true", help="a rule that counts")
-    parser.add_argument("--folder", type=Path, metavar="DIR", help="where to (default: include/detections)")
+    add_folder(parser)
     parser.set_defaults(run=guarded(_new))
 
 
@@ -261,7 +280,11 @@ def _new(arguments: argparse.Namespace) -> int:
 
     try:
         path = write_skeleton(
-            folder_of(arguments), arguments.name, title=arguments.title, is_threshold=arguments.threshold
+            # One's own folder stands behind the pack.
+            folders_of(arguments)[-1],
+            arguments.name,
+            title=arguments.title,
+            is_threshold=arguments.threshold,
         )
     except ValueError as error:
         raise UsageError(str(error)) from None
@@ -271,13 +294,12 @@ def _new(arguments: argparse.Namespace) -> int:
 
 def _add_bundle(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser = actions.add_parser("bundle", help="compile the rules for workers, which have no pySigma")
-    parser.add_argument("--folder", type=Path, metavar="DIR", help="the rules (default: include/detections)")
+    add_folder(parser)
     parser.set_defaults(run=guarded(_bundle))
 
 
 def _bundle(arguments: argparse.Namespace) -> int:
-    folder = folder_of(arguments)
-    compiled = compile_folder(folder)
-    path = write_bundle(folder, compiled)
-    say(f"{path} holds {len(compiled.detections)} rules")
+    for folder, compiled in _compile(arguments).items():
+        path = write_bundle(folder, compiled)
+        say(f"{path} holds {len(compiled.detections)} rules")
     return 0

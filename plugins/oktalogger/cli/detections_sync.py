@@ -15,11 +15,14 @@ from oktalogger.detections.monitors.render import monitor_settings
 from oktalogger.detections.monitors.report import plan_text, result_text
 from oktalogger.detections.monitors.stored import Owner
 from oktalogger.detections.monitors.sync import SyncIncompleteError, SyncOptions, apply_sync, plan_sync, render_all
+from oktalogger.detections.rules.mapped import require_mapped
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable
     from pathlib import Path
+
+    from opensearchpy import OpenSearch
 
     from oktalogger.detections.model import RenderedMonitor
     from oktalogger.settings import Settings
@@ -29,14 +32,14 @@ def add_sync_parsers(
     actions: argparse._SubParsersAction[argparse.ArgumentParser],
     *,
     common: Callable[..., None],
-    folder_of: Callable[[argparse.Namespace], Path],
+    folders_of: Callable[[argparse.Namespace], tuple[Path, ...]],
     guarded: Callable[[Callable[[argparse.Namespace], int]], Callable[[argparse.Namespace], int]],
 ) -> None:
     """Add ``plan`` and ``apply`` to the command ``detections``.
 
     :param actions: its actions
     :param common: adds what all actions take
-    :param folder_of: returns the folder of rules that the arguments name
+    :param folders_of: returns the folders of rules that the arguments name
     :param guarded: turns what a user can mend into a sentence and an exit code
     """
     plan = actions.add_parser("plan", help="say what apply would do to the monitors, and do nothing")
@@ -55,15 +58,16 @@ def add_sync_parsers(
         )
     plan.add_argument("--check", action="store_true", help=f"end with {EXIT_CHANGES} where anything is to be done")
     apply.add_argument("--confirm-deletions", action="store_true", help="delete however many monitors the plan says")
-    plan.set_defaults(run=guarded(lambda arguments: _plan(arguments, folder_of(arguments))))
-    apply.set_defaults(run=guarded(lambda arguments: _apply(arguments, folder_of(arguments))))
+    plan.set_defaults(run=guarded(lambda arguments: _plan(arguments, folders_of(arguments))))
+    apply.set_defaults(run=guarded(lambda arguments: _apply(arguments, folders_of(arguments))))
 
 
-def _plan(arguments: argparse.Namespace, folder: Path) -> int:
+def _plan(arguments: argparse.Namespace, folders: tuple[Path, ...]) -> int:
     settings = _settings()
-    client = _client()
+    opensearch = _client()
+    client = AlertingClient(opensearch)
     try:
-        rendered = _rendered(client, arguments, folder, settings)
+        rendered = _rendered(opensearch, client, arguments, folders, settings)
         plan = plan_sync(client, rendered, Owner(settings.index_prefix), _options(arguments, settings))
     except ChannelError as error:
         return _failed(error)
@@ -75,11 +79,12 @@ def _plan(arguments: argparse.Namespace, folder: Path) -> int:
     return EXIT_CHANGES if arguments.check and plan.changes else 0
 
 
-def _apply(arguments: argparse.Namespace, folder: Path) -> int:
+def _apply(arguments: argparse.Namespace, folders: tuple[Path, ...]) -> int:
     settings = _settings()
-    client = _client()
+    opensearch = _client()
+    client = AlertingClient(opensearch)
     try:
-        rendered = _rendered(client, arguments, folder, settings)
+        rendered = _rendered(opensearch, client, arguments, folders, settings)
         result = apply_sync(client, rendered, Owner(settings.index_prefix), _options(arguments, settings))
     except SyncIncompleteError as error:
         _say(json.dumps(error.result.as_dict(), indent=2) if arguments.json else result_text(error.result))
@@ -91,13 +96,19 @@ def _apply(arguments: argparse.Namespace, folder: Path) -> int:
 
 
 def _rendered(
-    client: AlertingClient, arguments: argparse.Namespace, folder: Path, settings: Settings
+    opensearch: OpenSearch,
+    client: AlertingClient,
+    arguments: argparse.Namespace,
+    folders: tuple[Path, ...],
+    settings: Settings,
 ) -> list[RenderedMonitor]:
     from oktalogger.opensearch.names import IndexNames
 
-    detections = load_detections(folder, skip_broken=arguments.skip_broken)
+    detections = load_detections(*folders, skip_broken=arguments.skip_broken)
     client.require()
-    return render_all(client, detections, IndexNames(settings.index_prefix), monitor_settings(settings))
+    names = IndexNames(settings.index_prefix)
+    require_mapped(opensearch, names, detections)
+    return render_all(client, detections, names, monitor_settings(settings))
 
 
 def _options(arguments: argparse.Namespace, settings: Settings) -> SyncOptions:
@@ -115,10 +126,10 @@ def _settings() -> Settings:
     return load_settings()
 
 
-def _client() -> AlertingClient:
+def _client() -> OpenSearch:
     from oktalogger.cli.environment import opensearch_client
 
-    return AlertingClient(opensearch_client())
+    return opensearch_client()
 
 
 def _failed(error: Exception) -> int:

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from oktalogger.detections.model import CompiledDetection, canonical_json
 from oktalogger.detections.rules.compiler import Compiled, can_compile, compile_folder
+from oktalogger.detections.rules.folders import find_doubles
+from oktalogger.detections.rules.problems import DetectionsError
 from oktalogger.detections.rules.yaml_source import VARIABLES_FILE, rule_files
 
 if TYPE_CHECKING:
@@ -67,7 +69,10 @@ def write_bundle(folder: Path, compiled: Compiled) -> Path:
     text = json.dumps(head, indent=1, sort_keys=True).removesuffix("\n}")
     listed = ",\n  ".join(detections)
     path = folder / BUNDLE_FILE
-    path.write_text(f'{text},\n "detections": [\n  {listed}\n ]\n}}\n', encoding="utf-8")
+    content = f'{text},\n "detections": [\n  {listed}\n ]\n}}\n'
+    # The pack of an installed wheel is as it should be, and may lie where nobody can write.
+    if not path.is_file() or path.read_text(encoding="utf-8") != content:
+        path.write_text(content, encoding="utf-8")
     return path
 
 
@@ -95,14 +100,22 @@ _REMEDY: Final = (
 )
 
 
-def load_detections(folder: Path, *, skip_broken: bool = False) -> tuple[CompiledDetection, ...]:
-    """Return the detections of a folder: from its bundle where that is up to date, else compiled on the spot.
+def load_detections(*folders: Path, skip_broken: bool = False) -> tuple[CompiledDetection, ...]:
+    """Return the detections of some folders: from the bundle of each that is up to date, else compiled on the spot.
 
-    :param folder: the folder of detections
+    :param folders: the folders of detections
     :param skip_broken: leave out rules that cannot be used, where rules are compiled here, and warn of each
-    :raises DetectionsError: where rules are compiled here, and one cannot be used
+    :raises DetectionsError: where rules are compiled here and one cannot be used, or where two folders have rules of
+        one id or name
     :raises BundleError: where they would have to be compiled, and pySigma is not installed
     """
+    found = {folder: _load_folder(folder, skip_broken=skip_broken) for folder in folders}
+    if doubles := find_doubles(found):
+        raise DetectionsError(doubles)
+    return tuple(detection for detections in found.values() for detection in detections)
+
+
+def _load_folder(folder: Path, *, skip_broken: bool) -> tuple[CompiledDetection, ...]:
     bundle = read_bundle(folder)
     stale = _why_stale(folder, bundle)
     if bundle is not None and stale is None:

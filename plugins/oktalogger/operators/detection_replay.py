@@ -52,7 +52,7 @@ class DetectionReplayUnitsOperator(DetectionOperator):
         (templated); none takes all, also the disabled
     :param opensearch_conn_id: Airflow connection to OpenSearch (templated); None takes
         ``OKTALOGGER_OPENSEARCH_CONN_ID``
-    :param folder: the folder of rules (templated); None takes ``include/detections``
+    :param folder: the folders of rules, separated by commas (templated); None takes ``OKTALOGGER_DETECTIONS_DIR``
     """
 
     template_fields: Sequence[str] = (*DetectionOperator.template_fields, "since", "until", "rules")
@@ -97,7 +97,7 @@ class DetectionReplayOperator(DetectionOperator):
     :param unit: what the mapped task is called in the UI
     :param opensearch_conn_id: Airflow connection to OpenSearch (templated); None takes
         ``OKTALOGGER_OPENSEARCH_CONN_ID``
-    :param folder: the folder of rules (templated); None takes ``include/detections``
+    :param folder: the folders of rules, separated by commas (templated); None takes ``OKTALOGGER_DETECTIONS_DIR``
     """
 
     template_fields: Sequence[str] = (*DetectionOperator.template_fields, "since", "until")
@@ -169,7 +169,7 @@ class DetectionAlertOperator(DetectionOperator):
 
     :param opensearch_conn_id: Airflow connection to OpenSearch (templated); None takes
         ``OKTALOGGER_OPENSEARCH_CONN_ID``
-    :param folder: the folder of rules (templated); None takes ``include/detections``
+    :param folder: the folders of rules, separated by commas (templated); None takes ``OKTALOGGER_DETECTIONS_DIR``
     """
 
     def execute(self, context: Context) -> list[dict[str, Any]]:
@@ -271,7 +271,7 @@ class DetectionFindingOperator(DetectionOperator):
     :param finding: one of the rows that :class:`DetectionAlertOperator` returns
     :param opensearch_conn_id: Airflow connection to OpenSearch (templated); None takes
         ``OKTALOGGER_OPENSEARCH_CONN_ID``
-    :param folder: the folder of rules (templated); None takes ``include/detections``
+    :param folder: the folders of rules, separated by commas (templated); None takes ``OKTALOGGER_DETECTIONS_DIR``
     """
 
     def __init__(self, *, finding: Mapping[str, Any], **kwargs: Any) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from oktalogger.compat import AirflowFailException, AirflowSkipException, BaseOperator
@@ -15,11 +14,12 @@ from oktalogger.detections.monitors.render import monitor_settings
 from oktalogger.detections.monitors.report import plan_text, result_text
 from oktalogger.detections.monitors.stored import Owner
 from oktalogger.detections.monitors.sync import SyncIncompleteError, SyncOptions, apply_sync, plan_sync, render_all
+from oktalogger.detections.rules.mapped import require_mapped
 from oktalogger.detections.rules.problems import DetectionsError
 from oktalogger.hooks.opensearch import OpenSearchHook
 from oktalogger.opensearch.names import IndexNames
 from oktalogger.operators.errors import failing_at_once
-from oktalogger.resources import include_dir
+from oktalogger.resources import rule_folders
 from oktalogger.settings import Settings, load_settings
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ class DetectionOperator(BaseOperator):
 
     :param opensearch_conn_id: Airflow connection to OpenSearch (templated); None takes
         ``OKTALOGGER_OPENSEARCH_CONN_ID``
-    :param folder: the folder of rules (templated); None takes ``include/detections``
+    :param folder: the folders of rules, separated by commas (templated); None takes ``OKTALOGGER_DETECTIONS_DIR``
     """
 
     template_fields: Sequence[str] = ("opensearch_conn_id", "folder")
@@ -53,7 +53,7 @@ class DetectionOperator(BaseOperator):
         self.folder = folder
 
     def _detections(self) -> tuple[CompiledDetection, ...]:
-        return load_detections(Path(self.folder) if self.folder else include_dir() / "detections")
+        return load_detections(*rule_folders(self.folder or None))
 
     def _hook(self, settings: Settings) -> OpenSearchHook:
         return OpenSearchHook(self.opensearch_conn_id or settings.opensearch_conn_id)
@@ -88,6 +88,7 @@ class _Sync:
 
     def rendered(self, detections: Sequence[CompiledDetection]) -> list[RenderedMonitor]:
         names = IndexNames(self.settings.index_prefix)
+        require_mapped(self.hook.client, names, detections)
         common = monitor_settings(self.settings)
         return render_all(self.client, detections, names, common)
 
@@ -110,7 +111,7 @@ class DetectionPlanOperator(DetectionOperator):
 
     :param opensearch_conn_id: Airflow connection to OpenSearch (templated); None takes
         ``OKTALOGGER_OPENSEARCH_CONN_ID``
-    :param folder: the folder of rules (templated); None takes ``include/detections``
+    :param folder: the folders of rules, separated by commas (templated); None takes ``OKTALOGGER_DETECTIONS_DIR``
     """
 
     plan_key: ClassVar[str] = "plan"
@@ -146,7 +147,7 @@ class DetectionApplyOperator(DetectionOperator):
     :param unit: what the mapped task is called in the UI
     :param opensearch_conn_id: Airflow connection to OpenSearch (templated); None takes
         ``OKTALOGGER_OPENSEARCH_CONN_ID``
-    :param folder: the folder of rules (templated); None takes ``include/detections``
+    :param folder: the folders of rules, separated by commas (templated); None takes ``OKTALOGGER_DETECTIONS_DIR``
     """
 
     def __init__(self, *, detection_ids: Sequence[str], unit: str = "", **kwargs: Any) -> None:
@@ -185,7 +186,7 @@ class DetectionVerifyOperator(DetectionOperator):
 
     :param opensearch_conn_id: Airflow connection to OpenSearch (templated); None takes
         ``OKTALOGGER_OPENSEARCH_CONN_ID``
-    :param folder: the folder of rules (templated); None takes ``include/detections``
+    :param folder: the folders of rules, separated by commas (templated); None takes ``OKTALOGGER_DETECTIONS_DIR``
     """
 
     def execute(self, context: Context) -> dict[str, Any]:

@@ -77,21 +77,6 @@ HISTORICAL_KINDS: Final[frozenset[LoadKind]] = frozenset({"manual", "backfill"})
 
 DOCUMENT_VERSION: Final = 1
 
-# OpenSearch type of every field under `oktalogger` that this module adds to those of `lift`.
-STAMP_FIELDS: Final = {
-    "org": "keyword",
-    "ingested_at": "date",
-    "lateness_ms": "long",
-    "window_start": "date",
-    "window_end": "date",
-    "run_id": "keyword",
-    "load_kind": "keyword",
-    "historical": "boolean",
-    "document_version": "integer",
-    "published_hour": "byte",
-    "published_weekday": "byte",
-}
-
 _OWN_KEYS: Final = ("oktalogger", "@timestamp")
 _LONGEST_ID: Final = 512
 _MILLISECOND: Final = timedelta(milliseconds=1)

@@ -12,150 +12,16 @@ import re
 from functools import lru_cache
 from typing import Any, Final
 
-# A keyword term holds 32,766 bytes, and a character takes up to four.
-LONGEST_KEYWORD: Final = 8191
-
-ADMIN_CONSOLE: Final = "Okta Admin Console"
-
-TARGET_FIELDS: Final = {
-    "id": "id",
-    "type": "type",
-    "alternateId": "alternate_id",
-    "displayName": "display_name",
-}
-
-TARGET_KINDS: Final = {
-    "User": "user",
-    "AppInstance": "app",
-    "App": "app",
-    "AppUser": "app_user",
-    "UserGroup": "group",
-    "AppGroup": "group",
-    "PolicyEntity": "policy",
-    "Policy": "policy",
-    "PolicyRule": "policy_rule",
-    "Rule": "policy_rule",
-    "NetworkZone": "zone",
-    "Zone": "zone",
-    "IdentityProvider": "idp",
-    "IDP": "idp",
-    "Device": "device",
-    "UDDevice": "device",
-    "Token": "token",
-    "ApiToken": "token",
-    "access_token": "token",
-    "refresh_token": "token",
-    "id_token": "token",
-    "ROLE": "role",
-    "Role": "role",
-    "CustomRole": "role",
-    "CUSTOM_ROLE": "role",
-    "AuthenticatorEnrollment": "factor",
-    "Authenticator": "factor",
-    "Factor": "factor",
-    "PublicClientApp": "client",
-    "ConfidentialClient": "client",
-    "OAuth2Client": "client",
-    "AuthorizationServer": "authorization_server",
-    "LogStream": "log_stream",
-}
-OTHER_KIND: Final = "other"
-ANY_KIND: Final = "any"
-
-# Keys of debugContext.debugData, copied as text under oktalogger.debug in snake case. The first group stands in nearly
-# every schema of Okta's event type catalogue, the second is what public detections look at.
-DEBUG_KEYS: Final = (
-    "anonymizerStatus",
-    "authnRequestId",
-    "behaviors",
-    "deviceFingerprint",
-    "dtHash",
-    "ja3",
-    "ja4",
-    "logOnlySecurityData",
-    "originalPrincipal",
-    "partnerRisk",
-    "proxyType",
-    "redirectUri",
-    "requestUri",
-    "risk",
-    "riskChange",
-    "securityConditions",
-    "threatDetections",
-    "threatSuspected",
-    "tunnels",
-    "url",
-    "appName",
-    "audience",
-    "changedAttributes",
-    "clientAuthType",
-    "errorCode",
-    "errorMessage",
-    "externalSessionId",
-    "factor",
-    "factorIntent",
-    "factorType",
-    "grantType",
-    "grantedScopes",
-    "issuer",
-    "loginResult",
-    "methodTypeUsed",
-    "methodUsedVerifiedProperties",
-    "networkConnection",
-    "newIpAddress",
-    "operationRateLimitScopeType",
-    "operationRateLimitType",
-    "previousIpAddress",
-    "privilegeGranted",
-    "privilegeRevoked",
-    "promptingPolicyTypes",
-    "pushOnlyResponseType",
-    "pushWithNumberChallengeResponseType",
-    "rateLimitBucketUuid",
-    "rateLimitScopeType",
-    "reason",
-    "requestedScopes",
-    "signOnMode",
-    "suspiciousActivityEventIp",
-    "suspiciousActivityEventType",
-    "threshold",
-    "tokenId",
-    "urlPattern",
-    "warningPercent",
+from oktalogger.pipeline.added_fields import (
+    ANY_KIND,
+    DEBUG_NAMES,
+    LONGEST_KEYWORD,
+    OTHER_KIND,
+    TARGET_FIELDS,
+    TARGET_KINDS,
 )
 
-
-def snake_case(name: str) -> str:
-    """Write a camelCase key of Okta in snake case: ``requestUri`` becomes ``request_uri``."""
-    return re.sub(r"(?<=[a-z0-9])([A-Z])", r"_\1", name).lower()
-
-
-_DEBUG_NAMES: Final = {key: snake_case(key) for key in DEBUG_KEYS}
-
-# OpenSearch type of every field under `oktalogger` that this module makes; the index template maps exactly these.
-LIFTED_FIELDS: Final[dict[str, str]] = {
-    **{
-        f"target.{kind}.{field}": "keyword"
-        for kind in (ANY_KIND, *dict.fromkeys(TARGET_KINDS.values()), OTHER_KIND)
-        for field in TARGET_FIELDS.values()
-    },
-    **{f"debug.{name}": "keyword" for name in _DEBUG_NAMES.values()},
-    "actor_is_target": "boolean",
-    "is_admin_console": "boolean",
-    "change_details": "keyword",
-    "method_types": "keyword",
-    "risk.level": "keyword",
-    "risk.previous_level": "keyword",
-    "risk.reasons": "keyword",
-    "risk.detection": "keyword",
-    "behaviors_positive": "keyword",
-    "behaviors_negative": "keyword",
-    "threat_suspected": "boolean",
-    "api_token_id": "keyword",
-    "source_ip": "ip",
-    "request_ips": "ip",
-    "ip_services": "keyword",
-}
+ADMIN_CONSOLE: Final = "Okta Admin Console"
 
 _BEHAVIOUR = re.compile(r"(?:^\{|,\s*)([^=,{}]+)=([A-Z_]+)")
 _PAIR = re.compile(r"(?:^|,\s+)([A-Za-z_]\w*)=")
@@ -168,7 +34,7 @@ def lift(event: dict[str, Any]) -> dict[str, Any]:
     Whatever Okta leaves out, or sends in a form not known here, is left out: this never fails because of an odd value.
 
     :param event: a LogEvent as decoded from Okta's JSON
-    :return: nested mapping with the fields of ``LIFTED_FIELDS`` that have a value
+    :return: nested mapping with those fields of ``added_fields.LIFTED`` that have a value
     """
     lifted: dict[str, Any] = {}
     context = event.get("debugContext")
@@ -180,9 +46,9 @@ def lift(event: dict[str, Any]) -> dict[str, Any]:
         security = {}
 
     debug = {
-        _DEBUG_NAMES[key]: _text(value)
+        DEBUG_NAMES[key]: _text(value)
         for key, value in data.items()
-        if key in _DEBUG_NAMES and value is not None and value != ""
+        if key in DEBUG_NAMES and value is not None and value != ""
     }
     if debug:
         lifted["debug"] = debug

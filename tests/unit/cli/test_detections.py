@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
@@ -16,9 +16,6 @@ from oktalogger.cli import main
 from oktalogger.detections.monitors import trial
 from oktalogger.opensearch.errors import OpenSearchUnavailableError
 from tests.unit.detections.rule_texts import COUNTING, GOOD, changed, detecting
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 @pytest.fixture
@@ -69,6 +66,32 @@ def test_check_prints_json_for_programs(folder: Path, capsys: pytest.CaptureFixt
     assert (report["problems"][0]["file"], report["problems"][0]["line"]) == ("token.yml", 18)
 
 
+def test_check_reads_several_folders(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    own = tmp_path / "_own"
+    own.mkdir()
+    (own / "mine.yml").write_text(changed(GOOD, ("id: 1", "id: 4")))
+    both = Path(f"{folder},{own}")
+    assert run(both, "bundle") == 0
+    assert run(both, "check", "--strict") == 0
+    assert capsys.readouterr().out.splitlines()[-1].startswith("3 rules can be used")
+    (own / "mine.yml").write_text(GOOD)
+    assert run(both, "check") == 1
+    assert f"is that of {folder / 'token.yml'} already" in capsys.readouterr().out
+    assert run(both, "new", "okta_new") == 0
+    assert (own / "okta_new.yml").is_file()
+
+
+def test_check_asks_the_cluster_that_the_environment_names(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(folder, "bundle") == 0
+    standin = AlertingStandIn(mappings={"okta-system-log-2026-11": {"_meta": {"version": 1}, "properties": {}}})
+    with serve(standin) as url:
+        monkeypatch.setenv("OKTALOGGER_OPENSEARCH_URL", url)
+        assert run(folder, "check") == 1
+    assert "token looks at a field that the cluster does not have" in capsys.readouterr().out
+
+
 def test_bundle_refuses_broken_rules(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (folder / "token.yml").write_text("title: x\n")
     assert run(folder, "bundle") == 1
@@ -107,7 +130,7 @@ def test_wrong_use_says_what_is_wrong(folder: Path, capsys: pytest.CaptureFixtur
     assert run(folder, "show", "nothing*") == 2
     assert "There is no rule 'nothing*' that can be used." in capsys.readouterr().err
     assert run(folder / "missing", "check") == 2
-    assert "is no folder" in capsys.readouterr().err
+    assert "which is no folder" in capsys.readouterr().err
 
 
 def test_without_pysigma_the_reason_is_said(

@@ -102,6 +102,15 @@ def test_a_channel_that_is_missing(shell: Shell) -> None:
         assert (code, "'nobody' does not exist" in err) == (1, True)
 
 
+def test_a_rule_with_a_field_that_the_cluster_lacks_writes_nothing(shell: Shell) -> None:
+    shell.rules(1, fields=("oktalogger.debug.lifted_since",))
+    shell.standin.mappings["okta-system-log-2026-11"] = {"_meta": {"version": 1}, "properties": {}}
+    for action in ("plan", "apply"):
+        code, out, _ = shell.run(action)
+        assert (code, "is version 1, ours is" in out) == (1, True)
+    assert shell.standin.writes == []
+
+
 def test_a_cluster_without_the_plugin(shell: Shell) -> None:
     shell.rules(1, channels=("soc",))
     shell.standin.plugin = False

@@ -40,11 +40,15 @@ def test_the_bundle_is_what_the_rules_compile_to() -> None:
     bundle = read_bundle(FOLDER)
     assert bundle is not None
     assert bundle.compiler_version == COMPILER_VERSION
-    assert bundle.sources == hash_sources(FOLDER)
-    assert bundle.detections == compile_folder(FOLDER).detections
+    remedy = "run `python -m oktalogger detections bundle`, and commit bundle.json"
+    assert bundle.sources == hash_sources(FOLDER), remedy
+    assert bundle.detections == compile_folder(FOLDER).detections, remedy
 
 
 def test_the_documentation_lists_every_rule() -> None:
     listed = (FOLDER.parent.parent / "docs" / "detections.md").read_text(encoding="utf-8")
-    for detection in compile_folder(FOLDER).detections:
-        assert f"| `{detection.name}` | {detection.title} | {detection.severity} |" in listed
+    detections = compile_folder(FOLDER).detections
+    for detection in detections:
+        row = f"| `{detection.name}` | {detection.title} | {detection.severity} |"
+        assert row in listed, f"the table of the pack in docs/detections.md lacks the row {row!r}: add it"
+    assert f"\n{len(detections)} rules, written for this project." in listed

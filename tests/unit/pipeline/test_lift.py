@@ -7,7 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oktalogger.pipeline.lift import DEBUG_KEYS, LIFTED_FIELDS, LONGEST_KEYWORD, lift, parse_pairs, snake_case
+from oktalogger.pipeline.added_fields import ADDED, DEBUG_NAMES, LIFTED, LONGEST_KEYWORD
+from oktalogger.pipeline.lift import lift, parse_pairs
+
+LIFTED_TYPES = {field.path: field.type for field in LIFTED}
 
 
 def debug(**data: Any) -> dict[str, Any]:
@@ -180,8 +183,8 @@ def test_text_without_pairs_gives_none(text: str) -> None:
     assert parse_pairs(text) == {}
 
 
-def test_every_debug_key_is_listed_once() -> None:
-    assert len(set(map(snake_case, DEBUG_KEYS))) == len(DEBUG_KEYS)
+def test_every_field_is_declared_once() -> None:
+    assert len({field.path for field in ADDED}) == len(ADDED)
 
 
 PLAIN: list[Any] = [None, True, 0, -7, 1.5, 2**70, "", "null", "{", "{level=HIGH}", '{"level":1}', "é" * 9000]
@@ -201,7 +204,7 @@ PLACES = {
     )
     | JSON,
     "debugContext": st.fixed_dictionaries(
-        {"debugData": st.dictionaries(st.sampled_from(DEBUG_KEYS), JSON, max_size=5) | JSON}
+        {"debugData": st.dictionaries(st.sampled_from(sorted(DEBUG_NAMES)), JSON, max_size=5) | JSON}
     )
     | JSON,
     "securityContext": st.fixed_dictionaries(
@@ -214,7 +217,7 @@ PLACES = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("key", DEBUG_KEYS)
+@pytest.mark.parametrize("key", DEBUG_NAMES)
 def test_no_value_of_a_debug_key_breaks_it(key: str) -> None:
     for value in (*PLAIN, *NESTED, "x", "{}", "=", "a=", ", a=1", "{reasons=", "["):
         lift({"debugContext": {"debugData": {key: value}}})
@@ -223,12 +226,12 @@ def test_no_value_of_a_debug_key_breaks_it(key: str) -> None:
 @given(st.fixed_dictionaries({}, optional=PLACES))
 def test_no_event_however_odd_breaks_it_or_makes_a_field_that_is_not_mapped(event: dict[str, Any]) -> None:
     lifted = lift(event)
-    assert paths(lifted) <= set(LIFTED_FIELDS)
+    assert paths(lifted) <= set(LIFTED_TYPES)
     for path in paths(lifted):
         value: Any = lifted
         for part in path.split("."):
             value = value[part]
-        kind = LIFTED_FIELDS[path]
+        kind = LIFTED_TYPES[path]
         values = value if isinstance(value, list) else [value]
         assert values
         assert all(isinstance(item, bool) if kind == "boolean" else isinstance(item, str) for item in values)

@@ -14,8 +14,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
-from oktalogger.pipeline.document import STAMP_FIELDS
-from oktalogger.pipeline.lift import DEBUG_KEYS, LIFTED_FIELDS, TARGET_FIELDS, snake_case
+from oktalogger.pipeline.added_fields import LIFTED
 from oktalogger.resources import resource
 
 if TYPE_CHECKING:
@@ -34,14 +33,7 @@ _ARRAYS: Final = {
 
 # Names of Okta's own event that another field stands for.
 _STANDS_FOR: Final = {
-    **{f"target.{name}": f"{OWN}.target.any.{ours}" for name, ours in TARGET_FIELDS.items()},
-    **{f"{_DEBUG_DATA}.{key}": f"{OWN}.debug.{snake_case(key)}" for key in DEBUG_KEYS},
-    f"{_DEBUG_DATA}.threatSuspected": f"{OWN}.threat_suspected",
-    "target.changeDetails": f"{OWN}.change_details",
-    "target.detailEntry.methodTypeUsed": f"{OWN}.method_types",
-    "request.ipChain.ip": f"{OWN}.request_ips",
-    "securityContext.ipDetails.ipServiceCategories.type": f"{OWN}.ip_services",
-    "transaction.detail.requestApiTokenId": f"{OWN}.api_token_id",
+    **{field.okta: f"{OWN}.{field.path}" for field in LIFTED if field.okta is not None},
     "@timestamp": "published",
 }
 
@@ -95,12 +87,11 @@ class Field:
 class FieldTable:
     """The fields of the index, by every name that is understood.
 
-    :param properties: the index template's ``mappings.properties``
+    :param properties: the ``properties`` of a mapping
     """
 
     def __init__(self, properties: Mapping[str, Any]) -> None:
-        types = {path: kind for path, kind in _leaves(properties) if not path.startswith(f"{OWN}.")}
-        types |= {f"{OWN}.{name}": kind for name, kind in {**STAMP_FIELDS, **LIFTED_FIELDS}.items()}
+        types = dict(_leaves(properties))
         self._hidden = {path for path in types if _array_above(path)}
         self._types = types
         self._not_countable = {path for path, mapping in _mappings(properties) if mapping.get("doc_values") is False}
@@ -137,7 +128,7 @@ class FieldTable:
         if not field.is_countable:
             raise FieldError(
                 f"`{name}` can be searched, but not counted or grouped by: to be small, the index keeps no "
-                "`doc_values` of it; use another field, or keep them, in include/opensearch/index-template.json"
+                "`doc_values` of it; use another field, or make it countable in pipeline/added_fields.py"
             )
         return field
 
@@ -146,8 +137,8 @@ class FieldTable:
         if lower.startswith(_DEBUG_DATA.lower() + "."):
             return (
                 f"`{name}` is not indexed: Okta's debugData holds more keys than an index may have, so only some are "
-                f"lifted out of it{self._nearest(lower)}; to add one, name its key in DEBUG_KEYS of pipeline/lift.py "
-                "and in the index template"
+                f"lifted out of it{self._nearest(lower)}; to add one, name its key in pipeline/added_fields.py (see "
+                "docs/extending.md)"
             )
         for path in self._types:
             if lower.startswith(path.lower() + ".") and self._types[path] != "alias":
@@ -171,7 +162,7 @@ class FieldTable:
 
 @lru_cache(maxsize=1)
 def field_table() -> FieldTable:
-    """Return the table of the index template that this package loads into."""
+    """Return the table of the index template that comes with this package."""
     template = json.loads(resource("opensearch/index-template.json").read_text(encoding="utf-8"))
     return FieldTable(template["template"]["mappings"]["properties"])
 

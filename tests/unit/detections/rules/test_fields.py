@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 
 from oktalogger.detections.rules.fields import FieldError, field_table
-from oktalogger.pipeline.document import STAMP_FIELDS
-from oktalogger.pipeline.lift import DEBUG_KEYS, LIFTED_FIELDS
+from oktalogger.pipeline.added_fields import ADDED, DEBUG_NAMES
 
 
 @pytest.mark.parametrize(
@@ -35,9 +34,9 @@ def test_names_are_understood(name: str, path: str) -> None:
 
 
 def test_everything_that_the_pipeline_lifts_can_be_named() -> None:
-    for name in (*LIFTED_FIELDS, *STAMP_FIELDS):
-        assert field_table().resolve(f"oktalogger.{name}").path == f"oktalogger.{name}"
-    for key in DEBUG_KEYS:
+    for field in ADDED:
+        assert field_table().resolve(f"oktalogger.{field.path}").path == f"oktalogger.{field.path}"
+    for key in DEBUG_NAMES:
         assert field_table().resolve(f"debugContext.debugData.{key}").path.startswith("oktalogger.")
 
 
@@ -49,7 +48,7 @@ def test_everything_that_the_pipeline_lifts_can_be_named() -> None:
         ("target[0].id", "array of objects"),
         ("request.ipChain.source", "use `oktalogger.request_ips`"),
         ("securityContext.ipDetails.ipServiceCategories.operator", "use `oktalogger.ip_services`"),
-        ("debugContext.debugData.promptingPolicy", "DEBUG_KEYS"),
+        ("debugContext.debugData.promptingPolicy", "pipeline/added_fields.py"),
         ("client.ipAddress.keyword", "second form of `client.ipAddress`"),
         ("outcome.reason.text", "second form of `outcome.reason`"),
         ("actor", "is an object; name a field in it"),

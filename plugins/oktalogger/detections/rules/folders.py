@@ -1,0 +1,61 @@
+"""Compiles the rules of several folders, and refuses what only one of them may have."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from oktalogger.detections.rules.compiler import Compiled
+from oktalogger.detections.rules.problems import Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from oktalogger.detections.model import CompiledDetection
+
+
+def merge_folders(compiled: Mapping[Path, Compiled]) -> Compiled:
+    """Make one of what several folders compile to.
+
+    :param compiled: what ``compile_folder`` made of each
+    """
+    several = len(compiled) > 1
+    problems = [
+        replace(problem, file=str(folder / problem.file)) if several else problem
+        for folder, one in compiled.items()
+        for problem in one.problems
+    ]
+    problems += find_doubles({folder: one.detections for folder, one in compiled.items()})
+    return Compiled(
+        tuple(detection for one in compiled.values() for detection in one.detections),
+        {id: rule for one in compiled.values() for id, rule in one.rules.items()},
+        tuple(problems),
+    )
+
+
+def find_doubles(detections: Mapping[Path, Sequence[CompiledDetection]]) -> list[Problem]:
+    """Find rules that have the id or the name of a rule in another folder.
+
+    Monitors, matches and alerts hang on the id, and people choose rules by their name.
+
+    :param detections: the rules of each folder
+    """
+    return list(_doubles(detections))
+
+
+def _doubles(detections: Mapping[Path, Sequence[CompiledDetection]]) -> Iterator[Problem]:
+    first: dict[tuple[str, str], tuple[Path, CompiledDetection]] = {}
+    for folder, rules in detections.items():
+        for rule in rules:
+            for what, value in (("id", rule.id), ("name", rule.name)):
+                other, twin = first.setdefault((what, value), (folder, rule))
+                if other != folder:
+                    yield Problem(
+                        str(folder / rule.file),
+                        rule.line,
+                        f"the {what} {value} is that of {other / twin.file} already. Give this rule its own id and "
+                        "file name, or, to use your copy in place of ours, name your folder alone in "
+                        "OKTALOGGER_DETECTIONS_DIR",
+                    )
+                    break
