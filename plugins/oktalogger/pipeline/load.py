@@ -92,6 +92,8 @@ class LoadPlan:
 
     def query(self) -> SystemLogQuery:
         """Return the bounded query that covers ``reads``."""
+        from oktalogger.okta.client import SystemLogQuery
+
         return SystemLogQuery(
             since=self.reads.start, until=self.reads.end, filter=self.filter, q=self.q, limit=self.page_limit
         )
