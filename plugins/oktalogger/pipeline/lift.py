@@ -326,12 +326,16 @@ def _lift_addresses(event: dict[str, Any], security: dict[str, Any], lifted: dic
     if _is_address(address):
         lifted["source_ip"] = address
     request = event.get("request")
-    chain = _dicts(request.get("ipChain")) if type(request) is dict else []
-    hops = [hop["ip"] for hop in chain if _is_address(hop.get("ip"))]
+    hops: list[str] = []
+    all_details = [security.get("ipDetails")]
+    for hop in _dicts(request.get("ipChain")) if type(request) is dict else ():
+        if _is_address(ip := hop.get("ip")):
+            hops.append(ip)
+        all_details.append(hop.get("ipDetails"))
     if hops:
         lifted["request_ips"] = hops
     services: dict[str, list[str]] = {}
-    for details in [security.get("ipDetails"), *[hop["ipDetails"] for hop in chain if "ipDetails" in hop]]:
+    for details in all_details:
         if type(details) is dict:
             for service in _dicts(details.get("ipServiceCategories")):
                 if service.get("type"):
