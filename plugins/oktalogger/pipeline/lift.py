@@ -329,7 +329,8 @@ def _lift_addresses(event: dict[str, Any], security: dict[str, Any], lifted: dic
     hops: list[str] = []
     all_details = [security.get("ipDetails")]
     for hop in _dicts(request.get("ipChain")) if type(request) is dict else ():
-        if _is_address(ip := hop.get("ip")):
+        ip: Any = hop.get("ip")
+        if _is_address(ip):
             hops.append(ip)
         all_details.append(hop.get("ipDetails"))
     if hops:
