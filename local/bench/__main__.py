@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from opensearchpy import OpenSearch, helpers
 
-from local.bench import measure, servers, variants
+from local.bench import measure, servers, task_start, variants
 from oktalogger.opensearch.names import IndexNames
 from oktalogger.opensearch.store import OpenSearchStore
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 PER_MINUTE = 20_000
 BEGIN = datetime.fromisoformat(f"{servers.DAY}T00:00:00+00:00")
 OUT = Path("build/bench.json")
-PARTS = ("throughput", "disk", "memory")
+PARTS = ("throughput", "task", "disk", "memory")
 
 
 def say(text: str) -> None:
@@ -164,6 +164,12 @@ class Bench:
             self.drop("bench-memory")
         return peaks
 
+    def task(self, rounds: int, folder: Path) -> dict[str, float]:
+        """Measure a task on a window without events, beside an empty one."""
+        found = task_start.cpu_seconds(self.okta, self.url, "bench-task", folder, rounds)
+        self.drop("bench-task")
+        return found
+
     def disk(self) -> dict[str, float]:
         """Measure bytes on disk per event, beside what OpenSearch makes of Okta's events by itself."""
         self.load("bench-disk", self.events)
@@ -208,6 +214,9 @@ TABLE = (
     ("cpu_seconds_per_million", "{:.1f}", "seconds of client CPU time for a million events"),
     ("server_cpu_seconds_per_million", "{:.1f}", "  of OpenSearch's meanwhile"),
     ("ceiling_server_cpu_seconds_per_million", "{:.1f}", "  of OpenSearch's for ready-made bodies"),
+    ("quiet_task_cpu_seconds", "{:.2f}", "seconds of CPU time for the task of a window without events"),
+    ("parsed_dag_cpu_seconds", "{:.2f}", "  for parsing its DAG file alone"),
+    ("empty_task_cpu_seconds", "{:.2f}", "  for an empty task: Airflow's own"),
     ("bytes_per_event", "{:,.0f}", "bytes on disk for an event"),
     ("bytes_ratio", "{:.2f}", "of a default dynamic mapping's bytes (to reach: 0.5)"),
 )
@@ -259,6 +268,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if "throughput" in parts:
             say("throughput")
             figures |= bench.throughput(given.rounds, given.single)
+        if "task" in parts:
+            say("task")
+            figures |= bench.task(given.rounds, folder)
         if "disk" in parts:
             say("disk")
             figures |= bench.disk()

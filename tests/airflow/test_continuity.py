@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from oktalogger.compat import AirflowFailException, BaseNotifier, DateTimeTrigger
+from oktalogger.compat import AirflowFailException, BaseNotifier
 from oktalogger.opensearch.errors import OpenSearchUnavailableError
 from oktalogger.operators.backfill import BackfillPlanOperator, BackfillSummaryOperator
 from oktalogger.operators.reconcile import ReconcilePlanOperator
@@ -48,12 +48,10 @@ class TestHoldBack:
             deferral: Any = caught
         assert type(deferral).__name__ == "TaskDeferred"
         path, arguments = deferral.trigger.serialize()
-        assert path == f"{DateTimeTrigger.__module__}.DateTimeTrigger"
+        assert path.startswith("airflow."), "Airflow 3 imports no triggers from DAG bundles"
+        assert path.endswith(".DateTimeTrigger")
         assert arguments["moment"] == end + timedelta(minutes=2)
         assert deferral.method_name == "execute_complete"
-
-    def test_the_trigger_is_one_that_every_triggerer_can_import(self) -> None:
-        assert DateTimeTrigger.__module__.startswith("airflow."), "Airflow 3 imports no triggers from DAG bundles"
 
     def test_what_was_deferred_loads_the_same_window(self, here: Deployment) -> None:
         end = datetime.now(UTC).replace(microsecond=0) - timedelta(minutes=20)

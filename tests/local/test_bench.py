@@ -26,6 +26,9 @@ FIGURES = {
     "cpu_seconds_per_million",
     "server_cpu_seconds_per_million",
     "ceiling_server_cpu_seconds_per_million",
+    "quiet_task_cpu_seconds",
+    "parsed_dag_cpu_seconds",
+    "empty_task_cpu_seconds",
     "bytes_per_event",
     "default_bytes_per_event",
     "bytes_ratio",
@@ -38,7 +41,7 @@ def test_it_writes_every_figure_and_removes_what_it_stored(
 ) -> None:
     out = tmp_path / "bench.json"
     common = ["--url", opensearch_url, "--out", str(out), "--events", str(EVENTS)]
-    assert main([*common, "--only", "throughput", "disk", "--rounds", "1", "--single", "20"]) == 0
+    assert main([*common, "--only", "throughput", "task", "disk", "--rounds", "1", "--single", "20"]) == 0
     assert main([*common, "--only", "memory", "--memory", "200", "400"]) == 0
 
     found = json.loads(out.read_text())
@@ -46,6 +49,7 @@ def test_it_writes_every_figure_and_removes_what_it_stored(
     # OpenSearch tells its CPU time anew once a second, and so few events may take less.
     assert all(found[name] >= 0 if "server_cpu" in name else found[name] > 0 for name in FIGURES)
     assert 0.8 * EVENTS < found["events"] < 1.2 * EVENTS
+    assert found["quiet_task_cpu_seconds"] > found["empty_task_cpu_seconds"], "a task of ours does more than none"
     assert {*found["peak_rss_mb"]} == {"200", "400"}
     # An interpreter with the client's libraries takes tens of MiB; a figure outside is a wrong unit.
     assert all(10 < peak < 1000 for peak in found["peak_rss_mb"].values())

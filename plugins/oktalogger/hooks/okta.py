@@ -1,4 +1,8 @@
-"""Makes Okta clients from an Airflow connection of the type ``okta``."""
+"""Makes Okta clients from an Airflow connection of the type ``okta``.
+
+DAG files import this module each time a task starts, so the clients, with the libraries that they need, are imported
+where one is made.
+"""
 
 from __future__ import annotations
 
@@ -13,17 +17,15 @@ from oktalogger.compat import BaseHook, mask_secret
 from oktalogger.hooks.connections import look_up
 from oktalogger.hooks.extras import ConnectionSettingsError, form_widgets, names, read_extras
 from oktalogger.hooks.forms import OKTA_EXTRAS, OKTA_UI
-from oktalogger.okta.auth import PrivateKeyJwtAuth, SswsAuth
-from oktalogger.okta.client import OktaClient
 from oktalogger.okta.errors import OktaError
-from oktalogger.okta.keys import secret_parts
-from oktalogger.okta.system_log import SystemLogClient
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from oktalogger.okta.auth import OktaAuth
+    from oktalogger.okta.client import OktaClient
     from oktalogger.okta.rate_limit import RequestGate
+    from oktalogger.okta.system_log import SystemLogClient
 
 CONNECT_TIMEOUT = 10.0
 
@@ -131,6 +133,8 @@ class OktaHook(BaseHook):
         :raises ConnectionSettingsError: where the connection cannot be used
         :raises OktaConfigurationError: where the org's address or the key cannot be used
         """
+        from oktalogger.okta.system_log import SystemLogClient
+
         return SystemLogClient(self.api)
 
     def get_conn(self) -> SystemLogClient:
@@ -139,6 +143,8 @@ class OktaHook(BaseHook):
 
     def test_connection(self) -> tuple[bool, str]:
         """Ask Okta for one event and say in a sentence how that went, and what to do where it did not go well."""
+        from oktalogger.okta.system_log import SystemLogClient
+
         try:
             with SystemLogClient(self._make_client()) as client:
                 client.check()
@@ -147,6 +153,8 @@ class OktaHook(BaseHook):
         return True, f"The System Log of {self.settings.org} can be read."
 
     def _make_client(self) -> OktaClient:
+        from oktalogger.okta.client import OktaClient
+
         settings = self.settings
         return OktaClient(
             settings.org_url,
@@ -162,6 +170,8 @@ class OktaHook(BaseHook):
 
     @staticmethod
     def _auth(settings: OktaConnection) -> OktaAuth:
+        from oktalogger.okta.auth import PrivateKeyJwtAuth, SswsAuth
+
         if settings.auth == "ssws":
             return SswsAuth(settings.token or "")
         return PrivateKeyJwtAuth(
@@ -184,6 +194,8 @@ def read_okta_connection(conn: Any) -> OktaConnection:
     :param conn: an Airflow ``Connection``
     :raises ConnectionSettingsError: where it cannot be used
     """
+    from oktalogger.okta.keys import secret_parts
+
     conn_id = conn.conn_id
     values, unknown = read_extras(conn_id, conn.extra_dejson, OKTA_EXTRAS)
     token = (conn.password or "").strip() or None

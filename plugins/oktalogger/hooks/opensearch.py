@@ -1,4 +1,8 @@
-"""From an Airflow connection of the type ``opensearch`` to an OpenSearch client."""
+"""From an Airflow connection of the type ``opensearch`` to an OpenSearch client.
+
+DAG files import this module each time a task starts, so the client, with the libraries that it needs, is imported where
+a client is made.
+"""
 
 from __future__ import annotations
 
@@ -12,18 +16,17 @@ from oktalogger.compat import BaseHook, mask_secret
 from oktalogger.hooks.connections import look_up
 from oktalogger.hooks.extras import ConnectionSettingsError, names, read_extras
 from oktalogger.hooks.forms import OPENSEARCH_EXTRAS
-from oktalogger.opensearch.client import OpenSearchSettings, make_client
 from oktalogger.opensearch.errors import OpenSearchLoadError
-from oktalogger.opensearch.request import call
-from oktalogger.opensearch.store import OpenSearchStore
-from oktalogger.pipeline.ledger_store import LedgerStore
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from opensearchpy import OpenSearch
 
+    from oktalogger.opensearch.client import OpenSearchSettings
     from oktalogger.opensearch.names import IndexNames
+    from oktalogger.opensearch.store import OpenSearchStore
+    from oktalogger.pipeline.ledger_store import LedgerStore
 
 log = logging.getLogger(__name__)
 
@@ -109,6 +112,8 @@ class OpenSearchHook(BaseHook):
 
         It repeats no request by itself: what failed is raised at once.
         """
+        from oktalogger.opensearch.client import make_client
+
         return make_client(self.settings)
 
     def get_conn(self) -> OpenSearch:
@@ -124,6 +129,8 @@ class OpenSearchHook(BaseHook):
         :param shards: primary shards of an index to come
         :param replicas: copies of each shard of an index to come
         """
+        from oktalogger.opensearch.store import OpenSearchStore
+
         return OpenSearchStore(self.client, index_names, shards=shards, replicas=replicas, sleep=self._sleep)
 
     def ledger(self, index_names: IndexNames) -> LedgerStore:
@@ -131,6 +138,8 @@ class OpenSearchHook(BaseHook):
 
         :param index_names: the names of the deployment
         """
+        from oktalogger.pipeline.ledger_store import LedgerStore
+
         return LedgerStore(self.client, index_names)
 
     @property
@@ -150,6 +159,8 @@ class OpenSearchHook(BaseHook):
 
     def test_connection(self) -> tuple[bool, str]:
         """Ask the cluster who it is and say in a sentence how that went, and what to do where it did not go well."""
+        from oktalogger.opensearch.request import call
+
         doing = "while testing the connection"
         try:
             if self.serverless:
@@ -169,6 +180,8 @@ class OpenSearchHook(BaseHook):
 
 
 def _settings(conn: Any, values: dict[str, Any], role_arn: str | None) -> OpenSearchSettings:
+    from oktalogger.opensearch.client import OpenSearchSettings
+
     host, port, secure, allow_http = _address(conn, values)
     amazon = _AMAZON_HOST.search(host.lower())
     auth = values.get("auth") or _default_auth(conn, values, amazon is not None)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import requests
-
 from oktalogger.compat import AirflowException, BaseHook, BaseNotifier
 
 if TYPE_CHECKING:
@@ -39,6 +37,8 @@ class WebhookNotifier(BaseNotifier):
 
         :raises AirflowException: where it did not arrive; the address, which is secret, is left out
         """
+        import requests
+
         try:
             answer = requests.post(self._url(), json={"text": self.text}, timeout=self.timeout, allow_redirects=False)
         except requests.RequestException as error:

@@ -267,6 +267,9 @@ def _settle(
     rejected: list[Rejection] = []
     again: list[_Refused] = []
     for document, outcome in zip(documents, outcomes, strict=True):
+        if outcome.status == 201:  # nearly all of them
+            created += 1
+            continue
         match fate_of(outcome, document.action):
             case Fate.CREATED:
                 created += 1

@@ -47,6 +47,9 @@ class _Response(msgspec.Struct):
     items: list[dict[BulkAction, ItemOutcome]] = []
 
 
+_decode = msgspec.json.Decoder(_Response).decode
+
+
 class Fate(enum.Enum):
     """What to do about one document."""
 

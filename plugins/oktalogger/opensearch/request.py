@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 from urllib.parse import urlencode
 
 import msgspec
-from opensearchpy import exceptions
 from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_exponential, wait_random
 
 from oktalogger.opensearch.diagnosis import Failure, error_for, shorten
@@ -92,6 +91,8 @@ def send(
     if only is not None:
         query["filter_path"] = f"error,status,{only}"
     sent = {**({"content-type": content_type} if body is not None else {}), **(headers or {})}
+    from opensearchpy import exceptions
+
     try:
         answer = client.transport.perform_request(
             method,

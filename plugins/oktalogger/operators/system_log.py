@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, ClassVar, cast, get_args
 
-from oktalogger.compat import AirflowFailException, Asset, BaseOperator, DateTimeTrigger, outlet_extra
+from oktalogger.compat import AirflowFailException, Asset, BaseOperator, make_asset, outlet_extra, trigger_at
 from oktalogger.hooks.okta import OktaHook
 from oktalogger.hooks.opensearch import OpenSearchHook
 from oktalogger.links.system_log import OktaSystemLogLink, OpenSearchDashboardsLink, RejectedEventsLink
@@ -254,7 +254,7 @@ class OktaSystemLogToOpenSearchOperator(BaseOperator):
             return
         self.log.info("Waiting %.0f s, because Okta publishes some events late (hold-back).", left)
         if left > LONGEST_HELD.total_seconds():
-            self.defer(trigger=DateTimeTrigger(moment=window.end + hold_back), method_name="execute_complete")
+            self.defer(trigger=trigger_at(window.end + hold_back), method_name="execute_complete")
         stop.sleep(left)
 
     def _report(self, result: LoadResult, names: IndexNames, links: _Links) -> None:
@@ -330,7 +330,7 @@ def system_log_asset(
     :param opensearch_conn_id: Airflow connection to OpenSearch
     :param index_prefix: name of the alias
     """
-    return Asset(f"okta-system-log://{okta_conn_id}/{opensearch_conn_id}/{index_prefix}")
+    return make_asset(f"okta-system-log://{okta_conn_id}/{opensearch_conn_id}/{index_prefix}")
 
 
 def _newest(ledger: LedgerStore, plan: LoadPlan, *, done: bool = True) -> datetime | None:

@@ -46,9 +46,9 @@ def lift(event: dict[str, Any]) -> dict[str, Any]:
         security = {}
 
     debug = {
-        DEBUG_NAMES[key]: _text(value)
+        name: value if type(value) is str and len(value) <= LONGEST_KEYWORD else _text(value)
         for key, value in data.items()
-        if key in DEBUG_NAMES and value is not None and value != ""
+        if value is not None and value != "" and (name := DEBUG_NAMES.get(key)) is not None
     }
     if debug:
         lifted["debug"] = debug
@@ -68,7 +68,7 @@ def lift(event: dict[str, Any]) -> dict[str, Any]:
 
 def _text(value: Any) -> str:
     text = value if type(value) is str else json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-    return text[:LONGEST_KEYWORD]
+    return text if len(text) <= LONGEST_KEYWORD else text[:LONGEST_KEYWORD]
 
 
 def _dicts(value: Any) -> list[dict[str, Any]]:
@@ -97,14 +97,21 @@ def _lift_targets(event: dict[str, Any], lifted: dict[str, Any]) -> None:
     for target in filter(None, _dicts(event.get("target"))):
         targets[ANY_KIND] = of_any
         kind = TARGET_KINDS.get(str(target.get("type")), OTHER_KIND)
-        texts = [
-            (name, _text(value))
-            for key, name in TARGET_FIELDS.items()
-            if (value := target.get(key)) is not None and value != ""
-        ]
-        for holder in (targets.setdefault(kind, {}), of_any):
-            for name, text in texts:
-                _put(holder, name, text)
+        of_kind = targets.get(kind)
+        if of_kind is None:
+            of_kind = targets[kind] = {}
+        for key, name in TARGET_FIELDS.items():
+            value = target.get(key)
+            if value is None or value == "":
+                continue
+            text = _text(value)
+            # As `_put` does, without calling it: this runs a dozen times for each event.
+            for holder in (of_kind, of_any):
+                values = holder.get(name)
+                if values is None:
+                    holder[name] = [text]
+                elif text not in values:
+                    values.append(text)
         if kind == "user" and actor_id:
             actor_is_target = actor_is_target or target.get("id") == actor_id
         elif kind == "app" and ADMIN_CONSOLE in (target.get("displayName"), target.get("alternateId")):
@@ -129,6 +136,8 @@ def _lift_targets(event: dict[str, Any], lifted: dict[str, Any]) -> None:
 
 def _lift_risk(security: dict[str, Any], data: dict[str, Any], lifted: dict[str, Any]) -> None:
     stated = security.get("risk")
+    if not stated and "risk" not in data and "logOnlySecurityData" not in data:
+        return  # most events
     first = stated if type(stated) is dict else {}
     second = parse_pairs(data.get("risk"))
     third = parse_json_object(data.get("logOnlySecurityData")).get("risk")
@@ -155,6 +164,8 @@ def _lift_risk(security: dict[str, Any], data: dict[str, Any], lifted: dict[str,
 
 
 def _lift_behaviours(security: dict[str, Any], data: dict[str, Any], lifted: dict[str, Any]) -> None:
+    if not security.get("userBehaviors") and "behaviors" not in data and "logOnlySecurityData" not in data:
+        return  # most events
     found: dict[str, list[str]] = {}
     for name, result in parse_behaviours(data.get("behaviors")):
         _put(found, result, name)
@@ -181,12 +192,17 @@ def _lift_addresses(event: dict[str, Any], security: dict[str, Any], lifted: dic
     if _is_address(address):
         lifted["source_ip"] = address
     request = event.get("request")
-    chain = _dicts(request.get("ipChain")) if type(request) is dict else []
-    hops = [hop["ip"] for hop in chain if _is_address(hop.get("ip"))]
+    hops: list[str] = []
+    all_details = [security.get("ipDetails")]
+    for hop in _dicts(request.get("ipChain")) if type(request) is dict else ():
+        ip: Any = hop.get("ip")
+        if _is_address(ip):
+            hops.append(ip)
+        all_details.append(hop.get("ipDetails"))
     if hops:
         lifted["request_ips"] = hops
     services: dict[str, list[str]] = {}
-    for details in (security.get("ipDetails"), *[hop.get("ipDetails") for hop in chain]):
+    for details in all_details:
         if type(details) is dict:
             for service in _dicts(details.get("ipServiceCategories")):
                 if service.get("type"):
@@ -196,7 +212,12 @@ def _lift_addresses(event: dict[str, Any], security: dict[str, Any], lifted: dic
 
 
 def _is_address(value: Any) -> bool:
-    return type(value) is str and _IP.fullmatch(value) is not None
+    return type(value) is str and _looks_like_address(value)
+
+
+@lru_cache(maxsize=1024)
+def _looks_like_address(text: str) -> bool:
+    return _IP.fullmatch(text) is not None
 
 
 @lru_cache(maxsize=1024)

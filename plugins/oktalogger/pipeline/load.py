@@ -15,7 +15,6 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias
 
 from oktalogger.okta.errors import OktaCursorError
-from oktalogger.okta.system_log import SystemLogQuery
 from oktalogger.opensearch.bulk import BulkResult, Document, Rejection
 from oktalogger.pipeline.document import DocumentBuilder, PreparedPage, Stamp, prepare
 from oktalogger.pipeline.lateness import Lateness
@@ -26,7 +25,7 @@ from oktalogger.window import Window, WindowError, format_instant
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from oktalogger.okta.system_log import Page
+    from oktalogger.okta.system_log import Page, SystemLogQuery
     from oktalogger.opensearch.names import IndexNames
 
 # A window that ends later than this from now was asked for by mistake; a smaller difference is two clocks.
@@ -92,6 +91,8 @@ class LoadPlan:
 
     def query(self) -> SystemLogQuery:
         """Return the bounded query that covers ``reads``."""
+        from oktalogger.okta.system_log import SystemLogQuery
+
         return SystemLogQuery(
             since=self.reads.start, until=self.reads.end, filter=self.filter, q=self.q, limit=self.page_limit
         )
@@ -333,6 +334,7 @@ class _Load:
         others = Counter([*outcome.existing_ids, *(rejection.id for rejection in outcome.rejected)])
         late = Lateness()
         lateness = Lateness()
+        covered = self._plan.covered
         if outcome.created:
             for built in prepared.inside:
                 if others and others[built.document.id] > 0:
@@ -340,7 +342,7 @@ class _Load:
                 else:
                     seconds = (prepared.at - built.published).total_seconds()
                     lateness.add(seconds)
-                    if any(built.published in window for window in self._plan.covered):
+                    if covered and any(built.published in window for window in covered):
                         late.add(seconds)
         return late, lateness
 
