@@ -100,6 +100,13 @@ def test_only_what_was_asked_for_as_history_is_historical(kind: LoadKind, age: t
     assert json.loads(document.source)["oktalogger"]["historical"] is historical
 
 
+@pytest.mark.parametrize(("more", "historical"), [(timedelta(0), False), (timedelta(milliseconds=1), True)])
+def test_an_event_as_old_as_the_horizon_is_not_yet_historical(more: timedelta, historical: bool) -> None:
+    published = datetime(2026, 11, 23, 10, 1, 2, 3000, tzinfo=UTC)
+    document = built(event(), kind="backfill", now=published + timedelta(days=1) + more).document
+    assert json.loads(document.source)["oktalogger"]["historical"] is historical
+
+
 def test_line_breaks_between_tokens_do_not_end_the_bulk_line() -> None:
     source = built(b'{\n "uuid": "u",\r\n "published": "2026-11-23T10:01:02Z"\n}\n').document.source
     assert b"\n" not in source

@@ -56,6 +56,18 @@ class TestLateness:
         assert advance(started(first), result(), next_url=None, state="complete", now=NOON).lateness == {}
 
 
+class TestCounts:
+    def test_a_try_that_resumes_adds_to_those_of_the_one_before(self) -> None:
+        first = stopped(started(), result(1.0, 2.0))
+        second = stopped(started(first), result(3.0))
+        assert (first.counts["created"], second.counts["created"]) == (2, 3)
+
+    def test_one_that_begins_at_the_start_after_all_counts_anew(self) -> None:
+        first = stopped(started(), result(1.0, 2.0))
+        second = stopped(started(first), result(3.0, restarted=True))
+        assert second.counts["created"] == 1
+
+
 class TestLoadingSince:
     LATER = NOON + timedelta(minutes=27)
 
