@@ -190,6 +190,7 @@ def test_what_is_created_in_a_window_that_was_complete_is_late() -> None:
     result = load_window(again, store, plan(overlap=overlap, covered=covered), clock=lambda: NOW)
     assert (result.created, result.existing, result.late) == (2, 2, 1)
     assert result.lateness.as_dict()["max"] == 390.0
+    assert (first.late_max_seconds, result.late_max_seconds) == (0.0, 390.0)
 
 
 def test_filter_and_keywords_pass_through() -> None:
