@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from oktalogger.pipeline.load import LoadResult, Progress
 from oktalogger.pipeline.progress import EVERY_SECONDS, LoadReporter
-from oktalogger.window import Window
 
 TEN = datetime(2026, 11, 23, 10, tzinfo=UTC)
-WINDOW = Window(TEN, TEN + timedelta(hours=1))
 
 
 class Told:
@@ -21,7 +19,7 @@ class Told:
     def __init__(self) -> None:
         self.lines: list[str] = []
         self.seconds = 1000.0
-        self.reporter = LoadReporter(self, WINDOW, monotonic=lambda: self.seconds)
+        self.reporter = LoadReporter(self, monotonic=lambda: self.seconds)
 
     def info(self, text: str, *values: Any) -> None:
         self.lines.append(text % values)
@@ -52,6 +50,11 @@ def test_it_says_how_far_how_fast_and_how_long_still() -> None:
     )
 
 
+def test_it_says_that_all_is_done_only_when_it_is() -> None:
+    [line] = Told().page(20, 0.99)
+    assert line.startswith("99 % of the window")
+
+
 def test_before_the_first_event_nothing_is_known_of_the_rest() -> None:
     [line] = Told().page(20, 0.0, published=None)
     assert line == "0 % of the window (page 3, up to the beginning): 12,000 events, 600 events/s."
@@ -63,6 +66,7 @@ def test_before_the_first_event_nothing_is_known_of_the_rest() -> None:
         (0.0099, None),
         (0.01, "about 1.6 h"),
         (0.1, "about 9 min"),
+        (0.4, "about 2 min"),
         (0.5, "about 60 s"),
         (60 / 149, "about 89 s"),
     ],

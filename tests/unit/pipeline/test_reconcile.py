@@ -259,4 +259,5 @@ class TestFindings:
     @pytest.mark.parametrize("count", [10, 11])
     def test_the_list_stays_short(self, count: int) -> None:
         found = tuple(Window(NOON + n * HOUR, NOON + n * HOUR + timedelta(minutes=5)) for n in range(count))
+        assert self.findings(gaps=found).sentence().count(" more") == (count == 11)
         assert ("and 1 more" in self.findings(gaps=found).sentence()) == (count == 11)
