@@ -134,6 +134,7 @@ class _Session:
         at_import = set(self._called)
         reached: list[tuple[float, pytest.Item, set[int]]] = []
         for place, item in enumerate(session.items):
+            _forget()
             self._called.clear()
             began = time.monotonic()
             self._watch()
@@ -164,8 +165,7 @@ class _Session:
     def _run_changed(self, function: Any, change: Change, items: list[pytest.Item], session: pytest.Session) -> int:
         code = _code_of(compile(change.source, self._file, "exec", dont_inherit=True), change.function, function)
         function.__code__ = code
-        for cached in _caches():
-            cached.cache_clear()
+        _forget()
         for place, item in enumerate(items):
             following = items[place + 1] if place + 1 < len(items) else None
             item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
@@ -208,10 +208,13 @@ def _code_of(whole: CodeType, name: str, function: Any) -> CodeType:
     raise LookupError(f"There is no {name} in the changed file.")
 
 
-def _caches() -> Iterator[Any]:
+def _forget() -> None:
+    """Empty every cache, so that a test reaches all that it stands on, and not only the first one that asks."""
     for name, module in list(sys.modules.items()):
-        if name.startswith("oktalogger"):
-            yield from (value for value in vars(module).values() if hasattr(value, "cache_clear"))
+        if name.startswith(("oktalogger", "tests")):
+            for value in vars(module).values():
+                if hasattr(value, "cache_clear"):
+                    value.cache_clear()
 
 
 def _passes(run: Callable[[], int], seconds: float) -> bool:
