@@ -134,10 +134,15 @@ class TestWhichRuleIsCounted:
 
     def test_a_warning_about_a_counted_rule_is_told_though_its_correlation_is_broken(self, tmp_path: Path) -> None:
         counted = changed(COUNTED, ("user.session.start", "user.session.begun"))
-        compiled = compile_texts(tmp_path, a=changed(COUNTER, ("level: high", "level: severe")), b=counted)
-        assert any("is no event type" in message for message in messages(compiled))
-        assert any("`level` is 'severe'" in message for message in messages(compiled))
-        assert len(compiled.problems) == 2
+        untitled = changed(COUNTER, ("title: Many failed sign-ins\n", ""))
+        compiled = compile_texts(tmp_path, a=untitled, b=counted)
+        assert [problem.file for problem in compiled.problems] == ["a.yml", "b.yml"]
+        assert "is no event type" in messages(compiled)[1]
+
+    def test_what_is_no_correlation_at_all_is_told_once(self, tmp_path: Path) -> None:
+        head, _, _ = COUNTER.partition("  type:")
+        compiled = compile_texts(tmp_path, a=f"{head}  - failed\nlevel: high\n")
+        assert [problem.file for problem in compiled.errors] == ["a.yml"]
 
 
 class TestNames:
@@ -174,6 +179,19 @@ class TestFaults:
         last = ("event: {eventType: system.api_token.create, outcome: {result: FAILURE}}", "event: {actor: {id: x}}")
         assert named(self.two(tmp_path, first=last)) == ["token_other"]
         assert named(self.two(tmp_path, second=last)) == ["token"]
+
+    def test_one_in_the_very_last_line_is_too(self, tmp_path: Path) -> None:
+        text = changed(GOOD, ("level: medium\n", "")) + "level: severe\n"
+        assert named(compile_texts(tmp_path, rule=text)) == []
+
+    def test_a_rule_in_one_line_has_its_faults_in_it(self, tmp_path: Path) -> None:
+        text = (
+            "{title: A, id: 11111111-1111-4111-8111-111111111111, logsource: {product: okta, service: okta}, "
+            "detection: {s: {actor.id: x}, condition: s}, level: severe}"
+        )
+        compiled = compile_texts(tmp_path, rule=text)
+        assert len(compiled.errors) == 1
+        assert named(compiled) == []
 
     def test_one_in_a_rule_s_first_line_is_its_own(self, tmp_path: Path) -> None:
         assert named(self.two(tmp_path, second=("title: An API token was made\n", "titel: x\n"))) == ["token"]
