@@ -47,7 +47,9 @@ TARGETS: Final = {
     "detections/rules/lucene_regex": RULES,
     "detections/rules/sigma": RULES,
     "detections/threshold_search": ("tests/unit/detections",),
-    "okta/paging": tuple(f"tests/unit/okta/test_{name}.py" for name in ("paging", "client", "bad_days")),
+    "okta/paging": tuple(
+        f"tests/unit/okta/test_{name}.py" for name in ("paging", "paging_verified", "links", "client")
+    ),
     "opensearch/bulk": BULK,
     "opensearch/bulk_response": BULK,
 }
