@@ -24,7 +24,7 @@ PACKAGE: Final = ROOT / "plugins" / "oktalogger"
 EXPLAINED: Final = Path(__file__).resolve().parent / "explained.toml"
 PIPELINE: Final = ("tests/unit/pipeline",)
 RULES: Final = tuple(f"tests/unit/detections/{name}" for name in ("rules", "test_bundle.py", "test_pack.py"))
-BULK: Final = tuple(f"tests/unit/opensearch/test_{name}.py" for name in ("bulk", "rejected"))
+BULK: Final = tuple(f"tests/unit/opensearch/test_{name}.py" for name in ("bulk", "bulk_response", "rejected"))
 # What to change, and which unit tests concern it.
 TARGETS: Final = {
     "pipeline/backfill": PIPELINE,
