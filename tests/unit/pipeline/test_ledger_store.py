@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import random
 import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
@@ -41,6 +42,7 @@ class Index:
         # Raised before the next writes, or called: what others do meanwhile.
         self.before_write: list[Exception | Callable[[], None] | None] = []
         self.hits: list[list[dict[str, Any]]] = []
+        self.slept: list[float] = []
 
     def put(self, entry: LedgerEntry) -> None:
         self.stored = msgspec.json.decode(msgspec.json.encode(entry))
@@ -99,7 +101,8 @@ class Index:
 def index(monkeypatch: pytest.MonkeyPatch) -> Index:
     index = Index()
     monkeypatch.setattr(ledger_store, "call", index.call)
-    monkeypatch.setattr("tenacity.nap.time.sleep", lambda seconds: None)
+    monkeypatch.setattr("tenacity.nap.time.sleep", index.slept.append)
+    random.seed(7)
     return index
 
 
@@ -152,6 +155,15 @@ class TestOpen:
         other = begin(KEY, None, run_id="other", run_url=None, now=NOON)
         index.before_write = [lambda: index.put(other), lambda: index.put(other)]
         assert ledger.open(KEY, run_id="run").entry.tries == 2
+        assert len(index.slept) == 2
+
+    def test_it_looks_again_at_once_for_half_a_minute(self, index: Index, ledger: LedgerStore) -> None:
+        other = begin(KEY, None, run_id="other", run_url=None, now=NOON)
+        index.before_write = [lambda: index.put(other)] * 30
+        ledger.open(KEY, run_id="run")
+        assert len(index.slept) == 30
+        assert max(index.slept) <= 0.1
+        assert timedelta(seconds=30) == ledger_store._OPENING
         assert index.entry.run_id == "run"
 
     def test_it_gives_up_in_the_end(self, index: Index, ledger: LedgerStore, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -175,6 +187,7 @@ class TestCheckpoint:
         opened.checkpoint(page(2))
         opened.checkpoint(page(3, last=True))
         assert (index.entry.next_url, index.entry.counts["pages"]) == (f"{LINK}3", 2), "complete() writes the last one"
+        assert [asked["method"] for asked in index.asked] == ["GET", "PUT", "PUT", "PUT"], "and reads none again"
 
     def test_a_ledger_out_of_reach_stops_no_load(
         self, index: Index, opened: StoredEntry, caplog: pytest.LogCaptureFixture
@@ -210,6 +223,19 @@ class TestCheckpoint:
         assert len(index.asked) == asked, "it does not even ask any more"
         assert (index.entry.run_id, index.entry.next_url, index.entry.state) == ("another", None, "running")
 
+    def test_one_that_finds_that_out_at_its_last_look_is_no_error(
+        self, index: Index, ledger: LedgerStore, opened: StoredEntry, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        def taken_over() -> None:
+            index.before_write.clear()
+            ledger.open(KEY, run_id="another")
+
+        index.before_write = [*[lambda: index.put(index.entry)] * 4, taken_over]
+        with caplog.at_level(logging.WARNING):
+            opened.checkpoint(page(1))
+        assert "kept changing" not in caplog.text
+        assert index.entry.run_id == "another"
+
     @pytest.mark.parametrize(("times", "written"), [(4, True), (5, False)])
     def test_an_entry_that_keeps_changing_is_tried_five_times(
         self, index: Index, opened: StoredEntry, caplog: pytest.LogCaptureFixture, *, times: int, written: bool
@@ -228,9 +254,13 @@ class TestEnd:
         assert (done.state, done.completed_at, done.next_url, done.counts["pages"]) == ("complete", NOON, None, 3)
 
     def test_it_is_tried_until_opensearch_takes_it(self, index: Index, opened: StoredEntry) -> None:
-        index.before_write = [down() for _ in range(8)]
+        index.before_write = [down() for _ in range(200)]
         opened.complete(LoadResult())
         assert index.entry.state == "complete"
+        assert len(index.slept) == 200
+        assert all(seconds <= min(20, 0.5 * 2**number) for number, seconds in enumerate(index.slept))
+        assert max(index.slept) > 19
+        assert timedelta(minutes=2) == ledger_store._COMPLETING
 
     def test_in_the_end_the_error_itself_is_raised(
         self, index: Index, opened: StoredEntry, monkeypatch: pytest.MonkeyPatch
@@ -293,13 +323,13 @@ class TestSearches:
     def test_entries_come_page_by_page(
         self, index: Index, ledger: LedgerStore, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(ledger_store, "_PAGE", 2)
-        index.hits = [[self.hit(0), self.hit(1)], [self.hit(2), self.hit(3)], [self.hit(4)]]
+        monkeypatch.setattr(ledger_store, "_PAGE", 3)
+        index.hits = [[self.hit(n) for n in range(3)], [self.hit(n) for n in range(3, 6)], [self.hit(6)]]
         found = list(ledger.entries("o", HOUR))
-        assert [entry.window_start for entry in found] == [NOON + timedelta(hours=n) for n in range(5)]
+        assert [entry.window_start for entry in found] == [NOON + timedelta(hours=n) for n in range(7)]
         first, second, third = (asked["body"] for asked in index.asked)
         assert first == {
-            "size": 2,
+            "size": 3,
             "query": {
                 "bool": {
                     "filter": [
@@ -311,7 +341,7 @@ class TestSearches:
             },
             "sort": [{"window_start": "asc"}, {"id": "asc"}],
         }
-        assert (second["search_after"], third["search_after"]) == ([1, "id-1"], [3, "id-3"])
+        assert (second["search_after"], third["search_after"]) == ([2, "id-2"], [5, "id-5"])
 
     def test_kinds_narrow_it(self, index: Index, ledger: LedgerStore) -> None:
         index.hits = [[]]
