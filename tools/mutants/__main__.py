@@ -22,36 +22,27 @@ from tools.mutants.trial import TrialError, tried
 ROOT: Final = Path(__file__).resolve().parent.parent.parent
 PACKAGE: Final = ROOT / "plugins" / "oktalogger"
 EXPLAINED: Final = Path(__file__).resolve().parent / "explained.toml"
-PIPELINE: Final = ("tests/unit/pipeline",)
-RULES: Final = tuple(f"tests/unit/detections/{name}" for name in ("rules", "test_bundle.py", "test_pack.py"))
-BULK: Final = tuple(f"tests/unit/opensearch/test_{name}.py" for name in ("bulk", "bulk_response", "rejected"))
+
+
+def _modules(pattern: str) -> list[str]:
+    paths = sorted(path for path in PACKAGE.glob(f"{pattern}.py") if path.stem != "__init__")
+    return [path.relative_to(PACKAGE).with_suffix("").as_posix() for path in paths]
+
+
+def _tests(*patterns: str) -> tuple[str, ...]:
+    unit = ROOT / "tests" / "unit"
+    paths = sorted(path for pattern in patterns for path in unit.glob(f"{pattern}.py"))
+    return tuple(path.relative_to(ROOT).as_posix() for path in paths)
+
+
+RULES: Final = _tests("detections/rules/test_*", "detections/test_bundle", "detections/test_pack")
 # What to change, and which unit tests concern it.
 TARGETS: Final = {
-    "pipeline/backfill": PIPELINE,
-    "pipeline/coverage": PIPELINE,
-    "pipeline/document": PIPELINE,
-    "pipeline/lateness": PIPELINE,
-    "pipeline/ledger": PIPELINE,
-    "pipeline/ledger_store": PIPELINE,
-    "pipeline/lift": PIPELINE,
-    "pipeline/load": PIPELINE,
-    "pipeline/okta_clock": PIPELINE,
-    "pipeline/progress": PIPELINE,
-    "pipeline/reconcile": PIPELINE,
-    "pipeline/recorded_load": PIPELINE,
-    "pipeline/share": PIPELINE,
-    "pipeline/stop": PIPELINE,
-    "detections/rules/compiler": RULES,
-    "detections/rules/fields": RULES,
-    "detections/rules/lucene_query": RULES,
-    "detections/rules/lucene_regex": RULES,
-    "detections/rules/sigma": RULES,
-    "detections/threshold_search": ("tests/unit/detections",),
-    "okta/paging": tuple(
-        f"tests/unit/okta/test_{name}.py" for name in ("paging", "paging_verified", "links", "client")
-    ),
-    "opensearch/bulk": BULK,
-    "opensearch/bulk_response": BULK,
+    **dict.fromkeys(_modules("pipeline/*"), _tests("pipeline/test_*")),
+    **{f"detections/rules/{name}": RULES for name in ("compiler", "fields", "lucene_query", "lucene_regex", "sigma")},
+    "detections/threshold_search": _tests("detections/test_threshold_search", "detections/monitors/test_render"),
+    "okta/paging": _tests("okta/test_paging*", "okta/test_links", "okta/test_client"),
+    **dict.fromkeys(_modules("opensearch/bulk*"), _tests("opensearch/test_bulk*", "opensearch/test_rejected")),
 }
 
 
