@@ -8,7 +8,7 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oktalogger.okta.client import SystemLogClient, SystemLogQuery
+from oktalogger.okta.system_log import SystemLogClient, SystemLogQuery
 from oktalogger.pipeline.coverage import Comparison, compare_with_okta, coverage, hours
 from oktalogger.pipeline.ledger import LedgerEntry
 from oktalogger.window import Window, gaps, merge

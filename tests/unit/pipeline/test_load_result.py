@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 import msgspec
 import pytest
 
-from oktalogger.okta.client import Page
 from oktalogger.okta.errors import OktaServerError
 from oktalogger.okta.rate_limit import RateLimit
+from oktalogger.okta.system_log import Page
 from oktalogger.pipeline.load import LoadPlan, LoadResult, Progress, load_window
 from oktalogger.pipeline.stop import LoadStoppedError, StopSignal
 from tests.unit.pipeline.test_load import NOW, TEN, WINDOW, MemoryStore, ScriptedSource, event, page, pages_of, plan
@@ -20,7 +20,7 @@ from tests.unit.pipeline.test_load import NOW, TEN, WINDOW, MemoryStore, Scripte
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from oktalogger.okta.client import SystemLogQuery
+    from oktalogger.okta.system_log import SystemLogQuery
     from oktalogger.opensearch.bulk import BulkResult, Document
 
 
