@@ -44,6 +44,10 @@ def test_a_percentile_is_what_so_many_percent_did_not_exceed() -> None:
     lateness = counted(*range(1, 101))
     assert [lateness.percentile(percent) for percent in (1, 50, 95, 99, 100)] == [1, 50, 95, 99, 100]
     assert counted(1, 2, 3).percentile(50) == 2
+    many = Lateness()
+    many.add(1.0, 496)
+    many.add(2.0, 504)
+    assert many.percentile(50) == 2
     assert counted(1, 2).percentile(50) == 1
 
 
