@@ -8,7 +8,7 @@ needed = $(or $($(1)),$(error Give $(1): make $(MAKECMDGOALS) $(1)=... (make hel
 
 export AIRFLOW_LINE
 .DEFAULT_GOAL := help
-.PHONY: help env demo demo-check down clean compose-env test test-live generate check terraform-check mwaa-package mwaa-deploy mwaa-ready mwaa-backfill bench backfill-bench campaign lock sbom audit release
+.PHONY: help env demo demo-check down clean compose-env test mutants test-live generate check terraform-check mwaa-package mwaa-deploy mwaa-ready mwaa-backfill bench backfill-bench campaign lock sbom audit release
 
 help: ## Show what there is
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-20s %s\n", $$1, $$2 }'
@@ -42,6 +42,10 @@ generate: ## Write what follows from declarations: index templates, tables of th
 check: ## Check style and types
 	@$(call environments,airflow-3.3)
 	@$(PYTHON) -m tools.testing check
+
+mutants: ## Change the code in small ways, one at a time, and see whether a unit test fails: MODULES="pipeline/load", ONLY=text
+	@$(call environments,mutants)
+	@nice -n 10 .venvs/mutants/bin/python -m tools.mutants $(MODULES) $(if $(ONLY),--only "$(ONLY)")
 
 test-live: ## Run sync, alerts and detections on a cluster of yours: OPENSEARCH_URL=..., OPENSEARCH_AUTH=user:password
 	@$(call environments,airflow-3.3 local)

@@ -83,7 +83,7 @@ def run(arguments: argparse.Namespace) -> int:
     ledger = LedgerStore(store.client, names)
     with client:
         try:
-            result = load_and_record(client, store, ledger, plan, on_stored=LoadReporter(log, plan.reads), stop=stop)
+            result = load_and_record(client, store, ledger, plan, on_stored=LoadReporter(log), stop=stop)
         except LoadStoppedError as error:
             log.warning("%s", error)
             return EXIT_STOPPED

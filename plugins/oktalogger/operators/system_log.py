@@ -178,7 +178,7 @@ class OktaSystemLogToOpenSearchOperator(BaseOperator):
                     ledger,
                     plan,
                     run_url=getattr(context["ti"], "log_url", None),
-                    on_stored=LoadReporter(self.log, plan.reads),
+                    on_stored=LoadReporter(self.log),
                     stop=stop,
                 )
                 budget.rest()

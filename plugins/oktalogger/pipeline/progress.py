@@ -11,7 +11,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from oktalogger.pipeline.load import Progress
-    from oktalogger.window import Window
 
 # A line a page would bury a long load's log; a short load needs its summary only.
 EVERY_SECONDS = 10.0
@@ -21,13 +20,11 @@ class LoadReporter:
     """Writes a line every few seconds: how far, how fast, how long still.
 
     :param log: where to
-    :param reads: the range of ``published`` that is read
     :param monotonic: tells seconds
     """
 
-    def __init__(self, log: Any, reads: Window, *, monotonic: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, log: Any, *, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._log = log
-        self._reads = reads
         self._monotonic = monotonic
         self._began = self._next = monotonic()
         self._next += EVERY_SECONDS

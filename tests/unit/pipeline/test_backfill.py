@@ -56,6 +56,41 @@ def test_nonsense_is_refused_with_a_sentence(params: dict[str, Any], sentence: s
         read(**params)
 
 
+@pytest.mark.parametrize(
+    ("name", "hours"), [("1 hour", 1), ("3 hours", 3), ("6 hours", 6), ("12 hours", 12), ("1 day", 24)]
+)
+def test_each_chunk_is_as_wide_as_its_name_says(name: str, hours: int) -> None:
+    assert read(chunk=name).chunk == hours * HOUR
+    assert len(CHUNKS) == 5
+
+
+def test_without_an_order_the_newest_comes_first() -> None:
+    assert read().newest_first
+    assert not read(order="oldest first").newest_first
+
+
+def test_all_up_to_this_instant_and_from_180_days_ago_on_can_be_asked_for() -> None:
+    now = NOW.isoformat()
+    oldest = NOW - 180 * DAY
+    assert read(**{"from": oldest.isoformat(), "to": now}).window == Window(oldest, NOW)
+    with pytest.raises(BackfillError, match="over 180 days ago"):
+        read(**{"from": (oldest - timedelta(seconds=1)).isoformat()})
+
+
+def test_the_one_that_lies_in_the_future_is_named() -> None:
+    later = (NOW + DAY).isoformat()
+    with pytest.raises(BackfillError, match=r"^`to`"):
+        read(**{"from": NOW.isoformat(), "to": later})
+    with pytest.raises(BackfillError, match=r"^`from` .* is not before `to`"):
+        read(**{"from": NOW.isoformat()})
+
+
+def test_from_the_first_minute_that_okta_keeps_nothing_is_odd() -> None:
+    kept = datetime(2026, 8, 25, 12, 3, tzinfo=UTC)
+    assert warnings(BackfillRequest(Window(kept, NOW), HOUR), now=NOW) == []
+    assert len(warnings(BackfillRequest(Window(kept - timedelta(seconds=1), NOW), HOUR), now=NOW)) == 1
+
+
 def test_over_90_days_warns_and_goes_on() -> None:
     [warning] = warnings(read(**{"from": "2026-07-01T00:00:00Z"}), now=NOW)
     assert "over 90 days ago" in warning
@@ -114,6 +149,8 @@ def test_more_chunks_than_airflow_maps_are_refused_with_advice() -> None:
     request = BackfillRequest(Window(MIDNIGHT - 90 * DAY, MIDNIGHT), HOUR)
     with pytest.raises(BackfillError, match=r"2,160 chunks.*at most 1,024 tasks.*Take chunks of 3 hours or more"):
         check_count(to_load(request, []), request, 1024)
+    with pytest.raises(BackfillError, match="Take chunks of 3 hours or more"):
+        check_count(to_load(request, []), request, 720)
     with pytest.raises(BackfillError, match="Take a shorter range"):
         check_count(to_load(request, []), request, 10)
     check_count(to_load(request, []), request, 2160)

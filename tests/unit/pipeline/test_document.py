@@ -9,7 +9,7 @@ import pytest
 from oktalogger.opensearch.bulk import Rejection
 from oktalogger.opensearch.names import IndexNames
 from oktalogger.pipeline import document
-from oktalogger.pipeline.document import Built, DocumentBuilder, LoadKind, Stamp
+from oktalogger.pipeline.document import Built, DocumentBuilder, LoadKind, Stamp, identity
 from oktalogger.window import Window
 
 TEN = datetime(2026, 11, 23, 10, tzinfo=UTC)
@@ -100,6 +100,13 @@ def test_only_what_was_asked_for_as_history_is_historical(kind: LoadKind, age: t
     assert json.loads(document.source)["oktalogger"]["historical"] is historical
 
 
+@pytest.mark.parametrize(("more", "historical"), [(timedelta(0), False), (timedelta(milliseconds=1), True)])
+def test_an_event_as_old_as_the_horizon_is_not_yet_historical(more: timedelta, historical: bool) -> None:
+    published = datetime(2026, 11, 23, 10, 1, 2, 3000, tzinfo=UTC)
+    document = built(event(), kind="backfill", now=published + timedelta(days=1) + more).document
+    assert json.loads(document.source)["oktalogger"]["historical"] is historical
+
+
 def test_line_breaks_between_tokens_do_not_end_the_bulk_line() -> None:
     source = built(b'{\n "uuid": "u",\r\n "published": "2026-11-23T10:01:02Z"\n}\n').document.source
     assert b"\n" not in source
@@ -142,6 +149,39 @@ def test_an_event_that_we_fail_on_ourselves_stops_no_other(monkeypatch: pytest.M
     assert (rejection.id, rejection.reason_type) == (UUID, "unliftable_event")
     assert "IndexError: list index out of range" in rejection.reason
     assert rejection.event == event()
+
+
+def test_an_id_of_512_bytes_still_is_one() -> None:
+    assert built(event(uuid="u" * 512)).document.id == "u" * 512
+
+
+@pytest.mark.parametrize("end", ["\n", "\r", "\r\n"])
+def test_either_kind_of_line_break_is_taken_out(end: str) -> None:
+    raw = f'{{"uuid": "u",{end}"published": "2026-11-23T10:01:02Z"}}'.encode()
+    assert not {b"\n", b"\r"} & {bytes([byte]) for byte in built(raw).document.source}
+
+
+@pytest.mark.parametrize(
+    ("raw", "uuid", "published"),
+    [
+        (event(), UUID, datetime(2026, 11, 23, 10, 1, 2, 3000, tzinfo=UTC)),
+        (b'{"uuid": "u", "published": "soon"}', "u", None),
+        (b'{"uuid": 7, "published": "2026-11-23T10:00:00Z"}', None, TEN),
+        (b'{"uuid": "", "published": "2026-11-23T10:00:00Z"}', None, TEN),
+        (b"{}", None, None),
+        (b"[1]", None, None),
+        (b"{", None, None),
+    ],
+)
+def test_the_identity_of_an_event_is_what_it_says_of_it(
+    raw: bytes, uuid: str | None, published: datetime | None
+) -> None:
+    assert identity(raw) == (uuid, published)
+
+
+@pytest.mark.parametrize("uuid", ["", 7])
+def test_a_rejection_names_no_id_that_is_none(uuid: object) -> None:
+    assert rejected(event(uuid=uuid)).id is None
 
 
 def test_a_rejection_says_what_is_known_of_the_event() -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import msgspec
@@ -31,6 +32,43 @@ def stopped(entry: LedgerEntry, found: LoadResult) -> LedgerEntry:
     return advance(entry, found, next_url="https://example.okta.com/2", state="failed", now=NOON)
 
 
+class TestKey:
+    def test_a_window_that_is_read_through_a_filter_or_by_keywords_has_an_entry_of_its_own(self) -> None:
+        plain = "example.okta.com/scheduled/2026-11-23T12:00:00Z/2026-11-23T12:05:00Z"
+        assert KEY.id == plain
+        ids = [replace(KEY, filter=filter, q=q).id for filter, q in (("x", None), (None, "x"), ("x", "x"))]
+        assert len({KEY.id, *ids}) == 4
+        # As long as the ids that older versions wrote.
+        assert all(id.startswith(f"{plain}/") and len(id) == len(plain) + 17 for id in ids)
+
+    def test_what_one_reads_is_read_for_the_same_filter_and_keywords_only(self) -> None:
+        entry = begin(replace(KEY, filter="f", q="q"), None, run_id="run", run_url=None, now=NOON)
+        assert entry.reads_for("f", "q")
+        assert not any(entry.reads_for(*other) for other in ((None, None), ("f", None), (None, "q"), ("f", "p")))
+        assert started().reads_for("f", "q"), "without either it reads everything"
+
+
+class TestTries:
+    def test_they_are_counted(self) -> None:
+        assert LedgerEntry(id="i", org="o", kind="scheduled", window_start=NOON, window_end=NOON).tries == 1
+        first = started()
+        second = started(first)
+        assert (first.tries, second.tries, started(second).tries) == (1, 2, 3)
+
+    def test_one_after_a_complete_one_takes_nothing_over(self) -> None:
+        done = advance(started(), result(5.0, late=5.0), next_url=None, state="complete", now=NOON)
+        odd = msgspec.structs.replace(done, next_url="https://example.okta.com/2", lateness_counts={"5": 1})
+        again = started(odd)
+        assert (again.next_url, again.counts, again.lateness, again.lateness_counts) == (None, {}, {}, {})
+
+    def test_the_newest_says_of_the_rate_limit_what_it_knows(self) -> None:
+        first = stopped(started(), LoadResult(rate_limit=60, rate_remaining=12))
+        assert first.rate == {"limit": 60, "remaining": 12}
+        assert stopped(first, LoadResult()).rate == first.rate, "where it knows nothing, what was known before stays"
+        assert stopped(first, LoadResult(rate_limit=60)).rate == first.rate
+        assert stopped(first, LoadResult(rate_limit=60, rate_remaining=9)).rate == {"limit": 60, "remaining": 9}
+
+
 class TestLateness:
     def test_a_try_that_resumes_goes_on_with_that_of_the_one_before(self) -> None:
         first = stopped(started(), result(*[1.0] * 90, 500.25, late=500.25))
@@ -54,6 +92,29 @@ class TestLateness:
     def test_a_load_of_what_was_complete_counts_anew(self) -> None:
         first = advance(started(), result(500.0), next_url=None, state="complete", now=NOON)
         assert advance(started(first), result(), next_url=None, state="complete", now=NOON).lateness == {}
+
+
+class TestCounts:
+    def test_times_are_rounded_to_milliseconds(self) -> None:
+        entry = stopped(started(), LoadResult(seconds=1.23456, waited_seconds=0.00049))
+        assert (entry.counts["seconds"], entry.counts["waited_seconds"]) == (1.235, 0.0)
+        restarted = stopped(started(), result(1.23456, late=1.23456, restarted=True))
+        assert restarted.lateness["late_max"] == 1.235
+        assert stopped(started(), result(1.23456, late=1.23456)).lateness["late_max"] == 1.235
+
+    def test_a_first_try_adds_to_nothing(self) -> None:
+        entry = stopped(started(), result(0.25))
+        assert (entry.lateness["max"], entry.lateness["late_max"]) == (0.25, 0.0)
+
+    def test_a_try_that_resumes_adds_to_those_of_the_one_before(self) -> None:
+        first = stopped(started(), result(1.0, 2.0))
+        second = stopped(started(first), result(3.0))
+        assert (first.counts["created"], second.counts["created"]) == (2, 3)
+
+    def test_one_that_begins_at_the_start_after_all_counts_anew(self) -> None:
+        first = stopped(started(), result(1.0, 2.0))
+        second = stopped(started(first), result(3.0, restarted=True))
+        assert second.counts["created"] == 1
 
 
 class TestLoadingSince:

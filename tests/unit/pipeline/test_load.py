@@ -190,6 +190,7 @@ def test_what_is_created_in_a_window_that_was_complete_is_late() -> None:
     result = load_window(again, store, plan(overlap=overlap, covered=covered), clock=lambda: NOW)
     assert (result.created, result.existing, result.late) == (2, 2, 1)
     assert result.lateness.as_dict()["max"] == 390.0
+    assert (first.late_max_seconds, result.late_max_seconds) == (0.0, 390.0)
 
 
 def test_filter_and_keywords_pass_through() -> None:
@@ -255,22 +256,29 @@ def test_only_a_few_pages_are_held_at_once() -> None:
     assert max(ahead) <= 3
 
 
+def link(number: int) -> str:
+    return f"https://example.okta.com/api/v1/logs?after={number}"
+
+
 def test_a_failure_in_the_middle_leaves_a_link_to_resume_from() -> None:
-    store = MemoryStore()
+    # Still being stored when the next page fails: that is waited for, and reported.
+    store = MemoryStore(delay=0.05)
     links: list[str | None] = []
     with pytest.raises(OktaServerError):
         load_window(
             ScriptedSource(pages_of(50), fail_at=3),
             store,
-            plan(),
+            plan(threads=4),
             on_stored=lambda progress: links.append(progress.next_url),
             clock=lambda: NOW,
         )
+    assert links == [link(1), link(2), link(3)]
+    assert len(store.documents) == 30
     again = ScriptedSource(pages_of(50))
-    resume_from = links[-1] if links else None
-    load_window(again, store, plan(), resume_from=resume_from, clock=lambda: NOW)
+    load_window(again, store, plan(), resume_from=links[-1], clock=lambda: NOW)
     assert len(store.documents) == 50
-    assert again.queries[0][1] == resume_from
+    assert again.queries[0][1] == link(3)
+    assert again.fetched == [3, 4]
 
 
 def test_a_page_that_could_not_be_stored_is_never_reported_as_done() -> None:
@@ -283,7 +291,7 @@ def test_a_page_that_could_not_be_stored_is_never_reported_as_done() -> None:
             on_stored=lambda progress: links.append(progress.next_url),
             clock=lambda: NOW,
         )
-    assert len(links) <= 1
+    assert links == [link(1)], "the page before it is"
 
 
 def test_a_cursor_that_okta_no_longer_takes_falls_back_to_the_start_and_says_so() -> None:
@@ -309,16 +317,29 @@ def test_a_stop_ends_a_load_also_while_it_waits() -> None:
     class Waiting(ScriptedSource):
         def pages(self, query: SystemLogQuery, *, resume_from: str | None = None) -> Iterator[Page]:
             yield page(0, [event(0)], last=False)
-            stop.sleep(60)
+            # Far longer than a test may take.
+            stop.sleep(3600)
             yield page(1, [event(1)], last=True)
 
-    store = MemoryStore()
-    threading.Timer(0.1, stop.set).start()
-    began = time.monotonic()
+    class Stopping(MemoryStore):
+        def create(self, documents: Sequence[Document]) -> BulkResult:
+            result = super().create(documents)
+            stop.set()
+            return result
+
+    store = Stopping()
+    links: list[str | None] = []
     with pytest.raises(LoadStoppedError):
-        load_window(Waiting([]), store, plan(), stop=stop, clock=lambda: NOW)
-    assert time.monotonic() - began < 10
-    assert set(store.documents) <= {"u-0"}
+        load_window(
+            Waiting([]),
+            store,
+            plan(),
+            stop=stop,
+            on_stored=lambda progress: links.append(progress.next_url),
+            clock=lambda: NOW,
+        )
+    assert set(store.documents) == {"u-0"}
+    assert links == [link(1)], "what was stored before is kept"
 
 
 @given(
@@ -333,9 +354,11 @@ def test_any_crashes_and_resumes_end_with_the_same_documents(
     for crash in [*crashes, None]:
         links: list[str | None] = []
         resume_from = saved if data.draw(st.booleans(), label="resume") else None
+        source = ScriptedSource(pages, fail_at=crash)
+        first = int(resume_from.rpartition("=")[2]) if resume_from else 0
         try:
             load_window(
-                ScriptedSource(pages, fail_at=crash),
+                source,
                 store,
                 plan(threads=data.draw(st.integers(1, 4), label="threads")),
                 resume_from=resume_from,
@@ -343,7 +366,10 @@ def test_any_crashes_and_resumes_end_with_the_same_documents(
                 clock=lambda: NOW,
             )
         except OktaServerError:
+            assert links == [link(number + 1) for number in source.fetched], "each page before the failure is kept"
             saved = links[-1] if links else resume_from
         else:
+            assert links == [*(link(number) for number in range(first + 1, len(pages))), None]
             saved = None
+        assert source.fetched[:1] in ([first], []), "it goes on where it was told to"
     assert set(store.documents) == {f"u-{n}" for n in range(total)}

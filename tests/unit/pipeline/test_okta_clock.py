@@ -11,7 +11,7 @@ import pytest
 from oktalogger.okta.system_log import Page, SystemLogQuery
 from oktalogger.pipeline.document import Stamp
 from oktalogger.pipeline.load import LoadPlan, LoadResult, load_window
-from oktalogger.pipeline.okta_clock import TooEarlyError
+from oktalogger.pipeline.okta_clock import TooEarlyError, ripe_pages
 from oktalogger.window import Window
 from tests.unit.pipeline.test_load import MemoryStore, event, page
 
@@ -83,3 +83,23 @@ def test_a_clock_that_is_hours_ahead_fails_the_load_and_says_so() -> None:
     with pytest.raises(TooEarlyError, match=r"this machine's clock is ahead\. Set it right"):
         load(okta, ahead=7200)
     assert len(okta.asked) == 1
+
+
+@pytest.mark.parametrize(("early", "waits"), [(60, [60]), (59.5, [60]), (0.4, [1])])
+def test_the_longest_wait_is_one_and_parts_of_a_second_are_waited_for_whole(early: float, waits: list[int]) -> None:
+    answered = [TEN - timedelta(seconds=early), TEN]
+    waited: list[float] = []
+    pages = list(
+        ripe_pages(
+            lambda: iter([replace(page(1, [], last=True), answered_at=answered.pop(0))]),
+            TEN,
+            longest=timedelta(seconds=60),
+            waiting=lambda _, seconds: waited.append(seconds),
+        )
+    )
+    assert waited == waits
+    assert [page.answered_at for page in pages] == [TEN]
+
+
+def test_a_reading_without_a_page_ends() -> None:
+    assert list(ripe_pages(lambda: iter([]), TEN, longest=timedelta(0), waiting=lambda *_: None)) == []

@@ -78,6 +78,10 @@ class TestCoveredTime:
         assert found is not None
         assert found.start == NOON - HOUR
 
+    def test_there_is_none_while_the_first_load_is_under_way(self) -> None:
+        end = NOW - timedelta(minutes=5) - HOLD_BACK
+        assert covered(live(end, end + timedelta(minutes=5))) is None
+
     def test_what_okta_has_deleted_is_no_gap(self) -> None:
         found = covered([entry(NOON - timedelta(days=200), NOON)], start_date=NOON - timedelta(days=300))
         assert found is not None
@@ -87,6 +91,36 @@ class TestCoveredTime:
         found = covered([entry(NOON - HOUR, NOON, complete=False)])
         assert found is not None
         assert found.start == NOON - HOUR
+
+
+class TestClosedHours:
+    """Which of the closed hours whose turn it is are read again."""
+
+    LOADED = Ledgered(NOON - 3 * HOUR, (Window(NOON - 3 * HOUR, NOON),))
+
+    def due(self, hour: Window, whole: Window, *begun: Window) -> tuple[Window, ...]:
+        return plan_reconcile([hour], whole, Ledgered(whole.start, (whole,), begun)).windows
+
+    def test_before_the_first_scheduled_load_nothing_is_read(self) -> None:
+        plan = plan_reconcile([Window(NOON - HOUR, NOON)], None, self.LOADED)
+        assert (plan.windows, plan.gaps, plan.left) == ((), (), 0)
+
+    def test_one_that_ends_with_the_covered_time_is(self) -> None:
+        hour = Window(NOON - HOUR, NOON)
+        assert self.due(hour, Window(NOON - 3 * HOUR, NOON)) == (hour,)
+
+    def test_one_that_ends_after_the_covered_time_is_not(self) -> None:
+        whole = Window(NOON - 3 * HOUR, NOON - timedelta(seconds=1))
+        assert self.due(Window(NOON - HOUR, NOON), whole) == ()
+
+    def test_one_that_ends_where_the_covered_time_begins_is_not(self) -> None:
+        assert self.due(Window(NOON - 3 * HOUR, NOON - 2 * HOUR), Window(NOON - 2 * HOUR, NOON)) == ()
+
+    @pytest.mark.parametrize("before", [3, 4, 9])
+    def test_what_a_backfill_loads_beside_an_hour_does_not_widen_it(self, before: int) -> None:
+        hour, whole = Window(NOON - 3 * HOUR, NOON - 2 * HOUR), Window(NOON - HOUR, NOON)
+        after = Window(NOON - 2 * HOUR, NOON - HOUR)
+        assert self.due(hour, whole, Window(NOON - (before + 1) * HOUR, NOON - before * HOUR), after) == ()
 
 
 class TestGaps:
@@ -139,9 +173,14 @@ class TestGaps:
     def test_a_very_long_one_is_shared_out_over_runs(self) -> None:
         entries = [*live(NOON - 500 * HOUR, NOON - 499 * HOUR), *live(NOON, NOON + timedelta(minutes=5))]
         plan = plan_reconcile([], covered(entries), Ledgered.of(entries))
-        assert len(plan.windows) == MOST_GAPS
+        assert len(plan.windows) == MOST_GAPS == 100
         assert plan.windows[0] == Window(NOON - HOUR, NOON), "the newest first"
         assert plan.left == 499 - MOST_GAPS
+
+    def test_what_fits_into_one_run_leaves_nothing(self) -> None:
+        entries = [*live(NOON - 102 * HOUR, NOON - 100 * HOUR), *live(NOON, NOON + timedelta(minutes=5))]
+        plan = plan_reconcile([], covered(entries), Ledgered.of(entries))
+        assert (len(plan.windows), plan.left) == (MOST_GAPS, 0)
 
     def test_the_first_hour_is_read_from_the_first_load_on(self) -> None:
         entries = live(NOON - HOUR - timedelta(minutes=20), NOON + timedelta(minutes=5))
@@ -207,7 +246,18 @@ class TestFindings:
         assert alarm.startswith("11 min of the covered time had no complete window")
         assert str(gap) in alarm
 
+    def test_what_is_left_to_the_next_run_is_said(self) -> None:
+        assert self.findings(left=1399).sentence().endswith("1,399 hours of that are left to the next run.")
+
+    @pytest.mark.parametrize(
+        ("seconds", "said"), [(119, "119 s"), (120, "2 min"), (7199, "120 min"), (7200, "2.0 h"), (9000, "2.5 h")]
+    )
+    def test_a_span_is_said_in_the_unit_that_fits(self, seconds: float, said: str) -> None:
+        found = self.findings(late=1, late_max_seconds=seconds).sentence()
+        assert f"the latest {said} after it was published" in found
+
     @pytest.mark.parametrize("count", [10, 11])
     def test_the_list_stays_short(self, count: int) -> None:
         found = tuple(Window(NOON + n * HOUR, NOON + n * HOUR + timedelta(minutes=5)) for n in range(count))
+        assert self.findings(gaps=found).sentence().count(" more") == (count == 11)
         assert ("and 1 more" in self.findings(gaps=found).sentence()) == (count == 11)

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
 
+import pytest
+
+from oktalogger.okta.errors import OktaServerError
 from oktalogger.pipeline.document import LoadKind, Stamp
 from oktalogger.pipeline.ledger import LedgerEntry, LedgerKey, begin
-from oktalogger.pipeline.load import LoadPlan
+from oktalogger.pipeline.load import LoadPlan, LoadResult, Progress
 from oktalogger.pipeline.recorded_load import load_and_record
 from oktalogger.window import Window
 from tests.unit.pipeline.test_continuity import NOON, ORG, Fuse, Process, World
@@ -42,3 +47,67 @@ def test_what_one_stored_that_came_to_its_end_is_not() -> None:
     done = LedgerEntry(**{name: getattr(done, name) for name in done.__struct_fields__} | {"state": "complete"})
     elsewhere = begun(Window(NOON - timedelta(hours=9), NOON), "scheduled", NOON - timedelta(hours=1))
     assert loading_since(done, elsewhere) == NOON
+
+
+@dataclass
+class Told:
+    """A ledger with one entry that notes what it is told, and in which order."""
+
+    resume_from: str | None = None
+    told: list[tuple[str, Any]] = field(default_factory=list)
+
+    def open(self, key: LedgerKey, *, run_id: str, run_url: str | None = None) -> Told:
+        self.told.append(("open", (key, run_id, run_url)))
+        return self
+
+    def entries(self, org: str, within: Window) -> list[LedgerEntry]:
+        return []
+
+    def checkpoint(self, progress: Progress) -> None:
+        self.told.append(("stored", progress.next_url))
+
+    def complete(self, result: LoadResult) -> LedgerEntry:
+        self.told.append(("complete", result.created))
+        return begun(HOUR, "manual", NOON)
+
+    def fail(self, error: BaseException) -> None:
+        self.told.append(("failed", error))
+
+
+PLAN = LoadPlan(Stamp(ORG, HOUR, "now", "manual"), filter="f", q="q")
+OPENED = ("open", (LedgerKey(ORG, "manual", HOUR, "f", "q"), "now", "https://airflow.example.com"))
+
+
+def link(number: int) -> str:
+    return f"https://example.okta.com/api/v1/logs?after={number}"
+
+
+def test_each_page_is_written_down_before_it_is_told_of() -> None:
+    ledger = Told()
+    load_and_record(
+        ScriptedSource([[event(1, NOON)], [event(2, NOON)]]),
+        MemoryStore(),
+        ledger,
+        PLAN,
+        run_url="https://airflow.example.com",
+        on_stored=lambda progress: ledger.told.append(("heard", progress.next_url)),
+    )
+    assert ledger.told == [
+        OPENED,
+        *(("stored", link(1)), ("heard", link(1)), ("stored", None), ("heard", None)),
+        ("complete", 2),
+    ]
+
+
+def test_a_failure_is_written_down_and_raised() -> None:
+    ledger = Told()
+    source = ScriptedSource([[event(1, NOON)], [event(2, NOON)]], fail_at=1)
+    with pytest.raises(OktaServerError) as raised:
+        load_and_record(source, MemoryStore(), ledger, PLAN, run_url="https://airflow.example.com")
+    assert ledger.told == [OPENED, ("stored", link(1)), ("failed", raised.value)]
+
+
+def test_it_goes_on_where_its_entry_says() -> None:
+    source = ScriptedSource([[event(1, NOON)], [event(2, NOON)]])
+    assert load_and_record(source, MemoryStore(), Told(resume_from=link(1)), PLAN).created == 1
+    assert source.fetched == [1]

@@ -26,6 +26,11 @@ def test_tasks_of_a_backfill_divide_its_share(kind: LoadKind, expected: int) -> 
     assert share_of(kind, Settings(backfill_tasks=3)).exact(120) == pytest.approx(expected)
 
 
+@pytest.mark.parametrize("kind", ["scheduled", "backfill", "reconcile"])
+def test_every_task_that_may_ask_at_once_is_counted(kind: LoadKind) -> None:
+    assert share_of(kind, Settings(live_tasks=3, backfill_tasks=2)).tasks == 6, "and the one that reconciles"
+
+
 def test_a_run_may_name_its_own_part() -> None:
     assert share_of("backfill", Settings(), part=0.1).exact(100) == pytest.approx(10)
     with pytest.raises(ValueError, match="is no share"):

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from oktalogger.detections.rules.fields import FieldError, field_table
+from oktalogger.detections.rules.fields import (
+    Field,
+    FieldError,
+    FieldTable,
+    event_types,
+    field_table,
+    nearest_event_types,
+)
 from oktalogger.pipeline.added_fields import ADDED, DEBUG_NAMES
 
 
@@ -75,3 +82,44 @@ def test_letters_differ_in_ids_and_codes_only() -> None:
         assert field_table().resolve(name).is_exact, name
     for name in ("actor.alternateId", "displayMessage", "oktalogger.target.user.alternate_id", "outcome.reason"):
         assert not field_table().resolve(name).is_exact, name
+
+
+@pytest.mark.parametrize(
+    ("name", "near"),
+    [("x.countr", "client.geographicalContext.country"), ("x.asNumbr", "securityContext.asNumber")],
+)
+def test_of_names_that_end_alike_the_shortest_is_guessed(name: str, near: str) -> None:
+    with pytest.raises(FieldError, match=rf"did you mean `{near}`\?"):
+        field_table().resolve(name)
+
+
+def test_what_the_index_does_not_search_is_no_field() -> None:
+    table = FieldTable(
+        {
+            "kept": {"type": "keyword"},
+            "whole": {"type": "object", "enabled": False},
+            "other": {"type": "alias", "path": "kept"},
+            "bare": {"dynamic": "false"},
+        }
+    )
+    assert table.resolve("kept").is_countable
+    assert Field("kept", "keyword") == table.resolve("kept")
+    for name in ("whole", "other", "bare"):
+        with pytest.raises(FieldError, match="is no field that the index has"):
+            table.resolve(name)
+
+
+def test_event_types_are_written_as_okta_writes_them() -> None:
+    names = event_types()
+    assert all(name and not name.startswith("#") and name == known.lower() for name, known in names.items())
+    [odd] = [known for known in names.values() if known != known.lower()][:1]
+    assert Field("eventType", "keyword").spell(odd.upper()) == odd
+    assert Field("eventType", "keyword").spell("No.Such.Type") == "No.Such.Type"
+    assert Field("displayMessage", "keyword").spell(odd.upper()) == odd.upper()
+    assert Field("outcome.result", "keyword").spell("failure") == "FAILURE"
+
+
+def test_at_most_two_event_types_are_guessed() -> None:
+    assert nearest_event_types("user.session.starts") == ["user.session.start", "user.device_session.start"]
+    assert len(nearest_event_types("user.account.update")) == 2
+    assert nearest_event_types("nothing at all") == []
