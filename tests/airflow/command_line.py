@@ -60,15 +60,16 @@ class CommandLine:
 
 
 @contextmanager
-def command_line(environment: Mapping[str, str]) -> Iterator[CommandLine]:
+def command_line(environment: Mapping[str, str], python: str = sys.executable) -> Iterator[CommandLine]:
     """Start the process; it ends with the block.
 
     :param environment: the whole one, of an Airflow home
+    :param python: the interpreter of the environment that has Airflow
     """
     with tempfile.TemporaryDirectory(prefix="oktalogger-commands-") as folder:
         with (Path(folder) / "forking.log").open("wb") as log:
             process = subprocess.Popen(
-                [sys.executable, "-P", str(FORKING)],
+                [python, "-P", str(FORKING)],
                 env=dict(environment),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
