@@ -36,6 +36,7 @@ class CommandLine:
 
         What Airflow reads once, when it is imported, must not differ from the environment of this process's start.
 
+        :param arguments: of Airflow's command line, or ``-c`` and Python to run
         :param environment: the whole one
         :param timeout: seconds
         """

@@ -1,7 +1,8 @@
-"""Imports Airflow once, and runs its command line in a fork for each line of JSON on standard input.
+"""Imports Airflow once, and runs its command line, or Python, in a fork for each line of JSON on standard input.
 
-A request holds ``arguments``, ``environment`` (whole) and the files that take the command's ``output`` and ``errors``.
-The answer is the command's exit code. Needs nothing of ours, so that a command sees what it would see by itself.
+A request holds ``arguments``, ``environment`` (whole) and the files that take the command's ``output`` and ``errors``;
+``arguments`` are those of Airflow's command line, or ``-c`` and Python to run. The answer is the command's exit code.
+Needs nothing of ours, so that a command sees what it would see by itself.
 """
 
 from __future__ import annotations
@@ -37,9 +38,13 @@ def run(request: dict[str, Any]) -> int:
         os.close(file)
     os.environ.clear()
     os.environ.update(request["environment"])
-    sys.argv = ["airflow", *request["arguments"]]
+    arguments = request["arguments"]
     try:
-        importlib.import_module("airflow.__main__").main()
+        if arguments[0] == "-c":
+            exec(arguments[1], {"__name__": "__main__"})  # noqa: S102 - the tests' own
+        else:
+            sys.argv = ["airflow", *arguments]
+            importlib.import_module("airflow.__main__").main()
     except SystemExit as end:
         if isinstance(end.code, str):
             sys.stderr.write(f"{end.code}\n")
