@@ -26,6 +26,12 @@ WANTED = (
     "airflow.dag_processing.dagbag",
     "airflow.providers_manager",
     "airflow.serialization.serialized_objects",
+    # What `dags test` of Airflow 3 answers its tasks with.
+    "airflow.api_fastapi.execution_api.app",
+    "airflow.api_fastapi.execution_api.routes",
+    "airflow.api_fastapi.execution_api.versions",
+    "airflow.sdk.execution_time.supervisor",
+    "airflow.sdk.execution_time.task_runner",
     "airflow.utils.db",
 )
 
