@@ -147,15 +147,6 @@ def test_every_test_folder_is_in_a_stage() -> None:
     assert folders - {"tests/live"} <= arguments
 
 
-def test_the_docs_name_the_stages_that_a_change_needs() -> None:
-    text = (paths.ROOT / "docs" / "development.md").read_text().partition("\n## Which stages a change needs\n")[2]
-    rows = [line for line in text.partition("\n## ")[0].splitlines() if line.startswith("| ")]
-    named = {name for line in rows for name in re.findall(r"`([\w.-]+)`", line.split(" | ", 1)[1])}
-    stages = {stage.name for stage in testing.STAGES}
-    assert stages <= named
-    assert {name for name in named if not name.endswith((".py", "/"))} <= stages
-
-
 def test_clean_leaves_a_shared_folder_but_for_the_demos(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     root, shared = tmp_path / "checkout", tmp_path / "shared"
     for path in (root / ".venvs", root / "dags", shared / "demo-3.3", shared / "opensearch"):
