@@ -1,8 +1,9 @@
 """Runs the tests, stage by stage, each in the environment that it is for: ``python3 -m tools.testing [STAGE ...]``.
 
 Needs nothing but Python and the environments (``make env``). Runs two stages side by side where there are two cores,
-because each waits much of its time. Prints progress, each stage's output when it ends, and its time; goes on after a
-stage that fails, and ends with one line of counts.
+because each waits much of its time. Stages that want the same OpenSearch release share one server. Prints progress,
+each stage's output when it ends, its time and its CPU seconds; goes on after a stage that fails, and ends with one line
+of counts.
 """
 
 from __future__ import annotations
@@ -13,19 +14,29 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import xml.etree.ElementTree as ElementTree
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
+from local import paths
+from local.opensearch.releases import DEFAULT_VERSION
+from local.process import NotReadyError
+from tools.shared_servers import SharedServers
 from tools.terraform_check import ARGUMENTS as TERRAFORM
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 ROOT = Path(__file__).resolve().parent.parent
 HERE_ONLY = "not opensearch and not airflow"
 SIDE_BY_SIDE = min(2, os.cpu_count() or 1)
 STILL_RUNNING_EVERY = 60  # seconds
+OPENSEARCH_URL = "OKTALOGGER_TEST_OPENSEARCH_URL"
 
 
 @dataclass(frozen=True)
@@ -35,12 +46,14 @@ class Stage:
     :param name: to choose it by
     :param environment: a folder of ``.venvs``
     :param commands: programs of that environment with their arguments
+    :param opensearch: the release that its tests want a server of, "" for none
     :param variables: further environment variables
     """
 
     name: str
     environment: str
     commands: tuple[tuple[str, ...], ...]
+    opensearch: str = ""
     variables: dict[str, str] = field(default_factory=dict)
 
 
@@ -78,18 +91,18 @@ ONCE = (
 def opensearch(version: str, *without: str) -> Stage:
     """The stage for one OpenSearch release."""
     run = pytest("-m", "opensearch", *(f"--ignore={path}" for path in without), "tests/integration", "tests/local")
-    return Stage(f"opensearch-{version}", "airflow-3.3", (run,), {"OPENSEARCH_VERSION": version})
+    return Stage(f"opensearch-{version}", "airflow-3.3", (run,), version)
 
 
 def detections(version: str) -> Stage:
     """The stage of the pack on one OpenSearch release, where rules can be compiled; all else runs in the others."""
     run = pytest("tests/integration/test_detections.py")
-    return Stage(f"detections-{version}", "detections", (run,), {"OPENSEARCH_VERSION": version})
+    return Stage(f"detections-{version}", "detections", (run,), version)
 
 
-def airflow(line: str, *arguments: str) -> Stage:
+def airflow(line: str, *arguments: str, opensearch: str = "") -> Stage:
     """The stage for one Airflow line."""
-    return Stage(f"airflow-{line}", f"airflow-{line}", (pytest(*arguments),))
+    return Stage(f"airflow-{line}", f"airflow-{line}", (pytest(*arguments),), opensearch)
 
 
 STAGES = (
@@ -98,15 +111,15 @@ STAGES = (
         "check",
         "airflow-3.3",
         (("ruff", "check", "."), ("ruff", "format", "--check", "."), ("lint-imports", "--no-logo"), ("mypy",)),
-        {"PYTHONPATH": "plugins"},
+        variables={"PYTHONPATH": "plugins"},
     ),
     # Of the tests for a real cluster with Alerting those of the sync run against the stand-in here.
     Stage("unit", "airflow-3.3", (pytest("tests/unit", "tests/live/test_sync.py"),)),
-    airflow("3.3", "tests/airflow"),
-    opensearch("2.19.4"),
-    airflow("2.11", "tests/airflow"),
+    airflow("3.3", "tests/airflow", opensearch=DEFAULT_VERSION),
+    opensearch(DEFAULT_VERSION),
+    airflow("2.11", "tests/airflow", opensearch=DEFAULT_VERSION),
     opensearch("3.4.0", *ONCE),
-    Stage("mwaa", "airflow-3.3", (pytest("tests/mwaa"),)),
+    Stage("mwaa", "airflow-3.3", (pytest("tests/mwaa"),), DEFAULT_VERSION),
     Stage("compose", "airflow-3.3", (pytest("tests/compose"),)),
     Stage("terraform", "terraform", (pytest(*TERRAFORM),)),
     # Amazon MWAA offers these lines too: the DAGs load on them, and what needs no server works. The first is on Python
@@ -114,7 +127,7 @@ STAGES = (
     airflow("3.2", "-m", HERE_ONLY, "tests/unit", "tests/airflow"),
     airflow("3.0", "-m", HERE_ONLY, "tests/airflow"),
     Stage("supply-chain", "supply-chain", (pytest("tests/supply_chain"),)),
-    detections("2.19.4"),
+    detections(DEFAULT_VERSION),
     detections("3.4.0"),
     Stage("simulator", "local", (pytest("tests/simulator"),)),
     Stage("local", "local", (pytest("-m", HERE_ONLY, "tests/local", "tests/tools"),)),
@@ -129,52 +142,69 @@ class Ended:
     :param stage: which
     :param counts: its tests
     :param seconds: how long it took
+    :param cpu_seconds: what its programs, and all that they started and saw end, took of the CPUs
     """
 
     stage: Stage
     counts: Counts
-    seconds: float
+    seconds: float = 0
+    cpu_seconds: float = 0
 
     def __str__(self) -> str:
-        return f"{self.stage.name:20} {_minutes(self.seconds):>8}  {self.counts}"
+        return f"{self.stage.name:20} {_minutes(self.seconds):>8} {self.cpu_seconds:>6.0f} s CPU  {self.counts}"
 
 
-def run(stage: Stage, output: IO[bytes] | None = None) -> Ended:
+def run(stage: Stage, output: IO[bytes] | None = None, opensearch_url: str = "") -> Ended:
     """Run one stage.
 
     :param output: where its programs write; this process's own output by default
+    :param opensearch_url: a server for its tests; by default they start their own
     """
     began = time.monotonic()
-    counts = Counts()
+    ended = Ended(stage, Counts())
     home = ROOT / ".venvs" / stage.environment / "bin"
     if not home.exists():
         print(f"There is no environment {stage.environment}. Make it: python3 tools/env.py {stage.environment}")
-        return Ended(stage, Counts(failed=1), 0.0)
+        return Ended(stage, Counts(failed=1))
+    environment = _environment(stage, home, opensearch_url)
     for program, *arguments in stage.commands:
-        counts.add(_run_program(home, program, arguments, stage.variables, output))
-    return Ended(stage, counts, time.monotonic() - began)
+        _run_program(ended, [str(home / program), *arguments], environment, output)
+    ended.seconds = time.monotonic() - began
+    return ended
 
 
-def _run_program(
-    home: Path, program: str, arguments: list[str], variables: dict[str, str], output: IO[bytes] | None
-) -> Counts:
+def _environment(stage: Stage, home: Path, opensearch_url: str) -> dict[str, str]:
     environment = {
         **os.environ,
-        **variables,
+        **stage.variables,
         # Programs that a test starts come from the same environment.
         "PATH": f"{home}{os.pathsep}{os.environ.get('PATH', '')}",
+        # Else each of the hundreds of Python programs would compile all of Airflow anew, where nothing may be written
+        # beside the sources: twice the CPU time of its command line.
+        "PYTHONPYCACHEPREFIX": str(paths.state() / "bytecode"),
     }
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
+    if stage.opensearch:
+        environment["OPENSEARCH_VERSION"] = stage.opensearch
+    if opensearch_url:
+        environment[OPENSEARCH_URL] = opensearch_url
+    return environment
+
+
+def _run_program(ended: Ended, command: list[str], environment: dict[str, str], output: IO[bytes] | None) -> None:
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.xml"
-        wanted = [f"--junitxml={report}"] if program == "pytest" else []
-        command = [str(home / program), *arguments, *wanted]
-        done = subprocess.run(command, cwd=ROOT, env=environment, stdout=output, stderr=output)  # noqa: S603
-        if done.returncode == -signal.SIGINT:
+        wanted = [f"--junitxml={report}"] if Path(command[0]).name == "pytest" else []
+        process = subprocess.Popen([*command, *wanted], cwd=ROOT, env=environment, stdout=output, stderr=output)  # noqa: S603
+        _, status, used = os.wait4(process.pid, 0)  # and not wait(), which does not tell what it used
+        process.returncode = os.waitstatus_to_exitcode(status)
+        ended.cpu_seconds += used.ru_utime + used.ru_stime
+        if process.returncode == -signal.SIGINT:
             raise KeyboardInterrupt  # Ctrl-C ends a stage, and not only the first of its programs
-        counts = _counts(report) if report.exists() else Counts(passed=int(done.returncode == 0))
-    if done.returncode and not counts.failed:
+        counts = _counts(report) if report.exists() else Counts(passed=int(process.returncode == 0))
+    if process.returncode and not counts.failed:
         counts.failed = 1  # ended without a failed test: none was found, or pytest itself broke
-    return counts
+    ended.counts.add(counts)
 
 
 def _counts(report: Path) -> Counts:
@@ -193,18 +223,30 @@ def run_all(stages: list[Stage], jobs: int) -> list[Ended]:
     """
     began = time.monotonic()
     ended: list[Ended] = []
-    with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(jobs) as pool:
+    interrupted = threading.Event()
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        SharedServers(Path(folder), [stage.opensearch for stage in stages if stage.opensearch]) as servers,
+        ThreadPoolExecutor(jobs) as pool,
+    ):
 
         def start(stage: Stage) -> Ended:
             print(f"=== {_minutes(time.monotonic() - began)} {stage.name} begins", flush=True)
-            if jobs == 1:
-                return run(stage)
-            with Path(folder, stage.name).open("wb") as output:
-                return run(stage, output)
+            try:
+                with _server(servers, stage) as url:
+                    if interrupted.is_set():  # while its server started
+                        return Ended(stage, Counts())
+                    if jobs == 1:
+                        return run(stage, opensearch_url=url)
+                    with Path(folder, stage.name).open("wb") as output:
+                        return run(stage, output, url)
+            except NotReadyError as error:
+                print(f"=== {stage.name} has no server. {error}", flush=True)
+                return Ended(stage, Counts(failed=1))
 
         def show(future: Future[Ended], stage: Stage) -> None:
             ended.append(future.result())
-            if jobs > 1:
+            if Path(folder, stage.name).exists():
                 print(f"\n{Path(folder, stage.name).read_text(errors='replace')}")
             so_far = _minutes(time.monotonic() - began)
             print(f"=== {so_far} {ended[-1]} ({len(ended)} of {len(stages)} stages)", flush=True)
@@ -218,12 +260,26 @@ def run_all(stages: list[Stage], jobs: int) -> list[Ended]:
                 if not done:
                     print(f"=== {_minutes(time.monotonic() - began)} running: {_running(waiting)}", flush=True)
         except BaseException:
+            interrupted.set()
             # Leaving the block waits for the pool, whose threads would take what is left in the queue.
             pool.shutdown(wait=False, cancel_futures=True)
             if running := _running(waiting):
                 print(f"=== {_minutes(time.monotonic() - began)} no other stage begins; ending: {running}", flush=True)
             raise
     return ended
+
+
+@contextmanager
+def _server(servers: SharedServers, stage: Stage) -> Iterator[str]:
+    """Give a stage the server that it shares with others, or the one that the caller of this program named."""
+    named = os.environ.get(OPENSEARCH_URL, "")
+    if named or not stage.opensearch:
+        yield named
+        return
+    try:
+        yield servers.url(stage.opensearch)
+    finally:
+        servers.leave(stage.opensearch)
 
 
 def _running(waiting: dict[Future[Ended], Stage]) -> str:

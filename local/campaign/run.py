@@ -34,19 +34,20 @@ _ODD_SHARE: Final = 0.02
 _LATE_SHARE: Final = 0.003
 
 
-def run(campaign: Campaign, *, version: str, heap: str = "1g", logs: Path | None = None) -> Report:
+def run(campaign: Campaign, *, version: str, heap: str = "1g", brief: bool = False, logs: Path | None = None) -> Report:
     """Run a campaign.
 
     :param campaign: what is planned
     :param version: of OpenSearch
     :param heap: Java's heap
+    :param brief: the server lives for minutes only
     :param logs: a folder for the logs of all processes; a temporary one where not given
     """
     watch = Stopwatch()
     with ExitStack() as stack:
         folder = logs or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="oktalogger-campaign-logs-")))
         folder.mkdir(parents=True, exist_ok=True)
-        search = stack.enter_context(server(version, heap, folder / "opensearch.log"))
+        search = stack.enter_context(server(version, heap, folder / "opensearch.log", brief=brief))
         okta = stack.enter_context(running(*_org(campaign)))
         holdings = Holdings(search.url, PREFIX)
         command = [

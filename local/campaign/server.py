@@ -24,13 +24,15 @@ class Server:
     :param heap: Java's heap
     :param data: keeps its data from start to start
     :param log: gets what it says
+    :param brief: it lives for minutes only
     """
 
-    def __init__(self, version: str, heap: str, data: Path, log: Path) -> None:
+    def __init__(self, version: str, heap: str, data: Path, log: Path, *, brief: bool) -> None:
         self._version = version
         self._heap = heap
         self._data = data
         self._log = log
+        self._brief = brief
         self._running = ExitStack()
         self._pid = 0
         self.url = ""
@@ -41,6 +43,7 @@ class Server:
         command = [
             str(LOCAL_PYTHON), "-m", "local.opensearch", "run", "--version", self._version, "--heap", self._heap,
             "--data", str(self._data), "--port", str(port),
+            *(["--brief"] if self._brief else []),
         ]  # fmt: skip
         program = ready_program("OpenSearch", command, log=self._log, timeout=600)
         ready = self._running.enter_context(program)
@@ -57,11 +60,14 @@ class Server:
 
 
 @contextmanager
-def server(version: str, heap: str, log: Path) -> Iterator[Server]:
-    """Run a server, with data that is removed at the end."""
+def server(version: str, heap: str, log: Path, *, brief: bool = False) -> Iterator[Server]:
+    """Run a server, with data that is removed at the end.
+
+    :param brief: it lives for minutes only
+    """
     data = Path(tempfile.mkdtemp(prefix="oktalogger-campaign-"))
     data.chmod(0o755)  # the server may run as another user
-    running = Server(version, heap, data, log)
+    running = Server(version, heap, data, log, brief=brief)
     try:
         running.start()
         yield running

@@ -38,10 +38,12 @@ class Instance:
 
     :param folder: holds ``config``, ``data``, ``logs`` and ``tmp``
     :param distribution: what runs in it
+    :param data: another folder for its data
     """
 
     folder: Path
     distribution: Distribution
+    data: Path | None = None
 
     @property
     def config(self) -> Path:
@@ -68,16 +70,17 @@ class Instance:
         return (self.config / "admin-password").read_text()
 
 
-def prepare(folder: Path, distribution: Distribution, *, port: int) -> Instance:
+def prepare(folder: Path, distribution: Distribution, *, port: int, data: Path | None = None) -> Instance:
     """Make a folder ready for a start; data that is there stays.
 
     :param port: the HTTP port, 0 for any that is free
+    :param data: another folder for the server's data
     :raises OpenSearchLocalError: where the folder holds another release's data, or the server cannot get to it
     """
     folder = folder.absolute()
     folder.mkdir(parents=True, exist_ok=True)
     _check_release(folder, distribution)
-    instance = Instance(folder, distribution)
+    instance = Instance(folder, distribution, data)
     for name in ("config", "config/jvm.options.d", "data", "logs", "tmp"):
         (folder / name).mkdir(exist_ok=True)
     instance.ports_file.unlink(missing_ok=True)
@@ -88,7 +91,9 @@ def prepare(folder: Path, distribution: Distribution, *, port: int) -> Instance:
     # JSON is YAML.
     (instance.config / "opensearch.yml").write_text(json.dumps(settings, indent=1) + "\n")
     if paths.needs_other_user():
-        _hand_over(folder)
+        for handed in (folder, data):
+            if handed is not None:
+                _hand_over(handed)
     return instance
 
 
@@ -108,7 +113,7 @@ def _settings(instance: Instance, port: int) -> dict[str, object]:
         "cluster.name": "oktalogger-local",
         "node.name": "local",
         "node.portsfile": True,
-        "path.data": str(instance.folder / "data"),
+        "path.data": str(instance.data or instance.folder / "data"),
         "path.logs": str(instance.folder / "logs"),
         "network.host": "127.0.0.1",
         "http.port": port,

@@ -34,6 +34,8 @@ START_TIMEOUT = 240  # seconds; a start takes 6 to 13 on an idle machine
 STOP_TIMEOUT = 20
 DATA_BYTES = 512 * 1024**2
 LOG_LINES = 25
+MEMORY = Path("/dev/shm")  # noqa: S108 - Linux's file system in memory, in which mkdtemp makes a folder of its own
+MEMORY_BYTES = 4 * 1024**3
 
 
 class Stopped(BaseException):
@@ -50,17 +52,17 @@ def run(
     :param port: the HTTP port, 0 for any that is free
     :param data: keeps configuration and data between starts; None for a folder that is removed at the end
     :param heap: Java's heap, such as ``512m``
-    :param brief: spend less on compiling, for a server that lives for minutes
+    :param brief: spend less on compiling and on disk, for a server that lives for minutes
     :param stay: do not end with the parent
     :raises OpenSearchLocalError: where the server cannot start, or ends by itself
     """
     parent = None if stay else os.getppid()
-    with _signals_raise(), _folder(data) as folder:
+    with _signals_raise(), _folder(data) as folder, _memory(wanted=brief and data is None) as memory:
         try:
             check_port(port)
             distribution = build(version, security=security)
             paths.need_free(folder, DATA_BYTES, "OpenSearch's data")
-            instance = prepare(folder, distribution, port=port)
+            instance = prepare(folder, distribution, port=port, data=memory)
             with _process(instance, heap, brief=brief) as process:
                 ready = _wait_until_ready(instance, process, parent)
                 print(json.dumps(ready), flush=True)
@@ -116,6 +118,20 @@ def _folder(data: Path | None) -> Iterator[Path]:
 
 
 @contextmanager
+def _memory(*, wanted: bool) -> Iterator[Path | None]:
+    """A folder in memory, where there is plenty: each index that is made waits for the disk several times."""
+    if not wanted or not os.access(MEMORY, os.W_OK) or shutil.disk_usage(MEMORY).free < MEMORY_BYTES:
+        yield None
+        return
+    folder = Path(tempfile.mkdtemp(prefix="oktalogger-opensearch-", dir=MEMORY))
+    folder.chmod(0o755)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
 def _process(instance: Instance, heap: str, *, brief: bool) -> Iterator[subprocess.Popen[bytes]]:
     other = paths.SERVER_ID if paths.needs_other_user() else None
     with instance.log.open("wb") as log:
@@ -144,8 +160,7 @@ def _command(instance: Instance, heap: str, *, brief: bool) -> list[str]:
     return [
         str(distribution.java),
         "-Xshare:auto",
-        *(("-XX:TieredStopAtLevel=1",) if brief else ()),
-        *distribution.jvm_options(instance.folder / "tmp"),
+        *_compilation_and_memory(distribution.jvm_options(instance.folder / "tmp"), brief=brief),
         f"-Xms{heap}",
         f"-Xmx{heap}",
         f"-XX:HeapDumpPath={logs}",
@@ -158,6 +173,17 @@ def _command(instance: Instance, heap: str, *, brief: bool) -> list[str]:
         f"{distribution.home / 'lib'}/*",
         "org.opensearch.bootstrap.OpenSearch",
     ]
+
+
+def _compilation_and_memory(options: list[str], *, brief: bool) -> list[str]:
+    if not brief:
+        return options
+    # Compiling well takes a third of the CPU time of a server that lives for minutes, and G1 a third of its memory.
+    return ["-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", *(option for option in options if not _is_of_g1(option))]
+
+
+def _is_of_g1(option: str) -> bool:
+    return option.startswith(("-XX:+UseG1", "-XX:G1", "-XX:InitiatingHeapOccupancyPercent"))
 
 
 def _environment(instance: Instance) -> dict[str, str]:

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from tests.airflow.command_line import CommandLine, command_line
 from tests.unit.okta.server import ScriptedServer, scripted_server
 
 if TYPE_CHECKING:
@@ -57,6 +58,15 @@ def _no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name, raising=False)
 
 
+@pytest.fixture(autouse=True)
+def _no_masks() -> None:
+    """Let Airflow forget what it masks: each line that is logged takes longer for each secret of earlier tests."""
+    for module in [module for name, module in sys.modules.items() if name.endswith(".secrets_masker")]:
+        if hasattr(module, "_secrets_masker"):
+            masker = module._secrets_masker()
+            masker.patterns, masker.replacer = set(), None
+
+
 @pytest.fixture(scope="session")
 def airflow_home() -> Path:
     """The folder of the Airflow that this process imports."""
@@ -64,23 +74,40 @@ def airflow_home() -> Path:
 
 
 @pytest.fixture(scope="session")
-def airflow_db(airflow_home: Path) -> Path:
+def airflow_commands() -> Iterator[CommandLine]:
+    """Airflow's command line in this process's Airflow home."""
+    with command_line(_command_environment()) as commands:
+        yield commands
+
+
+@pytest.fixture(scope="session")
+def airflow_db(airflow_home: Path, airflow_commands: CommandLine) -> Path:
     """The metadata database of that Airflow, with all its tables, and the DAG of this repository in it."""
-    run_airflow("db", "migrate")
-    run_airflow("pools", "set", "okta_api", "4", "tasks that ask Okta")
-    run_airflow("dags", "reserialize")
+    run_airflow("db", "migrate", commands=airflow_commands)
+    run_airflow("pools", "set", "okta_api", "4", "tasks that ask Okta", commands=airflow_commands)
+    run_airflow("dags", "reserialize", commands=airflow_commands)
     return airflow_home / "airflow.db"
 
 
-def run_airflow(*arguments: str, check: bool = True, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run Airflow's command line as a user does, in this process's Airflow home."""
-    done = subprocess.run(
-        [sys.executable, "-m", "airflow", *arguments],
-        env={**os.environ, "PYTHONPATH": str(ROOT / "plugins"), "PYTHONWARNINGS": "ignore", **environment},
-        text=True,
-        capture_output=True,
-        timeout=240,
-    )
+def _command_environment(**more: str) -> dict[str, str]:
+    return {**os.environ, "PYTHONPATH": str(ROOT / "plugins"), "PYTHONWARNINGS": "ignore", **more}
+
+
+def run_airflow(
+    *arguments: str, check: bool = True, commands: CommandLine | None = None, **environment: str
+) -> subprocess.CompletedProcess[str]:
+    """Run Airflow's command line as a user does, in this process's Airflow home.
+
+    :param check: whether a command that fails fails the test
+    :param commands: runs it in a process that has imported Airflow; one with settings of Airflow's needs its own
+    :param environment: added to this process's
+    """
+    whole = _command_environment(**environment)
+    if commands is not None:
+        done = commands.run(*arguments, environment=whole, timeout=240)
+    else:
+        command = [sys.executable, "-m", "airflow", *arguments]
+        done = subprocess.run(command, env=whole, text=True, capture_output=True, timeout=240)
     if check and done.returncode:
         pytest.fail(f"airflow {' '.join(arguments)} ended with {done.returncode}:\n{done.stdout}\n{done.stderr}")
     return done

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 
 from local.process import end_group, tail
+from tests.airflow.command_line import CommandLine, command_line
 from tests.airflow.conftest import ROOT, airflow_environment
 from tests.ports import free_port
 
@@ -54,6 +55,7 @@ class Stack:
     home: Path
     environment: dict[str, str]
     port: int
+    commands: CommandLine
     processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
 
     @property
@@ -63,13 +65,8 @@ class Stack:
 
     def cli(self, *arguments: str, environment: dict[str, str] | None = None, tries: int = 5) -> str:
         """Run ``airflow`` with some arguments, as a user of this Airflow would."""
-        done = subprocess.run(
-            [sys.executable, "-m", "airflow", *arguments],
-            env={**os.environ, **self.environment, **(environment or {})},
-            text=True,
-            capture_output=True,
-            timeout=300,
-        )
+        whole = {**os.environ, **self.environment, **(environment or {})}
+        done = self.commands.run(*arguments, environment=whole, timeout=300)
         if "database is locked" in done.stderr and tries > 1:  # SQLite has one writer; these commands can be repeated
             return self.cli(*arguments, environment=environment, tries=tries - 1)
         if done.returncode:
@@ -209,16 +206,18 @@ def airflow_stack(home: Path, environment: dict[str, str], dags: dict[str, str] 
     for name, source in (dags or {}).items():
         (home / "dags" / name).write_text(source)
     port = free_port()
-    stack = Stack(home, {**_environment(home, port), **environment}, port)
-    stack.cli("db", "migrate")
-    with sqlite3.connect(home / "airflow.db") as connection:
-        connection.execute("pragma journal_mode = wal")  # readers and the command line do not lock the scheduler out
-    stack.cli("pools", "set", "okta_api", "4", "tasks that ask Okta")
-    stack.cli("dags", "reserialize")
-    try:
-        yield stack
-    finally:
-        stack.end()
+    environment = {**_environment(home, port), **environment}
+    with command_line({**os.environ, **environment}) as commands:
+        stack = Stack(home, environment, port, commands)
+        stack.cli("db", "migrate")
+        with sqlite3.connect(home / "airflow.db") as connection:
+            connection.execute("pragma journal_mode = wal")  # readers and commands do not lock the scheduler out
+        stack.cli("pools", "set", "okta_api", "4", "tasks that ask Okta")
+        stack.cli("dags", "reserialize")
+        try:
+            yield stack
+        finally:
+            stack.end()
 
 
 def _answers(port: int) -> bool:

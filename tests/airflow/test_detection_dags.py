@@ -16,6 +16,7 @@ from airflow.timetables.base import DataInterval, TimeRestriction
 from local.standins.alerting import AlertingStandIn
 from local.standins.transport import serve
 from oktalogger.timetables import FilesOrDailyTimetable, changed_at
+from tests.airflow.command_line import CommandLine
 from tests.airflow.conftest import run_airflow
 from tests.airflow.test_dags import load_bag, load_dags
 from tests.unit.detections.bundles import detection, write_folder
@@ -137,7 +138,7 @@ class TestTimetable:
 
 
 @pytest.mark.airflow
-def test_airflow_runs_the_sync(airflow_db: Path, tmp_path: Path) -> None:
+def test_airflow_runs_the_sync(airflow_db: Path, airflow_commands: CommandLine, tmp_path: Path) -> None:
     write_folder(tmp_path / "ours", [detection(1)])
     write_folder(tmp_path / "others", [detection(2)])
     standin = AlertingStandIn()
@@ -145,6 +146,7 @@ def test_airflow_runs_the_sync(airflow_db: Path, tmp_path: Path) -> None:
         where = urlsplit(url)
         connection = {"conn_type": "opensearch", "host": where.hostname, "port": where.port, "schema": "http"}
         environment: dict[str, Any] = {
+            "commands": airflow_commands,
             "AIRFLOW_CONN_OPENSEARCH_DEFAULT": json.dumps(connection),
             "OKTALOGGER_DETECTIONS_DIR": f"{tmp_path / 'ours'},{tmp_path / 'others'}",
         }

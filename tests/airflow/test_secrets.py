@@ -332,7 +332,7 @@ def test_a_run_of_airflow(world: World, airflow_db: Path) -> None:
         )
         for number, (okta, search, good) in enumerate(runs):
             instant = format_instant(five_minutes(timedelta(hours=2 + number)).start)
-            environment = world.connections(okta, search) | {
+            environment: dict[str, Any] = world.connections(okta, search) | {
                 "AIRFLOW_CONN_AWS_PLANTED": json.dumps(aws),
                 "AIRFLOW__LOGGING__LOGGING_LEVEL": "DEBUG",
                 "OKTALOGGER_INDEX_PREFIX": world.task.prefix,

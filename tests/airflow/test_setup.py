@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from oktalogger.compat import get_variable
+from tests.airflow.command_line import CommandLine
 from tests.airflow.conftest import run_airflow
 from tests.airflow.test_dags import load_dags
 from tests.integration.people import PASSWORD, People, people
@@ -48,7 +49,7 @@ def team(opensearch_secure: Any) -> Iterator[People]:
         yield found
 
 
-def run(team: People, params: dict[str, Any], **variables: str) -> str:
+def run(commands: CommandLine, team: People, params: dict[str, Any], **variables: str) -> str:
     """Run the DAG, and return what Airflow said."""
     server = team.server
     connection = {
@@ -68,7 +69,9 @@ def run(team: People, params: dict[str, Any], **variables: str) -> str:
         **variables,
     }
     conf = json.dumps({"opensearch_conn_id": "opensearch_admin", **params})
-    done = run_airflow("dags", "test", "okta_opensearch_setup", "-c", conf, check=False, **environment)
+    done = run_airflow(
+        "dags", "test", "okta_opensearch_setup", "-c", conf, check=False, commands=commands, **environment
+    )
     said = done.stdout + done.stderr
     assert server.password not in said
     return said
@@ -76,24 +79,24 @@ def run(team: People, params: dict[str, Any], **variables: str) -> str:
 
 @pytest.mark.airflow
 @pytest.mark.opensearch
-def test_airflow_sets_up_what_terraform_says(airflow_db: Path, team: People) -> None:
+def test_airflow_sets_up_what_terraform_says(airflow_db: Path, airflow_commands: CommandLine, team: People) -> None:
     documents = {"AIRFLOW_VAR_OKTALOGGER_SECURITY": json.dumps(team.document())}
 
     def mapped() -> set[str]:
         found: dict[str, Any] = team.admin.transport.perform_request("GET", "/_plugins/_security/api/rolesmapping")
         return {role for role, user in team.users.items() if user in found.get(role, {}).get("users", ())}
 
-    said = run(team, {"dry_run": True}, **documents)
+    said = run(airflow_commands, team, {"dry_run": True}, **documents)
     assert "To be changed: 10 of 10 things" in said
     assert f"+ user {team.users['oktalogger_sync']}" in said
     assert mapped() == set()
 
-    said = run(team, {}, **documents)
+    said = run(airflow_commands, team, {}, **documents)
     assert "Changed: 10 of 10 things" in said
     assert "Done: create role mapping oktalogger_sync" in said
     assert mapped() == set(team.users)
 
-    assert "Changed: 0 of 10 things" in run(team, {}, **documents)
+    assert "Changed: 0 of 10 things" in run(airflow_commands, team, {}, **documents)
 
-    said = run(team, {"opensearch_conn_id": "opensearch_default"}, **documents)
+    said = run(airflow_commands, team, {"opensearch_conn_id": "opensearch_default"}, **documents)
     assert "rights of an administrator" in said

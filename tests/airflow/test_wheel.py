@@ -18,10 +18,12 @@ import pytest
 from oktalogger import __version__
 from oktalogger.get_provider_info import get_provider_info
 from oktalogger.hooks.forms import OKTA_EXTRAS
+from tests.airflow.command_line import CommandLine, command_line
 from tests.airflow.conftest import ROOT
 from tests.airflow.test_plugin import LOADED, PLUGINS
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 SOURCES = ("pyproject.toml", "README.md", "LICENSE", "plugins", "include")
@@ -73,21 +75,19 @@ class Installed:
     """A throw-away environment with the wheel in it, on top of the environment that runs these tests."""
 
     python: Path
+    commands: CommandLine
 
-    def run(self, *arguments: str, **environment: str) -> str:
-        done = subprocess.run(
-            [str(self.python), *arguments],
-            env={**os.environ, "AIRFLOW__CORE__PLUGINS_FOLDER": "/nonexistent", **environment},
-            cwd=self.python.parent,
-            text=True,
-            capture_output=True,
-            timeout=180,
-        )
+    def run(self, *arguments: str) -> str:
+        done = self.commands.run(*arguments, environment=without_plugins_folder(), timeout=180)
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
-    def json(self, code: str, **environment: str) -> Any:
-        return json.loads(self.run("-c", code, **environment).splitlines()[-1])
+    def json(self, code: str) -> Any:
+        return json.loads(self.run("-c", code).splitlines()[-1])
+
+
+def without_plugins_folder() -> dict[str, str]:
+    return {**os.environ, "AIRFLOW__CORE__PLUGINS_FOLDER": "/nonexistent"}
 
 
 @pytest.fixture(scope="module")
@@ -106,7 +106,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Installed:
+def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installed]:
     home = tmp_path_factory.mktemp("installed")
     venv.create(home, with_pip=False, symlinks=True)
     [site_packages] = home.glob("lib/python*/site-packages")
@@ -118,7 +118,9 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Installe
         check=True,
         timeout=120,
     )
-    return Installed(home / "bin" / "python")
+    python = home / "bin" / "python"
+    with command_line(without_plugins_folder(), str(python)) as commands:
+        yield Installed(python, commands)
 
 
 def test_type_checkers_are_told_of_the_types_in_it(wheel: Path) -> None:
@@ -131,7 +133,7 @@ def test_type_checkers_are_told_of_the_types_in_it(wheel: Path) -> None:
 
 
 def test_airflow_sees_the_provider(installed: Installed) -> None:
-    providers = json.loads(installed.run("-m", "airflow", "providers", "list", "--output", "json").splitlines()[-1])
+    providers = json.loads(installed.run("providers", "list", "--output", "json").splitlines()[-1])
     assert {p["package_name"]: p["version"] for p in providers}["oktalogger"] == __version__
 
 
@@ -187,7 +189,17 @@ def test_the_installed_plugin_loads(installed: Installed) -> None:
 
 
 def test_both_at_once_do_not_clash(installed: Installed) -> None:
-    loaded = installed.json(LOADED, AIRFLOW__CORE__PLUGINS_FOLDER=str(PLUGINS))
+    environment = {**os.environ, "AIRFLOW__CORE__PLUGINS_FOLDER": str(PLUGINS)}
+    done = subprocess.run(
+        [str(installed.python), "-c", LOADED],
+        env=environment,
+        cwd=installed.python.parent,
+        text=True,
+        capture_output=True,
+        timeout=180,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    loaded = json.loads(done.stdout.splitlines()[-1])
     assert loaded["plugins"] == ["oktalogger"]
     assert loaded["errors"] == {}
     assert str(PLUGINS) not in loaded["file"], "the installed wheel is what runs"

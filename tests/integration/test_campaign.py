@@ -20,5 +20,5 @@ pytestmark = [pytest.mark.opensearch, pytest.mark.timeout(1800)]
 
 def test_nothing_is_lost_doubled_wrong_or_complete_too_early(tmp_path: Path) -> None:
     version = os.environ.get("OPENSEARCH_VERSION") or DEFAULT_VERSION
-    report = run(campaign(seed=11, events=20_000), version=version, heap="512m", logs=tmp_path / "logs")
+    report = run(campaign(seed=11, events=20_000), version=version, heap="512m", brief=True, logs=tmp_path / "logs")
     assert report.problems == [], report.text()

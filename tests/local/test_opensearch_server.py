@@ -68,7 +68,7 @@ def test_the_server_ends_when_the_process_that_started_it_is_killed(tmp_path: Pa
     # The process between stands for a test run, or a terminal, that is killed.
     between = (
         "import subprocess, sys, time\n"
-        "subprocess.Popen([sys.argv[1], '-m', 'local.opensearch', 'run'], stderr=open(sys.argv[2], 'w'))\n"
+        "subprocess.Popen([sys.argv[1], '-m', 'local.opensearch', 'run', '--brief'], stderr=open(sys.argv[2], 'w'))\n"
         "time.sleep(600)\n"
     )
     command = [sys.executable, "-c", between, str(LOCAL_PYTHON), str(tmp_path / "run.log")]
@@ -95,7 +95,7 @@ def test_data_survives_a_start_and_another_release_is_refused(tmp_path_factory: 
     data = Path(tempfile.mkdtemp(prefix="oktalogger-test-"))
     data.chmod(0o755)
     log = tmp_path_factory.mktemp("data") / "run.log"
-    command = [str(LOCAL_PYTHON), "-m", "local.opensearch", "run", "--data", str(data / "server")]
+    command = [str(LOCAL_PYTHON), "-m", "local.opensearch", "run", "--brief", "--data", str(data / "server")]
     try:
         with ready_program("OpenSearch", command, log=log, timeout=300) as ready:
             requests.put(f"{ready['url']}/kept/_doc/1?refresh=true", json={"a": 1}, timeout=30).raise_for_status()

@@ -22,6 +22,7 @@ from packaging.utils import canonicalize_name
 from deploy.mwaa.package import PackageError, make_package
 from local.paths import ROOT
 from oktalogger.hooks.forms import OKTA_EXTRAS
+from tests.airflow.command_line import command_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -151,7 +152,7 @@ class Image:
         lines = [line for text in texts for line in text.splitlines()]
         return [Requirement(line) for line in lines if line and not line.startswith(("#", "-r"))]
 
-    def run(self, *arguments: str, **environment: str) -> str:
+    def environment(self, **more: str) -> dict[str, str]:
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("AIRFLOW", "PYTHON"))}
         settings = {
             "AIRFLOW_HOME": str(self.home),
@@ -161,10 +162,13 @@ class Image:
             "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{self.home}/airflow.db",
             "PYTHONWARNINGS": "ignore",
         }
+        return {**kept, **settings, **more}
+
+    def run(self, *arguments: str) -> str:
         done = subprocess.run(
             [str(self.python), *arguments],
             cwd=self.home,
-            env={**kept, **settings, **environment},
+            env=self.environment(),
             text=True,
             capture_output=True,
             timeout=240,
@@ -256,13 +260,19 @@ def test_it_loads(image: Image, okta: Simulator, opensearch_url: str, prefix: st
             "extra": {"use_ssl": False},
         },
     }
-    environment = {f"AIRFLOW_CONN_{name}": json.dumps(value) for name, value in connections.items()}
-    environment |= {"OKTALOGGER_INDEX_PREFIX": prefix, "OKTALOGGER_START_DATE": "2026-01-01T00:00:00Z"}
-    image.run("-m", "airflow", "db", "migrate")
-    image.run("-m", "airflow", "pools", "set", "okta_api", "4", "tasks that ask Okta")
-    image.run("-m", "airflow", "dags", "reserialize", **environment)
+    variables = {f"AIRFLOW_CONN_{name}": json.dumps(value) for name, value in connections.items()}
+    variables |= {"OKTALOGGER_INDEX_PREFIX": prefix, "OKTALOGGER_START_DATE": "2026-01-01T00:00:00Z"}
+    environment = image.environment(**variables)
     moment = (end + timedelta(minutes=2)).isoformat()  # both lines take the last whole window before it
-    image.run("-m", "airflow", "dags", "test", "okta_system_log", moment, **environment)
+    with command_line(environment, str(image.python)) as commands:
+        for arguments in (
+            ("db", "migrate"),
+            ("pools", "set", "okta_api", "4", "tasks that ask Okta"),
+            ("dags", "reserialize"),
+            ("dags", "test", "okta_system_log", moment),
+        ):
+            done = commands.run(*arguments, environment=environment, timeout=240)
+            assert done.returncode == 0, done.stdout + done.stderr
     events = okta.control.hidden(*(each.strftime("%Y-%m-%dT%H:%M:%SZ") for each in (start, end)))
     httpx.post(f"{opensearch_url}/{prefix}/_refresh", timeout=60, trust_env=False).raise_for_status()
     answer = httpx.post(

@@ -105,7 +105,7 @@ def test_a_program_that_fails_counts(tmp_path: Path) -> None:
 # Two stages one after the other, of which the first waits after its first program has said that it runs.
 INTERRUPTED = """
 import signal, sys
-from local import testing
+from tools import testing
 
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may have had it ignored
 waits = ("python", "-c", "import time; print('up', flush=True); time.sleep(60)")

@@ -24,6 +24,7 @@ from oktalogger.pipeline.ledger import LedgerEntry
 from oktalogger.resources import OLD_VARIABLE
 from oktalogger.settings import PREFIX, Settings, load_settings
 from oktalogger.window import Window
+from tools.testing import OPENSEARCH_URL
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -38,7 +39,7 @@ PAGES = [
 # Names what is gone by now as well.
 CHANGELOG = ROOT / "CHANGELOG.md"
 # Read by the local stack and by tests, which are no part of the package.
-LOCAL_VARIABLES = {"OKTALOGGER_LOCAL", "OKTALOGGER_MAVEN_REPOSITORY"}
+LOCAL_VARIABLES = {"OKTALOGGER_LOCAL", "OKTALOGGER_MAVEN_REPOSITORY", OPENSEARCH_URL}
 
 
 def page(name: str) -> str:
