@@ -210,6 +210,11 @@ DERIVED: Final = (
     AddedField(
         "api_token_id", "keyword", "id of the API token that was used", okta="transaction.detail.requestApiTokenId"
     ),
+    AddedField(
+        "too_long",
+        "keyword",
+        "fields of Okta's whose text is too long for the index, so that searches do not see it; the event has it whole",
+    ),
     AddedField("source_ip", "ip", "`client.ipAddress` where it is one"),
     AddedField("request_ips", "ip", "addresses of `request.ipChain`", okta="request.ipChain.ip"),
     AddedField(

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 import msgspec
 
 from oktalogger.opensearch.bulk import Document, Rejection
-from oktalogger.pipeline.lift import lift
+from oktalogger.pipeline.added_fields import LONGEST_KEYWORD
+from oktalogger.pipeline.lift import lift, too_long
 from oktalogger.window import Window, format_instant
 
 if TYPE_CHECKING:
@@ -183,6 +184,9 @@ class DocumentBuilder:
             "published_weekday": published.isoweekday(),
             **_lifted(event),
         }
+        # A shorter event has no such text, and most are shorter.
+        if len(raw) > LONGEST_KEYWORD and (paths := too_long(event)):
+            added["too_long"] = paths
         source = b'%b,"oktalogger":%b,%b}' % (_one_line(raw)[:-1], self._stamp_json, _encode(added)[1:])
         return Built(Document(uuid, self._names.month_index(published), source), published)
 

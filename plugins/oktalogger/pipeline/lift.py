@@ -66,6 +66,25 @@ def lift(event: dict[str, Any]) -> dict[str, Any]:
     return lifted
 
 
+def too_long(event: dict[str, Any]) -> list[str]:
+    """Return the paths of texts that are longer than a mapped keyword may be, which OpenSearch leaves out in silence.
+
+    Texts in arrays are not among them: what searches need of those is lifted, and cut.
+
+    :param event: a LogEvent as decoded from Okta's JSON
+    """
+    found: list[str] = []
+    open_objects: list[tuple[str, dict[str, Any]]] = [("", event)]
+    while open_objects:
+        prefix, holder = open_objects.pop()
+        for key, value in holder.items():
+            if type(value) is str and len(value) > LONGEST_KEYWORD:
+                found.append(prefix + key)
+            elif type(value) is dict:
+                open_objects.append((f"{prefix}{key}.", value))
+    return sorted(found)
+
+
 def _text(value: Any) -> str:
     text = value if type(value) is str else json.dumps(value, ensure_ascii=False, separators=(",", ":"))
     return text if len(text) <= LONGEST_KEYWORD else text[:LONGEST_KEYWORD]

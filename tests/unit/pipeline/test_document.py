@@ -9,6 +9,7 @@ import pytest
 from oktalogger.opensearch.bulk import Rejection
 from oktalogger.opensearch.names import IndexNames
 from oktalogger.pipeline import document
+from oktalogger.pipeline.added_fields import LONGEST_KEYWORD
 from oktalogger.pipeline.document import Built, DocumentBuilder, LoadKind, Stamp, identity
 from oktalogger.window import Window
 
@@ -188,3 +189,12 @@ def test_a_rejection_says_what_is_known_of_the_event() -> None:
     rejection = rejected(event(oktalogger=1))
     assert rejection.id == UUID
     assert rejection.published == "2026-11-23T10:01:02.003Z"
+
+
+def test_a_text_too_long_for_the_index_is_named() -> None:
+    def added(**fields: Any) -> dict[str, Any]:
+        return dict(json.loads(built(event(**fields)).document.source)["oktalogger"])
+
+    outcome = {"reason": "x" * (LONGEST_KEYWORD + 1), "result": "x" * LONGEST_KEYWORD}
+    assert added(outcome=outcome, displayMessage="y" * 9000)["too_long"] == ["displayMessage", "outcome.reason"]
+    assert "too_long" not in added(outcome={"reason": "x" * LONGEST_KEYWORD})
