@@ -161,17 +161,38 @@ def test_a_second_load_creates_nothing() -> None:
     assert (result.created, result.existing) == (0, 25)
 
 
-def test_events_outside_the_range_are_counted_and_left_to_their_own_window() -> None:
-    instants = [TEN - timedelta(milliseconds=1), TEN, WINDOW.end - timedelta(milliseconds=1), WINDOW.end]
+def test_events_outside_the_range_are_stored_counted_and_said() -> None:
+    away = timedelta(seconds=1)
+    instants = [TEN - away, TEN, WINDOW.end + away, datetime(2026, 10, 31, tzinfo=UTC)]
     source = ScriptedSource([[event(n, at) for n, at in enumerate(instants)]])
     store = MemoryStore()
     result = load_window(source, store, plan(), clock=lambda: NOW)
-    assert set(store.documents) == {"u-1", "u-2"}
-    assert result.outside == 2
+    assert set(store.documents) == {"u-0", "u-1", "u-2", "u-3"}
+    assert store.documents["u-3"].index == "okta-system-log-2026-10"
+    assert store.months == {(2026, 10), (2026, 11)}
+    assert (result.outside, result.created) == (3, 4)
+    assert (result.first_published, result.last_published) == (TEN, TEN)
+    assert "3 events from outside [2026-11-23T10:00:00Z, 2026-11-23T10:05:00Z)" in result.notes[0]
+
+
+def test_what_the_request_itself_asks_for_beyond_the_range_is_not_outside() -> None:
+    instants = [TEN - timedelta(milliseconds=1), WINDOW.end]
+    source = ScriptedSource([[event(n, at) for n, at in enumerate(instants)]])
+    store = MemoryStore()
+    result = load_window(source, store, plan(), clock=lambda: NOW)
+    assert set(store.documents) == {"u-0", "u-1"}
+    assert (result.outside, result.notes) == (0, [])
+
+
+def test_what_opensearch_refuses_is_kept_as_okta_sent_it() -> None:
+    sent = [event(0), msgspec.Raw(b'{"uuid":"u-1",\n"published":"2026-11-23T10:00:01Z"}')]
+    store = MemoryStore(refuse=frozenset({"u-0", "u-1"}))
+    load_window(ScriptedSource([sent]), store, plan(), clock=lambda: NOW)
+    assert [rejection.event for rejection in store.rejected] == [bytes(raw) for raw in sent]
 
 
 def test_the_overlap_is_read_and_stored_again() -> None:
-    source = ScriptedSource([[event(0, TEN - timedelta(seconds=59)), event(1, TEN - timedelta(seconds=61))]])
+    source = ScriptedSource([[event(0, TEN - timedelta(seconds=59))]])
     store = MemoryStore()
     load_window(source, store, plan(overlap=timedelta(seconds=60)), clock=lambda: NOW)
     query, _ = source.queries[0]
