@@ -72,6 +72,11 @@ STAMPED: Final = (
         "should be paged for it",
     ),
     AddedField("document_version", "integer", "1: what this page describes"),
+    AddedField(
+        "drifted",
+        "keyword",
+        "names of the fields that the document was stored without, because their type is not the mapping's",
+    ),
     AddedField("published_hour", "byte", "hour of `published`, UTC"),
     AddedField("published_weekday", "byte", "day of `published`, UTC, 1 is Monday"),
 )

@@ -16,6 +16,7 @@ from oktalogger.window import Window, format_instant
 if TYPE_CHECKING:
     from oktalogger.okta.system_log import Page
     from oktalogger.opensearch.names import IndexNames
+    from oktalogger.pipeline.drift import Fitted
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +140,16 @@ class Built:
     def event(self) -> bytes:
         """The event, byte for byte as Okta sent it."""
         return self.document.source[: self.length - 1] + b"}" if self.raw is None else self.raw
+
+    def with_event(self, fitted: Fitted) -> Document:
+        """Return the document with what is left of the event, and with what was taken out of it as text."""
+        noted = {
+            "unmapped": [{"path": part.path, "text": part.text} for part in fitted.parts],
+            "drifted": fitted.fields,
+        }
+        added = self.document.source[self.length - 1 : -2]
+        source = b"%b%b,%b}" % (fitted.event[:-1], added, _encode(noted)[1:])
+        return replace(self.document, source=source)
 
 
 class EventError(ValueError):

@@ -8,7 +8,7 @@ resume from.
 from __future__ import annotations
 
 import time
-from collections import deque
+from collections import Counter, deque
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime, timedelta
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 CLOCK_TOLERANCE: Final = timedelta(minutes=1)
 # Seconds; less than this is the time that asking for leave takes.
 _A_WAIT: Final = 0.5
+# Fields that a note names at most.
+_NAMED: Final = 10
 
 
 class PageSource(Protocol):
@@ -93,6 +95,7 @@ class LoadResult:
     :param created: documents that were not in OpenSearch before
     :param existing: events that were already there, or came twice
     :param rejected: events kept in the index of rejected ones
+    :param drifted: events stored without the parts that do not fit the mapping; these stand beside them as text
     :param outside: events that Okta sent although they lie outside the range that was asked for; stored all the same
     :param late: documents created although an earlier load of their time was complete
     :param retried: documents sent again because OpenSearch was overloaded or out of reach
@@ -118,6 +121,7 @@ class LoadResult:
     created: int = 0
     existing: int = 0
     rejected: int = 0
+    drifted: int = 0
     outside: int = 0
     late: int = 0
     retried: int = 0
@@ -224,6 +228,7 @@ class _Load:
         self._wait = wait
         self._clock = clock
         self._result = LoadResult()
+        self._drifted: Counter[str] = Counter()
         self._began = time.monotonic()
 
     def run(self, resume_from: str | None) -> LoadResult:
@@ -255,6 +260,13 @@ class _Load:
             self._result.notes.append(
                 f"Okta sent {self._result.outside} events from outside {self._reads}, which was asked for. They are "
                 "stored by the time that each says, and belong to other windows."
+            )
+
+        if self._drifted:
+            named = ", ".join(f"{field} ({count})" for field, count in self._drifted.most_common(_NAMED))
+            self._result.notes.append(
+                f"{self._result.drifted} events have parts of another type than the mapping's, and were stored without "
+                f"them: {named}. These parts are kept as text in oktalogger.unmapped."
             )
 
     def _result_of(self, upcoming: Future[Page | None], in_flight: _InFlight) -> Page | None:
@@ -314,6 +326,8 @@ class _Load:
         result.created += stored.outcome.created
         result.existing += stored.outcome.existing
         result.rejected += stored.rejected
+        result.drifted += stored.drifted_events
+        self._drifted.update(stored.drifted)
         result.outside += prepared.outside
         result.retried += stored.outcome.retried
         result.bytes_read += page.size_bytes

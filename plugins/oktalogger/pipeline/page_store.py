@@ -1,4 +1,4 @@
-"""Stores one page of documents: makes their months ready, creates them, keeps what is refused, counts what is late."""
+"""Stores one page: makes its months ready, creates documents, keeps what is refused, counts what is late."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
 from oktalogger.opensearch.documents import BulkResult
+from oktalogger.opensearch.templates import month_template
+from oktalogger.pipeline.drift import fit
 from oktalogger.pipeline.lateness import Lateness
 
 if TYPE_CHECKING:
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
     from oktalogger.opensearch.documents import Document, Rejection
     from oktalogger.opensearch.names import IndexNames
     from oktalogger.pipeline.document import Built, PreparedPage, Stamp
+    from oktalogger.pipeline.drift import Fitted
     from oktalogger.window import Window
 
 
@@ -40,12 +43,16 @@ class StoredPage:
 
     :param outcome: what became of its documents
     :param rejected: how many events of it were kept as rejected
+    :param drifted: the fields whose type does not fit, and how many events were stored without each
+    :param drifted_events: how many events were stored without a part of them
     :param late: lateness of the documents that were created in windows already complete
     :param lateness: lateness of all documents that were created
     """
 
     outcome: BulkResult
     rejected: int
+    drifted: Counter[str]
+    drifted_events: int
     late: Lateness
     lateness: Lateness
 
@@ -73,11 +80,45 @@ class PageStorer:
             self._store.ensure_month(published)
         documents = [built.document for built in prepared.documents]
         outcome = self._store.create(documents) if documents else BulkResult()
-        rejections = [*prepared.rejections, *_as_sent(outcome.rejected, prepared.documents)]
+        drifted: Counter[str] = Counter()
+        drifted_events = 0
+        if outcome.rejected:
+            outcome, drifted, drifted_events = self._without_misfits(outcome, prepared.documents)
+        rejections = [*prepared.rejections, *outcome.rejected]
         if rejections:
             self._store.reject(rejections, context=self._context())
         late, lateness = self._lateness(prepared, outcome)
-        return StoredPage(outcome, len(rejections), late, lateness)
+        return StoredPage(outcome, len(rejections), drifted, drifted_events, late, lateness)
+
+    def _without_misfits(self, first: BulkResult, documents: Sequence[Built]) -> tuple[BulkResult, Counter[str], int]:
+        """Store what was refused once more, without the parts that do not fit the mapping.
+
+        :return: what became of all documents, with what is refused for good as Okta sent it; the fields whose parts
+            were taken out; and how many events were stored like that
+        """
+        built_of = {built.document.source: built for built in documents}
+        properties = month_template(self._store.names).mappings["properties"]
+        again: dict[bytes, tuple[Rejection, Fitted]] = {}
+        documents_again: list[Document] = []
+        refused: list[Rejection] = []
+        for rejection in first.rejected:
+            built = built_of[rejection.event]
+            as_sent = replace(rejection, event=built.event)
+            fitted = fit(built.event, properties, rejection.reason)
+            if fitted is None:
+                refused.append(as_sent)
+            else:
+                document = built.with_event(fitted)
+                again[document.source] = as_sent, fitted
+                documents_again.append(document)
+        second = self._store.create(documents_again) if documents_again else BulkResult()
+        fields = Counter(field for document in documents_again for field in again[document.source][1].fields)
+        for rejection in second.rejected:
+            as_sent, fitted = again[rejection.event]
+            fields -= Counter(fitted.fields)
+            refused.append(replace(as_sent, reason_type=rejection.reason_type, reason=rejection.reason))
+        outcome = replace(first, rejected=()) + replace(second, rejected=tuple(refused))
+        return outcome, fields, second.created + second.existing
 
     def _lateness(self, prepared: PreparedPage, outcome: BulkResult) -> tuple[Lateness, Lateness]:
         """Say how long after ``published`` came the late documents among those created, and all of those."""
@@ -99,11 +140,3 @@ class PageStorer:
     def _context(self) -> dict[str, str]:
         fields = self._stamp.fields()
         return {name: fields[name] for name in ("org", "window_start", "window_end", "run_id", "load_kind")}
-
-
-def _as_sent(rejected: Sequence[Rejection], documents: Sequence[Built]) -> list[Rejection]:
-    """Return what OpenSearch refused with the events as Okta sent them, without what the load had added."""
-    if not rejected:
-        return []
-    built_of = {built.document.source: built for built in documents}
-    return [replace(rejection, event=built_of[rejection.event].event) for rejection in rejected]
