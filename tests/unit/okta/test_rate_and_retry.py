@@ -78,7 +78,7 @@ def test_waits() -> None:
     [
         (rate_error(), True),
         (rate_error("concurrency"), True),
-        (errors.OktaServerError("", status=500, code="E0000009"), True),
+        (errors.OktaServerError("", status=500, code="E0000009"), False),
         (errors.OktaServerError("", status=500, code="E0000053"), True),
         (errors.OktaServerError("", status=500, code="E0000001"), False),
         (errors.OktaServerError("", status=500), False),
