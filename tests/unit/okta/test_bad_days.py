@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import tracemalloc
 from collections.abc import Callable
 from typing import Any
 
@@ -257,10 +258,41 @@ def test_both_kinds_of_429(okta: ScriptedServer, connect: Connect, query: System
 
 
 def test_waiting_is_bounded(okta: ScriptedServer, connect: Connect, query: SystemLogQuery, slept: list[float]) -> None:
-    okta.answers(too_many(reset_in=100_000))
+    okta.answers(too_many(reset_in=70))
     with pytest.raises(errors.OktaRateLimitError, match="Gave up after 1 request and 0 s of waiting"):
-        read(connect(), query)
+        read(connect(retry=RetrySettings(max_wait_seconds=60)), query)
     assert slept == []
+
+
+@pytest.mark.parametrize("reset_in", [100_000, 5445, -100_000, -3])
+def test_a_reset_that_cannot_be_is_taken_for_a_minute(
+    okta: ScriptedServer, connect: Connect, query: SystemLogQuery, slept: list[float], reset_in: int
+) -> None:
+    okta.answers(too_many(reset_in=reset_in), page(PAGE))
+    list(connect().pages(query))
+    assert len(slept) == 1
+    assert 60 <= slept[0] <= 65
+
+
+def test_a_dripped_head_is_ended(okta: ScriptedServer, connect: Connect, query: SystemLogQuery) -> None:
+    okta.answers(Answer(200, PAGE, drip_head_seconds=0.05))
+    client = connect(response_seconds=0.3, retry=RetrySettings(max_attempts=1))
+    with pytest.raises(errors.OktaConnectionError, match=r"no whole answer within 0\.3 s"):
+        read(client, query)
+
+
+def test_a_body_that_swells_is_not_read_to_its_end(
+    okta: ScriptedServer, connect: Connect, query: SystemLogQuery
+) -> None:
+    okta.answers(gzipped(Answer(200, b"[" + b" " * (300 * 1024 * 1024) + b"]")))
+    tracemalloc.start()
+    try:
+        with pytest.raises(errors.OktaProtocolError, match=r"more than 134217728 bytes.*page_limit"):
+            read(connect(), query)
+        assert tracemalloc.get_traced_memory()[1] < 250 * 1024 * 1024
+    finally:
+        tracemalloc.stop()
+    assert len(okta.asked) == 1
 
 
 def test_a_slow_drip_is_ended(okta: ScriptedServer, connect: Connect, query: SystemLogQuery) -> None:
