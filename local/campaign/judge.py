@@ -71,7 +71,7 @@ class Judge:
             self._wrong(uuid, f"its document {identity} in {index} says org {added.get('org')!r}")
         elif added.get("historical") and added.get("load_kind") != "backfill":
             self._wrong(uuid, f"a load of kind {added.get('load_kind')} marked it historical")
-        self._add(uuid, index, source)
+        self._add(uuid, index, _whole(source, added))
 
     def rejection(self, source: Mapping[str, Any]) -> None:
         """Take one document of the index of rejected events, which may hold a part of one."""
@@ -136,6 +136,17 @@ class Judge:
 
 def _digest(event: Mapping[str, Any]) -> bytes:
     return hashlib.blake2b(_canonical(event), digest_size=16).digest()
+
+
+def _whole(source: dict[str, Any], added: Mapping[str, Any]) -> dict[str, Any]:
+    """Put back what a document keeps as text, because the mapping does not take it (JSON pointers, RFC 6901)."""
+    for part in added.get("unmapped", ()):
+        *above, last = (key.replace("~1", "/").replace("~0", "~") for key in part["path"].split("/")[1:])
+        holder: Any = source
+        for key in above:
+            holder = holder[int(key) if isinstance(holder, list) else key]
+        holder[int(last) if isinstance(holder, list) else last] = _decode(part["text"])
+    return source
 
 
 def tally(oddities: Iterable[str | None]) -> dict[str, int]:

@@ -35,8 +35,8 @@ CLOCKS: Final = ("clock-ahead", "clock-behind")
 EVERY_KIND: Final = (*OKTA_FAULTS, *OPENSEARCH_FAULTS, WORKER_KILLED, *RESTARTED, DISK_FULL, *CLOCKS)
 
 ODDITIES: Final = (
-    "poison", "duplicate", "huge", "target-null", "null-text", "unknown-fields", "number-for-text", "debug-objects",
-    "fraction-6", "burst",
+    "poison", "drift", "duplicate", "huge", "target-null", "null-text", "unknown-fields", "number-for-text",
+    "debug-objects", "fraction-6", "burst",
 )  # fmt: skip
 
 

@@ -54,7 +54,7 @@ class _Hits(msgspec.Struct):
 
 class _Scrolled(msgspec.Struct):
     hits: _Hits
-    scroll_id: str = msgspec.field(name="_scroll_id")
+    scroll_id: str = msgspec.field(name="_scroll_id", default="")
 
 
 class Holdings:
@@ -76,9 +76,20 @@ class Holdings:
         found: list[str] = []
         iterator = iter(events)
         while some := list(islice(iterator, _BATCH)):
-            months = self._absent((f"{self._prefix}-{event.published:%Y-%m}", event.uuid) for event in some)
-            found += self._absent((f"{self._prefix}-rejected", uuid) for uuid in months)
+            absent = self._absent((f"{self._prefix}-{event.published:%Y-%m}", event.uuid) for event in some)
+            found += self._not_rejected(absent)
         return found
+
+    def _not_rejected(self, uuids: list[str]) -> list[str]:
+        if not uuids:
+            return []
+        # Rejected events are kept by content, so that they are found by a search, which sees what is refreshed.
+        index = f"{self._prefix}-rejected"
+        self._ask("POST", f"/{index}/_refresh?ignore_unavailable=true", None)
+        body = {"size": 2 * _BATCH, "query": {"terms": {"uuid": uuids}}, "_source": ["uuid"]}
+        answer = self._ask("POST", f"/{index}/_search?ignore_unavailable=true", body)
+        kept = {str(hit.source.get("uuid")) for hit in msgspec.json.decode(answer, type=_Scrolled).hits.hits}
+        return [uuid for uuid in uuids if uuid not in kept]
 
     def _absent(self, wanted: Iterable[tuple[str, str]]) -> list[str]:
         # By id, which sees what was written this instant; a search would not.

@@ -92,7 +92,7 @@ def test_an_event_that_came_late_or_was_lost_or_made_up_is_named(deployment: Dep
 
 
 def test_rejected_events_are_not_missing(deployment: Deployment, quiet: Simulator) -> None:
-    quiet.control.post("/events", event={"securityContext": "no object"}, published="2026-11-16T10:10:00Z")
+    quiet.control.post("/events", event={"@timestamp": "now"}, published="2026-11-16T10:10:00Z")
     assert deployment.load(quiet, *RANGE).returncode == 3
     code, found = covered(deployment, quiet, "--verify")
     assert code == 0

@@ -13,6 +13,7 @@ import pytest
 
 from local.simulator.process import Simulator, running
 from local.simulator.world.oddities import KINDS
+from oktalogger.pipeline.drift import restored
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,7 +42,7 @@ def busy(org: Simulator) -> Simulator:
 
 
 def okta_s_own(document: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in document.items() if name != "oktalogger"}
+    return restored(document)
 
 
 def assert_exact(deployment: Deployment, okta: Simulator, since: str = SINCE, until: str = UNTIL) -> None:
@@ -118,6 +119,8 @@ def test_what_real_events_hold_is_stored_or_kept_with_the_reason(deployment: Dep
     assert set(found) | kept == set(expected)
     assert set(found) & kept == set()
     assert kept == {event["uuid"] for event in hidden if event["oddity"] == "poison"}
+    drifted = {uuid for uuid, document in found.items() if "drifted" in document["oktalogger"]}
+    assert drifted == {event["uuid"] for event in hidden if event["oddity"] == "drift"}
     assert {uuid: okta_s_own(document) for uuid, document in found.items()} == {
         uuid: event for uuid, event in expected.items() if uuid not in kept
     }
@@ -125,6 +128,7 @@ def test_what_real_events_hold_is_stored_or_kept_with_the_reason(deployment: Dep
         assert okta_s_own(json.loads(document["event"])) == expected[document["uuid"]]
         assert document["reason"]
     assert counts["created"] + counts["rejected"] == len(expected)
+    assert counts["drifted"] >= len(drifted)
 
 
 @pytest.mark.parametrize(

@@ -60,6 +60,20 @@ def court() -> Court:
     return Court()
 
 
+def test_parts_that_a_document_keeps_as_text_are_put_back(court: Court) -> None:
+    whole = event("a")
+    first = next(name for name in whole if name not in ("uuid", "published"))
+    kept = [{"path": f"/{first}", "text": json.dumps(whole[first])}]
+    stored = {name: value for name, value in document("a", unmapped=kept).items() if name != first}
+    court.judge.document("c-2026-06", "a", stored)
+    assert court.figures("a") == (0, 0, 0)
+
+
+def test_a_part_that_is_kept_wrong_is_wrong(court: Court) -> None:
+    court.judge.document("c-2026-06", "a", document("a", unmapped=[{"path": "/more", "text": "1"}]))
+    assert court.figures("a") == (0, 0, 1)
+
+
 def test_what_is_exact_is_exact(court: Court) -> None:
     court.judge.rejection(rejected("p"))
     assert court.good("a", "b").figures("a", "b", "p", poison={"p"}) == (0, 0, 0)

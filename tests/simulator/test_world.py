@@ -158,7 +158,8 @@ def test_each_oddity_is_what_it_says(kind: str) -> None:
         "large-asn": lambda body: body["securityContext"]["asNumber"] > 2**31,
         "debug-objects": lambda body: isinstance(body["debugContext"]["debugData"]["risk"], dict),
         "huge": lambda body: len(body["debugContext"]["debugData"]["url"].encode()) > 32_766,
-        "poison": lambda body: (
+        "poison": lambda body: body["@timestamp"] == body["published"],
+        "drift": lambda body: (
             not (
                 isinstance(body["actor"], dict)
                 and isinstance(body["outcome"], dict)

@@ -94,32 +94,37 @@ def _huge(event: dict[str, Any], rng: random.Random) -> None:
     event["displayMessage"] = "x" * HUGE
 
 
-def _poison(event: dict[str, Any], rng: random.Random) -> None:
-    # A typed mapping refuses each of these: an object where a value stands, and a boolean that is none.
-    rng.choice((_poison_actor, _poison_proxy, _poison_outcome))(event)
+def _drift(event: dict[str, Any], rng: random.Random) -> None:
+    # Parts that a typed mapping refuses: a value where an object stands, and a boolean that is none.
+    rng.choice((_drift_actor, _drift_proxy, _drift_outcome))(event)
 
 
-def _poison_actor(event: dict[str, Any]) -> None:
+def _drift_actor(event: dict[str, Any]) -> None:
     event["actor"] = "system@okta.com"
 
 
-def _poison_proxy(event: dict[str, Any]) -> None:
+def _drift_proxy(event: dict[str, Any]) -> None:
     event["securityContext"]["isProxy"] = "perhaps"
 
 
-def _poison_outcome(event: dict[str, Any]) -> None:
+def _drift_outcome(event: dict[str, Any]) -> None:
     event["outcome"] = "SUCCESS"
+
+
+def _poison(event: dict[str, Any], _: random.Random) -> None:
+    # The name of an alias in the mapping: no document may have a field of that name.
+    event["@timestamp"] = event["published"]
 
 
 _CHANGES: dict[str, Callable[[dict[str, Any], random.Random], None]] = {
     "target-null": _target_null, "target-empty": _target_empty, "target-absent": _target_absent,
     "null-text": _null_text, "client-empty": _client_empty, "unknown-fields": _unknown_fields,
     "unknown-values": _unknown_values, "number-for-text": _number_for_text, "large-asn": _large_asn,
-    "debug-objects": _debug_objects, "huge": _huge, "poison": _poison,
+    "debug-objects": _debug_objects, "huge": _huge, "drift": _drift, "poison": _poison,
 }  # fmt: skip
 KINDS = (*_CHANGES, "duplicate", "fraction-0", "fraction-6", "burst")
 """Every way to be odd. ``burst`` crowds a thousand events into one millisecond, once in 50,000 odd events."""
-HARMLESS = tuple(kind for kind in KINDS if kind != "poison")
+HARMLESS = tuple(kind for kind in KINDS if kind not in ("drift", "poison"))
 NONE = Oddities()
 
 

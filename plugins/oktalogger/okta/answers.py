@@ -16,6 +16,7 @@ import msgspec
 from oktalogger.okta import errors
 from oktalogger.okta import rate_limit as rate
 from oktalogger.okta.origin import without_user
+from oktalogger.okta.split import split_array
 
 if TYPE_CHECKING:
     from oktalogger.okta.endpoint import Advice, Endpoint
@@ -100,7 +101,7 @@ _page_decoder = msgspec.json.Decoder(list[msgspec.Raw])
 
 
 def items_of(reply: Reply, endpoint: Endpoint, *, login_advice: str) -> list[msgspec.Raw]:
-    """Return each item of a page as the bytes that Okta sent.
+    """Return each item of a page as the bytes that Okta sent, also an item that cannot be read.
 
     :param endpoint: what was asked.
     :param login_advice: what to do when the credentials are refused.
@@ -112,11 +113,12 @@ def items_of(reply: Reply, endpoint: Endpoint, *, login_advice: str) -> list[msg
         raise error_of(reply, endpoint.advice(login=login_advice))
     try:
         return _page_decoder.decode(reply.body)
-    except RecursionError as error:
-        raise protocol_error(reply, f"JSON, but nested deeper than any of Okta's {endpoint.items}") from error
     except msgspec.ValidationError as error:
         raise protocol_error(reply, f"JSON, but not an array of {endpoint.items}") from error
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, RecursionError) as error:
+        items = split_array(reply.body)
+        if items is not None:
+            return [msgspec.Raw(item) for item in items]
         if reply.body[:1] in (b"[", b"") and not looks_like_html(reply):
             raise errors.OktaConnectionError(
                 f"The answer to {reply.request} is cut off or damaged: {len(reply.body)} bytes came "

@@ -3,13 +3,17 @@
 Okta documents that the last page of a bounded query has no ``next``, and that one follows ``next`` until then. Both
 have been seen to fail, each way silently: a ``next`` that leads back to the same page for ever, and clients that take
 a missing one for the end. So every doubtful end is verified once, by a query that begins at the last event known.
+
+Okta says that a bounded query is in order of ``published``, and no end is decided by that: a page makes progress by
+events that were not seen before, whatever their times. Where events came out of order, verifying begins earlier by the
+greatest step back that was seen.
 """
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, urlsplit
 
@@ -17,6 +21,7 @@ import msgspec
 
 from oktalogger.okta.errors import OktaForeignLinkError, OktaPagingStuckError
 from oktalogger.okta.origin import same_origin, without_user
+from oktalogger.okta.seen import SeenIdentities
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -86,7 +91,8 @@ class PagingSettings:
     """Bounds of paging.
 
     :param max_pages: pages of one query at most; more raise OktaPageLimitError.
-    :param max_pages_without_progress: pages in a row without a new event that are followed before verifying.
+    :param max_pages_without_progress: pages in a row without a new event of the window that are followed before
+        verifying.
     """
 
     max_pages: int = 10_000
@@ -133,20 +139,28 @@ class Pager:
         settings: PagingSettings | None = None,
     ) -> None:
         self._origin = origin
+        self._since = _to_millisecond(since)
         self._until = until
         self._limit = limit
         self._query_url = query_url
         self._settings = settings or PagingSettings()
         self._requested: set[str] = set()
-        # The newest millisecond that held an event, and what it held: `published` has milliseconds, and many events
-        # share one, so a query from there brings known events again.
-        self._newest = _to_millisecond(since)
-        self._newest_ids: set[str | bytes] = set()
+        self._seen = SeenIdentities()
+        # The newest millisecond of the window that held an event, and how many: `published` has milliseconds, and many
+        # events share one, so a query from there brings known events again.
+        self._newest = self._since
+        self._in_newest = 0
+        self._step_back = timedelta(0)  # the furthest that an event came behind a newer one; 0: all came in order
         self._without_progress = 0
         self._verifying: str | None = None  # why, while a verifying query is under way
-        self._verifying_pages = 0
-        self._verifying_empty = 0
+        self._verifying_full = 0
+        self._verifying_short = 0  # pages in a row
         self._verifying_met = False  # whether an event came that was known: where this query begins there must be one
+
+    @property
+    def reached(self) -> datetime:
+        """The instant up to which everything has been read, as far as that can be told: a query may begin there."""
+        return max(self._since, self._newest - self._step_back)
 
     def feed(self, url: str, events: Sequence[msgspec.Raw], next_url: str | None) -> PageResult:
         """Take one page and return what follows from it.
@@ -161,46 +175,40 @@ class Pager:
         if next_url is not None:
             refuse_foreign_link(next_url, self._origin)
         full = len(events) >= _limit_of(url, self._limit)
-        if self._verifying is not None:
-            return self._feed_verifying(events, next_url, full)
-        progress = self._take(events)
-        self._without_progress = 0 if progress else self._without_progress + 1
-        return self._decide(events, next_url, full)
+        taken = self._take(events)
+        if taken.progress:
+            self._without_progress = 0
+        else:
+            self._without_progress += 1
+        if self._verifying is None:
+            return self._decide(events, next_url, full)
+        if taken.progress:
+            self._verifying = None
+            return self._decide(taken.unseen, next_url, full)
+        self._verifying_met = self._verifying_met or len(taken.unseen) < len(events)
+        return self._go_on_verifying(taken, next_url, full and not taken.past_end, len(events))
 
     def _decide(self, events: Sequence[msgspec.Raw], next_url: str | None, full: bool) -> PageResult:
-        if events and self._is_past_end(events):
-            note = None if next_url is None else "a page held only events past the end"
-            return PageResult(events, None, note)
         if next_url is None:
-            return self._verify(events, "a full page came without a next link") if full else PageResult(events, None)
+            return self._verify(events, "a full page came without a next link") if full else self._end(events)
         if next_url in self._requested:
             return self._verify(events, "the next link leads to a page already read")
         if self._without_progress >= self._settings.max_pages_without_progress:
-            return self._verify(events, f"{self._without_progress} pages in a row held nothing new")
+            return self._verify(events, f"{self._without_progress} pages in a row held nothing new of the window")
         return PageResult(events, next_url)
 
     def _verify(self, events: Sequence[msgspec.Raw], reason: str) -> PageResult:
-        if self._newest >= self._until:
-            return PageResult(events, None, f"{reason}, at the end of what was asked for")
         self._verifying = reason
-        self._verifying_pages = self._verifying_empty = 0
-        self._verifying_met = not self._newest_ids
-        return PageResult(events, self._query_url(self._newest), f"{reason}: asking again from the last event")
+        self._verifying_full = self._verifying_short = 0
+        self._verifying_met = not self._seen
+        return PageResult(events, self._query_url(self.reached), f"{reason}: asking again from {self._where()}")
 
-    def _feed_verifying(self, events: Sequence[msgspec.Raw], next_url: str | None, full: bool) -> PageResult:
-        reason = self._verifying
-        new = [event for event in events if self._is_new(event)]
-        if new:
-            self._take(new)
-            self._verifying = None
-            self._without_progress = 0
-            return self._decide(new, next_url, full)
-        self._verifying_met = self._verifying_met or bool(events)
-        self._verifying_empty = 0 if events else self._verifying_empty + 1
+    def _go_on_verifying(self, taken: _Taken, next_url: str | None, full: bool, size: int) -> PageResult:
+        """Judge a page of a verifying query that held nothing new of the window."""
         followable = next_url is not None and next_url not in self._requested
-        hiccup = not events and self._verifying_empty < self._settings.max_pages_without_progress
-        if hiccup and self._newest_ids and followable:
-            return PageResult([], next_url)
+        if self._is_patient(full, size) and followable:
+            return PageResult(taken.unseen, next_url)
+        reason = self._verifying
         if not self._verifying_met:
             raise OktaPagingStuckError(
                 f"Paging ends at {self._newest.isoformat()}: {reason}, and asking again from there does not even bring "
@@ -208,60 +216,82 @@ class Pager:
                 advice="Try again later; if it stays so, tell Okta's support.",
             )
         if not full:
-            return PageResult([], None, f"{reason}; asked again from the last event: nothing is missing")
-        # Full of what is known: more events than a page holds share one millisecond. All of them may come once more.
-        self._verifying_pages += 1
-        known_pages = len(self._newest_ids) // len(events) + 1
-        if not followable or self._verifying_pages > known_pages:
-            raise OktaPagingStuckError(
-                f"Paging is stuck at {self._newest.isoformat()}: {reason}, and asking again from there brings a full "
-                f"page of {len(events)} events that are all known. What follows cannot be reached.",
-                advice="Try again later; if it stays so, narrow the request with a filter and tell Okta's support.",
-            )
-        return PageResult([], next_url)
+            return self._end(taken.unseen, f"{reason}; asked again from {self._where()}: nothing is missing")
+        if self._step_back and next_url is None:
+            return self._end(taken.unseen, f"{reason}, twice: the window's end is believed to be there")
+        # Full of what is known: more events than a page holds share one millisecond.
+        raise OktaPagingStuckError(
+            f"Paging is stuck at {self._newest.isoformat()}: {reason}, and asking again from {self._where()} brings a "
+            f"full page of {size} events that are all known. What follows cannot be reached.",
+            advice="Try again later; if it stays so, narrow the request with a filter and tell Okta's support.",
+        )
 
-    def _take(self, events: Sequence[msgspec.Raw]) -> bool:
-        """Note the page's last millisecond and what it held; return whether the page held anything new."""
-        newest: datetime | None = None
-        ids: set[str | bytes] = set()
-        for event in reversed(events):
-            published, identity = _key_of(event)
-            if published is not None and newest is not None and published != newest:
-                break
-            newest = newest or published
-            ids.add(identity)  # also of an event that names no time: it must not look new for ever
-        if newest is not None and newest > self._newest:
-            self._newest, self._newest_ids = newest, ids
-            return True
-        if newest is not None and newest < self._newest:
-            return False
-        progress = not ids <= self._newest_ids
-        self._newest_ids |= ids
-        return progress
+    def _is_patient(self, full: bool, size: int) -> bool:
+        """Count a page of a verifying query that held nothing new, and tell whether the next may be asked for."""
+        if not full:
+            self._verifying_short += 1
+            return bool(self._seen) and self._verifying_short < self._settings.max_pages_without_progress
+        self._verifying_short = 0
+        self._verifying_full += 1
+        # All that is known from there on may come once more.
+        known = len(self._seen) if self._step_back else self._in_newest
+        return self._verifying_full <= known // size + 1
 
-    def _is_new(self, event: msgspec.Raw) -> bool:
-        published, identity = _key_of(event)
-        if published is not None and published != self._newest:
-            return published > self._newest
-        return identity not in self._newest_ids
+    def _end(self, events: Sequence[msgspec.Raw], note: str | None = None) -> PageResult:
+        if self._step_back:
+            disorder = f"events came out of order, by up to {self._step_back.total_seconds():g} s"
+            note = f"{note} ({disorder})" if note else disorder
+        return PageResult(events, None, note)
 
-    def _is_past_end(self, events: Sequence[msgspec.Raw]) -> bool:
-        # Pages are in order, so the first event settles it nearly always; an out-of-order one must not.
+    def _where(self) -> str:
+        if not self._step_back:
+            return "the last event"
+        return f"{self._step_back.total_seconds():g} s before the last event, because events came out of order"
+
+    def _take(self, events: Sequence[msgspec.Raw]) -> _Taken:
+        """Remember the events of a page, and how far it has come."""
+        unseen: list[msgspec.Raw] = []
+        progress = past_end = False
         for event in events:
-            published, _ = _key_of(event)
-            if published is None or published < self._until:
-                return False
-        return True
+            published, identity = _key_of(event)
+            is_past = published is not None and published >= self._until
+            past_end = past_end or is_past
+            if not self._seen.add(identity):
+                continue
+            unseen.append(event)
+            # A server that goes on behind the end for ever must not be followed for ever.
+            progress = progress or not is_past
+            if published is None or published == self._newest:
+                self._in_newest += 1
+            elif published > self._newest and not is_past:
+                self._newest, self._in_newest = published, 1
+            elif self._since <= published < self._newest:
+                self._step_back = max(self._step_back, self._newest - published)
+        return _Taken(unseen, progress, past_end)
 
 
-def _key_of(event: msgspec.Raw) -> tuple[datetime | None, str | bytes]:
+@dataclass(frozen=True, slots=True)
+class _Taken:
+    """What a page held.
+
+    :param unseen: events that no page before it had.
+    :param progress: whether one of them is not past the window's end.
+    :param past_end: whether any event of the page is.
+    """
+
+    unseen: Sequence[msgspec.Raw]
+    progress: bool
+    past_end: bool
+
+
+def _key_of(event: msgspec.Raw) -> tuple[datetime | None, bytes]:
     """Return an event's millisecond, None when it names none, and what identifies it."""
     try:
         key = _key_decoder.decode(event)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None, bytes(event)
     published = key.published if key.published.tzinfo else key.published.replace(tzinfo=UTC)
-    return _to_millisecond(published), key.uuid
+    return _to_millisecond(published), key.uuid.encode()
 
 
 def _to_millisecond(moment: datetime) -> datetime:

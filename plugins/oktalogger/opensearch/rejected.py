@@ -14,26 +14,23 @@ from oktalogger.opensearch.documents import Document, Rejection
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-_LONGEST_ID_BYTES = 400
-
 
 def rejection_documents(
     rejection: Rejection, *, index: str, context: Mapping[str, str], part_bytes: int
 ) -> Iterator[Document]:
     """Make the documents that keep one rejected event: one, or several parts where it is very large.
 
-    The id derives from the event, so that refusing it again in a later run changes nothing. What is no UTF-8 is kept a
-    second time in base64, because its readable form is not exact.
+    The id is a hash of the org and of the event as Okta sent it: refusing an event again in a later run changes
+    nothing, and two events are both kept, whatever they say of their own ids. What is no UTF-8 is kept a second time
+    in base64, because its readable form is not exact.
 
     :param rejection: the event and why it was refused
     :param index: the index of rejected events
     :param context: what else to keep, as ``org``, ``window``, ``run_id``
     :param part_bytes: the largest piece of an event in one document
     """
-    identity = rejection.id or hashlib.sha256(rejection.event).hexdigest()
-    # An id that OpenSearch would refuse is one of the reasons for a rejection.
-    if len(identity.encode()) > _LONGEST_ID_BYTES:
-        identity = hashlib.sha256(identity.encode()).hexdigest()
+    # A host name holds no space, so that where the org ends is clear.
+    identity = hashlib.sha256(context.get("org", "").encode() + b" " + rejection.event).hexdigest()
     pieces = list(_pieces(rejection.event, part_bytes))
     for number, piece in enumerate(pieces, start=1):
         fields: dict[str, str | int | None] = {

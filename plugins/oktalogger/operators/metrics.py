@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from oktalogger.pipeline.load import LoadPlan, LoadResult
     from oktalogger.pipeline.reconcile import Findings
 
-COUNTERS: Final = ("requests", "waits", "read", "created", "existing", "late", "rejected", "retried")
+COUNTERS: Final = ("requests", "waits", "read", "created", "existing", "late", "rejected", "drifted", "retried")
 
 
 def measure_load(result: LoadResult, plan: LoadPlan, *, newest: datetime | None, now: datetime) -> None:

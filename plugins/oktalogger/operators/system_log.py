@@ -365,9 +365,10 @@ def summary(result: LoadResult) -> str:
     late = f", the oldest {result.lateness.max_seconds:.0f} s after it was published" if result.created else ""
     waited = f", {result.waited_seconds:.0f} s of it waiting for Okta" if result.waited_seconds >= 1 else ""
     outside = f", {result.outside} outside the window" if result.outside else ""
+    drifted = f", {result.drifted} without a part that does not fit" if result.drifted else ""
     return (
         f"Loaded {result.read:,} events in {result.seconds:.1f} s{waited}: {result.created:,} new, "
-        f"{result.existing:,} already there, {result.rejected:,} refused{outside}; {result.pages:,} pages, "
+        f"{result.existing:,} already there, {result.rejected:,} refused{drifted}{outside}; {result.pages:,} pages, "
         f"{result.requests:,} requests to Okta, {result.bytes_read / 1e6:.1f} MB read{late}."
     )
 

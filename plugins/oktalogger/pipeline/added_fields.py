@@ -72,6 +72,11 @@ STAMPED: Final = (
         "published. Rules do not alert on it",
     ),
     AddedField("document_version", "integer", "version of this layout: 1"),
+    AddedField(
+        "drifted",
+        "keyword",
+        "names of the fields that the document was stored without, because their type is not the mapping's",
+    ),
     AddedField("published_hour", "byte", "hour of `published`, UTC"),
     AddedField("published_weekday", "byte", "weekday of `published`, UTC; 1 is Monday"),
 )

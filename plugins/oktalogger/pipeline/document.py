@@ -17,6 +17,7 @@ from oktalogger.window import Window, format_instant
 if TYPE_CHECKING:
     from oktalogger.okta.system_log import Page
     from oktalogger.opensearch.names import IndexNames
+    from oktalogger.pipeline.drift import Fitted
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,16 +27,16 @@ class PreparedPage:
     :param page: the page, without its events
     :param read: how many events it held
     :param at: the time of loading that its documents bear
-    :param inside: documents of the range that was asked for
+    :param documents: the documents, also of events that lie outside the range that was asked for
     :param rejections: events that cannot become documents
-    :param outside: how many events lie outside the range
-    :param span: the earliest and the latest ``published`` among the documents
+    :param outside: how many of the documents lie outside the range that was asked for
+    :param span: the earliest and the latest ``published`` among the others
     """
 
     page: Page
     read: int
     at: datetime
-    inside: list[Built]
+    documents: list[Built]
     rejections: list[Rejection]
     outside: int
     span: tuple[datetime, datetime] | None
@@ -47,23 +48,27 @@ def prepare(page: Page, builder: DocumentBuilder, reads: Window, *, at: datetime
     :param reads: the range that was asked for
     :param at: the time of loading, in UTC
     """
-    inside: list[Built] = []
+    # The request asks from a millisecond before the range on, and up to its end rounded up to one.
+    asked = Window(reads.start - _MILLISECOND, reads.end + _MILLISECOND)
+    documents: list[Built] = []
     rejections: list[Rejection] = []
     outside = 0
+    published: list[datetime] = []
     for raw in page.events:
         built = builder.build(bytes(raw), at)
         if not isinstance(built, Built):
             rejections.append(built)
-        elif built.published not in reads:
+            continue
+        documents.append(built)
+        if built.published not in asked:
             outside += 1
         else:
-            inside.append(built)
-    published = [built.published for built in inside]
+            published.append(built.published)
     return PreparedPage(
         page=replace(page, events=[]),
         read=len(page.events),
         at=at,
-        inside=inside,
+        documents=documents,
         rejections=rejections,
         outside=outside,
         span=(min(published), max(published)) if published else None,
@@ -81,6 +86,9 @@ DOCUMENT_VERSION: Final = 1
 _OWN_KEYS: Final = ("oktalogger", "@timestamp")
 _LONGEST_ID: Final = 512
 _MILLISECOND: Final = timedelta(milliseconds=1)
+# No event is older than Okta itself, and none is from a day that has yet to come, whatever the clocks.
+_EARLIEST: Final = datetime(2009, 1, 1, tzinfo=UTC)
+_FURTHEST_AHEAD: Final = timedelta(days=1)
 _decode = msgspec.json.Decoder().decode
 _encode = msgspec.json.Encoder().encode
 
@@ -120,10 +128,29 @@ class Built:
 
     :param document: what to store
     :param published: when Okta says that the event happened, in UTC
+    :param length: bytes of the event at the beginning of the document's JSON, its last brace included
+    :param raw: the event as Okta sent it, where it is not these bytes
     """
 
     document: Document
     published: datetime
+    length: int
+    raw: bytes | None = None
+
+    @property
+    def event(self) -> bytes:
+        """The event, byte for byte as Okta sent it."""
+        return self.document.source[: self.length - 1] + b"}" if self.raw is None else self.raw
+
+    def with_event(self, fitted: Fitted) -> Document:
+        """Return the document with what is left of the event, and with what was taken out of it as text."""
+        noted = {
+            "unmapped": [{"path": part.path, "text": part.text} for part in fitted.parts],
+            "drifted": fitted.fields,
+        }
+        added = self.document.source[self.length - 1 : -2]
+        source = b"%b%b,%b}" % (fitted.event[:-1], added, _encode(noted)[1:])
+        return replace(self.document, source=source)
 
 
 class EventError(ValueError):
@@ -175,6 +202,11 @@ class DocumentBuilder:
             if key in event:
                 raise EventError("reserved_field", f"The event has a field `{key}`, a name that the document needs.")
         published = parse_published(event.get("published"))
+        if not _EARLIEST <= published <= now + _FURTHEST_AHEAD:
+            raise EventError(
+                "impossible_published",
+                f"The event's `published` is {event['published']:.80}: before 2009, or more than a day ahead.",
+            )
         lateness = now - published
         added = {
             "ingested_at": _format_now(now),
@@ -187,8 +219,10 @@ class DocumentBuilder:
         # A shorter event has no such text, and most are shorter.
         if len(raw) > LONGEST_KEYWORD and (paths := too_long(event)):
             added["too_long"] = paths
-        source = b'%b,"oktalogger":%b,%b}' % (_one_line(raw)[:-1], self._stamp_json, _encode(added)[1:])
-        return Built(Document(uuid, self._names.month_index(published), source), published)
+        line = _one_line(raw)
+        source = b'%b,"oktalogger":%b,%b}' % (line[:-1], self._stamp_json, _encode(added)[1:])
+        document = Document(uuid, self._names.month_index(published), source)
+        return Built(document, published, len(line), None if line == raw else raw)
 
 
 def _lifted(event: dict[str, Any]) -> dict[str, Any]:
@@ -233,7 +267,12 @@ def parse_published(value: Any) -> datetime:
         except ValueError:
             published = None
         if published is not None and published.tzinfo is not None:
-            return published.astimezone(UTC)
+            try:
+                return published.astimezone(UTC)
+            except OverflowError as error:
+                raise EventError(
+                    "impossible_published", f"The event's `published` is {value:.80}, at the end of all years."
+                ) from error
     raise EventError("no_published", f"The event's `published` is {value!r:.80}, which is no instant with a time zone.")
 
 

@@ -29,6 +29,7 @@ COUNTS: Final = (
     "created",
     "existing",
     "rejected",
+    "drifted",
     "outside",
     "late",
     "retried",

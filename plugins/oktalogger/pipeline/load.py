@@ -15,23 +15,25 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias
 
 from oktalogger.okta.errors import OktaCursorError
-from oktalogger.opensearch.bulk import BulkResult, Document, Rejection
 from oktalogger.pipeline.document import DocumentBuilder, PreparedPage, Stamp, prepare
 from oktalogger.pipeline.lateness import Lateness
 from oktalogger.pipeline.okta_clock import CLOCK_SLACK, ripe_pages
+from oktalogger.pipeline.page_store import PageStorer, StoredPage
 from oktalogger.pipeline.stop import StopSignal
 from oktalogger.window import Window, WindowError, format_instant
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator
 
     from oktalogger.okta.system_log import Page, SystemLogQuery
-    from oktalogger.opensearch.names import IndexNames
+    from oktalogger.pipeline.page_store import DocumentStore
 
 # A window that ends later than this from now was asked for by mistake; a smaller difference is two clocks.
 CLOCK_TOLERANCE: Final = timedelta(minutes=1)
 # Seconds; less than this is the time that asking for leave takes.
 _A_WAIT: Final = 0.5
+# Fields that a note names at most.
+_NAMED: Final = 10
 
 
 class PageSource(Protocol):
@@ -39,21 +41,6 @@ class PageSource(Protocol):
 
     def pages(self, query: SystemLogQuery, *, resume_from: str | None = None) -> Iterator[Page]:
         """Yield the query's pages in order."""
-
-
-class DocumentStore(Protocol):
-    """Where documents go. Several threads call it at once."""
-
-    names: IndexNames
-
-    def ensure_month(self, published: datetime) -> None:
-        """Make sure that the index of this month is there and is ours; called for every page."""
-
-    def create(self, documents: Sequence[Document]) -> BulkResult:
-        """Store documents that are not there yet."""
-
-    def reject(self, rejections: Sequence[Rejection], *, context: Mapping[str, str]) -> int:
-        """Keep events that cannot be stored, whole and with the reason."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +95,8 @@ class LoadResult:
     :param created: documents that were not in OpenSearch before
     :param existing: events that were already there, or came twice
     :param rejected: events kept in the index of rejected ones
-    :param outside: events that Okta sent although they lie outside the range that was asked for
+    :param drifted: events stored without the parts that do not fit the mapping; these stand beside them as text
+    :param outside: events that Okta sent although they lie outside the range that was asked for; stored all the same
     :param late: documents created although an earlier load of their time was complete
     :param retried: documents sent again because OpenSearch was overloaded or out of reach
     :param bytes_read: bytes of Okta's answers
@@ -133,6 +121,7 @@ class LoadResult:
     created: int = 0
     existing: int = 0
     rejected: int = 0
+    drifted: int = 0
     outside: int = 0
     late: int = 0
     retried: int = 0
@@ -177,15 +166,7 @@ class Progress:
     done: float
 
 
-@dataclass(frozen=True, slots=True)
-class _Stored:
-    outcome: BulkResult
-    rejected: int
-    late: Lateness
-    lateness: Lateness
-
-
-_InFlight: TypeAlias = deque[tuple[PreparedPage, Future[_Stored]]]
+_InFlight: TypeAlias = deque[tuple[PreparedPage, Future[StoredPage]]]
 
 
 def load_window(
@@ -238,7 +219,7 @@ class _Load:
         clock: Callable[[], datetime],
     ) -> None:
         self._source = source
-        self._store = store
+        self._storer = PageStorer(store, plan.stamp, plan.covered)
         self._plan = plan
         self._reads = plan.reads
         self._builder = DocumentBuilder(plan.stamp, store.names)
@@ -247,6 +228,7 @@ class _Load:
         self._wait = wait
         self._clock = clock
         self._result = LoadResult()
+        self._drifted: Counter[str] = Counter()
         self._began = time.monotonic()
 
     def run(self, resume_from: str | None) -> LoadResult:
@@ -261,9 +243,10 @@ class _Load:
                 while (page := self._result_of(upcoming, in_flight)) is not None:
                     upcoming = fetcher.submit(next, pages, None)
                     prepared = prepare(page, self._builder, self._reads, at=self._clock())
-                    in_flight.append((prepared, storers.submit(self._store_page, prepared)))
+                    in_flight.append((prepared, storers.submit(self._store, prepared)))
                     self._settle(in_flight, until=self._plan.threads)
                 self._settle(in_flight, until=0)
+                self._say_what_is_odd()
             except BaseException:
                 # The threads end at their next wait or page; what they still store does no harm, it has its id.
                 self._stop.set()
@@ -271,6 +254,20 @@ class _Load:
                 raise
         self._result.seconds = time.monotonic() - self._began
         return self._result
+
+    def _say_what_is_odd(self) -> None:
+        if self._result.outside:
+            self._result.notes.append(
+                f"Okta sent {self._result.outside} events from outside {self._reads}, which was asked for. They are "
+                "stored by the time that each says, and belong to other windows."
+            )
+
+        if self._drifted:
+            named = ", ".join(f"{field} ({count})" for field, count in self._drifted.most_common(_NAMED))
+            self._result.notes.append(
+                f"{self._result.drifted} events have parts of another type than the mapping's, and were stored without "
+                f"them: {named}. These parts are kept as text in oktalogger.unmapped."
+            )
 
     def _result_of(self, upcoming: Future[Page | None], in_flight: _InFlight) -> Page | None:
         try:
@@ -316,41 +313,11 @@ class _Load:
             self._stop.check()
             yield page
 
-    def _store_page(self, prepared: PreparedPage) -> _Stored:
+    def _store(self, prepared: PreparedPage) -> StoredPage:
         self._stop.check()
-        # A page of a quiet org, or one that was read through a filter, may span many months.
-        for published in {built.document.index: built.published for built in prepared.inside}.values():
-            self._store.ensure_month(published)
-        documents = [built.document for built in prepared.inside]
-        outcome = self._store.create(documents) if documents else BulkResult()
-        rejections = [*prepared.rejections, *outcome.rejected]
-        if rejections:
-            self._store.reject(rejections, context=self._context())
-        late, lateness = self._lateness(prepared, outcome)
-        return _Stored(outcome, len(rejections), late, lateness)
+        return self._storer.store(prepared)
 
-    def _lateness(self, prepared: PreparedPage, outcome: BulkResult) -> tuple[Lateness, Lateness]:
-        """Say how long after ``published`` came the late documents among those created, and all of those."""
-        others = Counter([*outcome.existing_ids, *(rejection.id for rejection in outcome.rejected)])
-        late = Lateness()
-        lateness = Lateness()
-        covered = self._plan.covered
-        if outcome.created:
-            for built in prepared.inside:
-                if others and others[built.document.id] > 0:
-                    others[built.document.id] -= 1
-                else:
-                    seconds = (prepared.at - built.published).total_seconds()
-                    lateness.add(seconds)
-                    if covered and any(built.published in window for window in covered):
-                        late.add(seconds)
-        return late, lateness
-
-    def _context(self) -> dict[str, str]:
-        fields = self._plan.stamp.fields()
-        return {name: fields[name] for name in ("org", "window_start", "window_end", "run_id", "load_kind")}
-
-    def _count(self, prepared: PreparedPage, stored: _Stored) -> None:
+    def _count(self, prepared: PreparedPage, stored: StoredPage) -> None:
         result = self._result
         page = prepared.page
         result.pages += 1
@@ -359,6 +326,8 @@ class _Load:
         result.created += stored.outcome.created
         result.existing += stored.outcome.existing
         result.rejected += stored.rejected
+        result.drifted += stored.drifted_events
+        self._drifted.update(stored.drifted)
         result.outside += prepared.outside
         result.retried += stored.outcome.retried
         result.bytes_read += page.size_bytes

@@ -303,3 +303,14 @@ def test_closes(okta: ScriptedServer, connect: Connect, query: SystemLogQuery) -
     okta.answers(page(b"[]"))
     with connect() as client:
         read(client, query)
+
+
+def test_an_event_that_no_parser_takes_is_handed_on_with_its_neighbours(
+    okta: ScriptedServer, connect: Connect, query: SystemLogQuery
+) -> None:
+    good = FIRST[1 : FIRST.index(b"}") + 1]
+    poison = b'{"uuid": "p", "x": "\\ud83d"}'
+    okta.answers(page(b"[%b, %b, %b]" % (good, poison, good.replace(b'"a"', b'"z"'))))
+    (got,) = connect().pages(SystemLogQuery(since=query.since, until=query.until, limit=10))
+    assert [bytes(event) for event in got.events][:2] == [good, poison]
+    assert len(got.events) == 3

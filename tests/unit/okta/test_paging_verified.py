@@ -57,7 +57,7 @@ def test_only_events_of_the_last_millisecond_can_come_once_more(pager: Pager) ->
         pager.feed(f"{NEXT}0", twice, f"{NEXT}1")
 
 
-def test_an_event_from_before_the_last_one_is_not_new(pager: Pager) -> None:
+def test_a_known_event_from_before_the_last_one_is_not_new(pager: Pager) -> None:
     step = pager.feed(verifying(pager), rows((0, "a")), None)
     assert (step.events, step.next_url) == ([], None)
 

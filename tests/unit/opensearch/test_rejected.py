@@ -20,8 +20,7 @@ def parts(event: bytes, identity: str | None = "u", size: int = 1024) -> list[tu
 
 
 def test_one_document_with_everything() -> None:
-    ((identity, source),) = parts(b'{"uuid": "u"}')
-    assert identity == "u"
+    ((_, source),) = parts(b'{"uuid": "u"}')
     assert source.pop("at").endswith("+00:00")
     assert source == {
         "org": "o", "uuid": "u", "published": "2026-11-23T10:00:00.000Z", "intended_index": "okta-2026-11",
@@ -29,10 +28,32 @@ def test_one_document_with_everything() -> None:
     }  # fmt: skip
 
 
-def test_the_id_comes_from_the_event() -> None:
-    assert parts(b"x", None)[0][0] == parts(b"x", None)[0][0] != parts(b"y", None)[0][0]
-    assert len(parts(b"x", "ä" * 300)[0][0]) == 64
+def test_the_id_comes_from_the_content() -> None:
+    assert parts(b"x")[0][0] == parts(b"x")[0][0]
+    assert parts(b"x", None)[0][0] == parts(b"x", "u")[0][0]
+    assert parts(b"x")[0][0] != parts(b"y")[0][0]
     assert len({identity for identity, _ in parts(b"x" * 5000)}) == 5
+
+
+def test_two_events_that_say_one_id_are_both_kept() -> None:
+    first, second = b'{"uuid": "u", "n": 1}', b'{"uuid": "u", "n": 2}'
+    assert parts(first)[0][0] != parts(second)[0][0]
+
+
+def test_an_id_that_ends_like_a_part_of_another_takes_no_place() -> None:
+    long = parts(b'{"uuid": "u"}' + b" " * 5000, "u")
+    other = parts(b'{"uuid": "u-2"}', "u-2")
+    assert other[0][0] not in {identity for identity, _ in long}
+
+
+def test_each_org_keeps_its_own() -> None:
+    rejection = Rejection(None, "t", "r", b"[1]", None, None)
+    ids = {
+        document.id
+        for org in ("a.okta.com", "b.okta.com")
+        for document in rejection_documents(rejection, index="i", context={"org": org}, part_bytes=1024)
+    }
+    assert len(ids) == 2
 
 
 @given(st.text(), st.integers(4, 40))

@@ -130,6 +130,13 @@ def test_line_breaks_between_tokens_do_not_end_the_bulk_line() -> None:
         (b'{"uuid": "u", "published": null}', "no_published"),
         (b'{"uuid": "u", "published": "soon"}', "no_published"),
         (b'{"uuid": "u", "published": "2026-11-23T10:01:02"}', "no_published"),
+        (event(published="0001-01-01T00:00:00+14:00"), "impossible_published"),
+        (event(published="9999-12-31T23:59:59-14:00"), "impossible_published"),
+        (event(published="2008-12-31T23:59:59.999Z"), "impossible_published"),
+        (event(published="2026-11-24T10:06:00.001Z"), "impossible_published"),
+        (b'{"uuid": "u", "published": "2026-11-23T10:01:02Z", "x": "\\ud83d"}', "unreadable_event"),
+        (b'{"uuid": "u", "published": "2026-11-23T10:01:02Z", "x": "\0"}', "unreadable_event"),
+        (b'{"uuid": "u", "published": "2026-11-23T10:01:02Z", "x": 1e999}', "unreadable_event"),
         (event(oktalogger={}), "reserved_field"),
         (event(**{"@timestamp": "2026-11-23T10:01:02Z"}), "reserved_field"),
     ],
@@ -198,3 +205,13 @@ def test_a_text_too_long_for_the_index_is_named() -> None:
     outcome = {"reason": "x" * (LONGEST_KEYWORD + 1), "result": "x" * LONGEST_KEYWORD}
     assert added(outcome=outcome, displayMessage="y" * 9000)["too_long"] == ["displayMessage", "outcome.reason"]
     assert "too_long" not in added(outcome={"reason": "x" * LONGEST_KEYWORD})
+
+
+@pytest.mark.parametrize("published", ["2009-01-01T00:00:00Z", "2026-11-24T10:06:00Z"])
+def test_any_time_that_okta_can_mean_is_stored(published: str) -> None:
+    assert built(event(published=published)).published.isoformat() == published.replace("Z", "+00:00")
+
+
+@pytest.mark.parametrize("raw", [event(), b' {"uuid":"u",\r\n"published":"2026-11-23T10:01:02Z"}\n', event() + b" "])
+def test_the_event_can_be_had_again_as_okta_sent_it(raw: bytes) -> None:
+    assert built(raw).event == raw

@@ -81,13 +81,21 @@ class ScriptedSource:
 class MemoryStore:
     """Documents by id, as OpenSearch would hold them; refuses the ids that it is told to."""
 
-    def __init__(self, *, refuse: frozenset[str] = frozenset(), delay: float = 0.0, fail_on: str | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        refuse: frozenset[str] = frozenset(),
+        refuse_drifted: frozenset[str] = frozenset(),
+        delay: float = 0.0,
+        fail_on: str | None = None,
+    ) -> None:
         self.names = IndexNames()
         self.documents: dict[str, Document] = {}
         self.rejected: list[Rejection] = []
         self.contexts: list[Mapping[str, str]] = []
         self.months: set[tuple[int, int]] = set()
         self._refuse = refuse
+        self._refuse_drifted = refuse_drifted
         self._delay = delay
         self._fail_on = fail_on
         self._lock = threading.Lock()
@@ -110,7 +118,9 @@ class MemoryStore:
             for document in documents:
                 if document.id == self._fail_on:
                     raise RuntimeError("the store broke")
-                if document.id in self._refuse:
+                if document.id in self._refuse or (
+                    document.id in self._refuse_drifted and b'"unmapped"' not in document.source
+                ):
                     reason = Rejection(document.id, "mapper_parsing_exception", "odd", document.source, None, None)
                     rejections.append(reason)
                 elif document.id in self.documents:
@@ -161,17 +171,38 @@ def test_a_second_load_creates_nothing() -> None:
     assert (result.created, result.existing) == (0, 25)
 
 
-def test_events_outside_the_range_are_counted_and_left_to_their_own_window() -> None:
-    instants = [TEN - timedelta(milliseconds=1), TEN, WINDOW.end - timedelta(milliseconds=1), WINDOW.end]
+def test_events_outside_the_range_are_stored_counted_and_said() -> None:
+    away = timedelta(seconds=1)
+    instants = [TEN - away, TEN, WINDOW.end + away, datetime(2026, 10, 31, tzinfo=UTC)]
     source = ScriptedSource([[event(n, at) for n, at in enumerate(instants)]])
     store = MemoryStore()
     result = load_window(source, store, plan(), clock=lambda: NOW)
-    assert set(store.documents) == {"u-1", "u-2"}
-    assert result.outside == 2
+    assert set(store.documents) == {"u-0", "u-1", "u-2", "u-3"}
+    assert store.documents["u-3"].index == "okta-system-log-2026-10"
+    assert store.months == {(2026, 10), (2026, 11)}
+    assert (result.outside, result.created) == (3, 4)
+    assert (result.first_published, result.last_published) == (TEN, TEN)
+    assert "3 events from outside [2026-11-23T10:00:00Z, 2026-11-23T10:05:00Z)" in result.notes[0]
+
+
+def test_what_the_request_itself_asks_for_beyond_the_range_is_not_outside() -> None:
+    instants = [TEN - timedelta(milliseconds=1), WINDOW.end]
+    source = ScriptedSource([[event(n, at) for n, at in enumerate(instants)]])
+    store = MemoryStore()
+    result = load_window(source, store, plan(), clock=lambda: NOW)
+    assert set(store.documents) == {"u-0", "u-1"}
+    assert (result.outside, result.notes) == (0, [])
+
+
+def test_what_opensearch_refuses_is_kept_as_okta_sent_it() -> None:
+    sent = [event(0), msgspec.Raw(b'{"uuid":"u-1",\n"published":"2026-11-23T10:00:01Z"}')]
+    store = MemoryStore(refuse=frozenset({"u-0", "u-1"}))
+    load_window(ScriptedSource([sent]), store, plan(), clock=lambda: NOW)
+    assert [rejection.event for rejection in store.rejected] == [bytes(raw) for raw in sent]
 
 
 def test_the_overlap_is_read_and_stored_again() -> None:
-    source = ScriptedSource([[event(0, TEN - timedelta(seconds=59)), event(1, TEN - timedelta(seconds=61))]])
+    source = ScriptedSource([[event(0, TEN - timedelta(seconds=59))]])
     store = MemoryStore()
     load_window(source, store, plan(overlap=timedelta(seconds=60)), clock=lambda: NOW)
     query, _ = source.queries[0]
@@ -209,6 +240,48 @@ def test_one_bad_event_does_not_stop_the_others() -> None:
     assert (result.rejected, result.created, result.read) == (2, 2, 4)
     assert store.contexts[0]["run_id"] == "run-1"
     assert store.contexts[0]["window_start"] == "2026-11-23T10:00:00Z"
+
+
+def drifted(number: int, **more: object) -> msgspec.Raw:
+    change = {"securityContext": {"isProxy": "null"}, **more}
+    return msgspec.Raw(json.dumps({**json.loads(bytes(event(number))), **change}).encode())
+
+
+def test_an_event_with_a_part_of_another_type_is_stored_without_that_part() -> None:
+    page = [event(0), drifted(1), drifted(2, outcome="FAILURE"), drifted(2, outcome="FAILURE"), event(3)]
+    store = MemoryStore(refuse_drifted=frozenset({"u-1", "u-2"}))
+    result = load_window(ScriptedSource([page]), store, plan(), clock=lambda: NOW)
+    assert (result.created, result.existing, result.rejected, result.drifted) == (4, 1, 0, 3)
+    assert store.rejected == []
+    source = json.loads(store.documents["u-2"].source)
+    assert source["securityContext"] == {}
+    assert "outcome" not in source
+    assert source["oktalogger"]["drifted"] == ["outcome", "securityContext.isProxy"]
+    unmapped = sorted(source["oktalogger"]["unmapped"], key=lambda part: part["path"])
+    assert unmapped == [
+        {"path": "/outcome", "text": '"FAILURE"'},
+        {"path": "/securityContext/isProxy", "text": '"null"'},
+    ]
+    assert source["oktalogger"]["run_id"] == "run-1"
+    assert result.lateness.count == 4
+    (note,) = result.notes
+    assert note.startswith("3 events have parts of another type")
+    assert "securityContext.isProxy (3), outcome (2)" in note
+
+
+def test_what_does_not_even_fit_without_these_parts_is_rejected_as_okta_sent_it() -> None:
+    page = [drifted(1), drifted(1), event(2)]
+    store = MemoryStore(refuse=frozenset({"u-1"}))
+    result = load_window(ScriptedSource([page]), store, plan(), clock=lambda: NOW)
+    assert (result.created, result.rejected, result.drifted, result.notes) == (1, 2, 0, [])
+    assert [rejection.event for rejection in store.rejected] == [bytes(drifted(1))] * 2
+
+
+def test_a_second_load_of_what_drifted_changes_nothing() -> None:
+    store = MemoryStore(refuse_drifted=frozenset({"u-1"}))
+    load_window(ScriptedSource([[drifted(1)]]), store, plan(), clock=lambda: NOW)
+    result = load_window(ScriptedSource([[drifted(1)]]), store, plan(), clock=lambda: NOW)
+    assert (result.created, result.existing, result.drifted) == (0, 1, 1)
 
 
 def test_pages_over_a_month_border_make_both_months_ready() -> None:

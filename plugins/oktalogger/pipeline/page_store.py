@@ -1,0 +1,142 @@
+"""Stores one page: makes its months ready, creates documents, keeps what is refused, counts what is late."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Protocol
+
+from oktalogger.opensearch.documents import BulkResult
+from oktalogger.opensearch.templates import month_template
+from oktalogger.pipeline.drift import fit
+from oktalogger.pipeline.lateness import Lateness
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import datetime
+
+    from oktalogger.opensearch.documents import Document, Rejection
+    from oktalogger.opensearch.names import IndexNames
+    from oktalogger.pipeline.document import Built, PreparedPage, Stamp
+    from oktalogger.pipeline.drift import Fitted
+    from oktalogger.window import Window
+
+
+class DocumentStore(Protocol):
+    """Where documents go. Several threads call it at once."""
+
+    names: IndexNames
+
+    def ensure_month(self, published: datetime) -> None:
+        """Make sure that the index of this month is there and is ours; called for every page."""
+
+    def create(self, documents: Sequence[Document]) -> BulkResult:
+        """Store documents that are not there yet."""
+
+    def reject(self, rejections: Sequence[Rejection], *, context: Mapping[str, str]) -> int:
+        """Keep events that cannot be stored, whole and with the reason."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredPage:
+    """What became of a page.
+
+    :param outcome: what became of its documents
+    :param rejected: how many events of it were kept as rejected
+    :param drifted: the fields whose type does not fit, and how many events were stored without each
+    :param drifted_events: how many events were stored without a part of them
+    :param late: lateness of the documents that were created in windows already complete
+    :param lateness: lateness of all documents that were created
+    """
+
+    outcome: BulkResult
+    rejected: int
+    drifted: Counter[str]
+    drifted_events: int
+    late: Lateness
+    lateness: Lateness
+
+
+class PageStorer:
+    """Stores pages of one load. Several threads may use it at once.
+
+    :param store: where to store
+    :param stamp: what the load says of itself
+    :param covered: windows whose load was complete before: what is created in them is late
+    """
+
+    def __init__(self, store: DocumentStore, stamp: Stamp, covered: Sequence[Window]) -> None:
+        self._store = store
+        self._stamp = stamp
+        self._covered = covered
+
+    def store(self, prepared: PreparedPage) -> StoredPage:
+        """Store one page, and return what became of it.
+
+        :raises OpenSearchLoadError: where OpenSearch refuses, or is out of reach
+        """
+        # A page of a quiet org, or one that was read through a filter, may span many months.
+        for published in {built.document.index: built.published for built in prepared.documents}.values():
+            self._store.ensure_month(published)
+        documents = [built.document for built in prepared.documents]
+        outcome = self._store.create(documents) if documents else BulkResult()
+        drifted: Counter[str] = Counter()
+        drifted_events = 0
+        if outcome.rejected:
+            outcome, drifted, drifted_events = self._without_misfits(outcome, prepared.documents)
+        rejections = [*prepared.rejections, *outcome.rejected]
+        if rejections:
+            self._store.reject(rejections, context=self._context())
+        late, lateness = self._lateness(prepared, outcome)
+        return StoredPage(outcome, len(rejections), drifted, drifted_events, late, lateness)
+
+    def _without_misfits(self, first: BulkResult, documents: Sequence[Built]) -> tuple[BulkResult, Counter[str], int]:
+        """Store what was refused once more, without the parts that do not fit the mapping.
+
+        :return: what became of all documents, with what is refused for good as Okta sent it; the fields whose parts
+            were taken out; and how many events were stored like that
+        """
+        built_of = {built.document.source: built for built in documents}
+        properties = month_template(self._store.names).mappings["properties"]
+        again: dict[bytes, tuple[Rejection, Fitted]] = {}
+        documents_again: list[Document] = []
+        refused: list[Rejection] = []
+        for rejection in first.rejected:
+            built = built_of[rejection.event]
+            as_sent = replace(rejection, event=built.event)
+            fitted = fit(built.event, properties, rejection.reason)
+            if fitted is None:
+                refused.append(as_sent)
+            else:
+                document = built.with_event(fitted)
+                again[document.source] = as_sent, fitted
+                documents_again.append(document)
+        second = self._store.create(documents_again) if documents_again else BulkResult()
+        fields = Counter(field for document in documents_again for field in again[document.source][1].fields)
+        for rejection in second.rejected:
+            as_sent, fitted = again[rejection.event]
+            fields -= Counter(fitted.fields)
+            refused.append(replace(as_sent, reason_type=rejection.reason_type, reason=rejection.reason))
+        outcome = replace(first, rejected=()) + replace(second, rejected=tuple(refused))
+        return outcome, fields, second.created + second.existing
+
+    def _lateness(self, prepared: PreparedPage, outcome: BulkResult) -> tuple[Lateness, Lateness]:
+        """Say how long after ``published`` came the late documents among those created, and all of those."""
+        others = Counter([*outcome.existing_ids, *(rejection.id for rejection in outcome.rejected)])
+        late = Lateness()
+        lateness = Lateness()
+        covered = self._covered
+        if outcome.created:
+            for built in prepared.documents:
+                if others and others[built.document.id] > 0:
+                    others[built.document.id] -= 1
+                else:
+                    seconds = (prepared.at - built.published).total_seconds()
+                    lateness.add(seconds)
+                    if covered and any(built.published in window for window in covered):
+                        late.add(seconds)
+        return late, lateness
+
+    def _context(self) -> dict[str, str]:
+        fields = self._stamp.fields()
+        return {name: fields[name] for name in ("org", "window_start", "window_end", "run_id", "load_kind")}
