@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 from oktalogger.opensearch.bulk import BulkResult
 from oktalogger.opensearch.names import IndexNames
 from oktalogger.pipeline.coverage import hours
-from oktalogger.pipeline.ledger import LedgerEntry, LedgerKey, advance, begin
+from oktalogger.pipeline.ledger import LedgerEntry, LedgerKey, advance, begin, from_the_start
 from oktalogger.pipeline.load import LoadResult
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime
 
     from local.bench.backfill.virtual import VirtualTime
@@ -39,6 +39,14 @@ class Memory:
 
     def ensure_month(self, published: datetime) -> None:
         """All months are there."""
+
+    def identity(self, index: str) -> str:
+        """No index is ever made anew."""
+        return index
+
+    def identities(self, indices: Iterable[str]) -> dict[str, str]:
+        """No index is ever made anew."""
+        return {index: index for index in indices}
 
     def create(self, documents: Sequence[Document]) -> BulkResult:
         """Keep what is not there yet."""
@@ -80,6 +88,15 @@ class Entry:
     def resume_from(self) -> str | None:
         """The link of the page to go on with."""
         return self.entry.next_url
+
+    @property
+    def indices(self) -> dict[str, str]:
+        """What the tries wrote to on which this one builds."""
+        return self.entry.indices
+
+    def restart(self) -> None:
+        """Begin at the window's start after all."""
+        self.entry = from_the_start(self.entry)
 
     def checkpoint(self, progress: Progress) -> None:
         """Write down that everything up to a page is stored."""

@@ -27,11 +27,13 @@ class IndexState:
     :param name: its name
     :param aliases: the aliases it holds, each with whether it is the write index of that alias
     :param meta: the mark in its mapping
+    :param uuid: OpenSearch's own name for it, which no second index ever gets; empty where it does not say
     """
 
     name: str
     aliases: Mapping[str, bool]
     meta: Meta
+    uuid: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,13 +82,14 @@ def read_indices(client: OpenSearch, wanted: Iterable[str]) -> dict[str, IndexSt
         doing="to read the state of its indices",
         params={"ignore_unavailable": "true", "allow_no_indices": "true"},
         # An index without an alias comes with an empty object, so that none goes unseen.
-        only="*.aliases,*.mappings._meta",
+        only="*.aliases,*.mappings._meta,*.settings.index.uuid",
     )
     return {
         name: IndexState(
             name,
             {alias: bool(how.get("is_write_index")) for alias, how in entry.get("aliases", {}).items()},
             Meta.of(entry.get("mappings", {}).get("_meta")),
+            entry.get("settings", {}).get("index", {}).get("uuid", ""),
         )
         for name, entry in answer.items()
     }

@@ -58,6 +58,7 @@ class SchemaReport:
     :param not_upgraded: indices that keep an older mapping, each with the reason, as a month that was archived
         read-only; nothing can be loaded into them
     :param ready_months: months that can be loaded into as they are; the others need :func:`ensure_month`
+    :param uuids: of these months and of the indices beside them
     """
 
     version: int
@@ -67,6 +68,7 @@ class SchemaReport:
     upgraded_indices: tuple[str, ...]
     not_upgraded: Mapping[str, str]
     ready_months: frozenset[str]
+    uuids: Mapping[str, str]
 
 
 def ensure_schema(
@@ -96,11 +98,17 @@ def ensure_schema(
         for template in (months, *sides.values())
     }
     upgraded, not_upgraded = _upgrade_mappings(client, months, sides, indices)
-    made = [
-        index
-        for index, template in sides.items()
-        if not _is_ready(names, index, indices) and _ensure_index(client, names, template, index)
-    ]
+    made = []
+    for index, template in sides.items():
+        if not _is_ready(names, index, indices):
+            ready = _ensure_index(client, names, template, index)
+            indices[index] = ready.state
+            made += [index] if ready.made else []
+    ready_months = frozenset(
+        name
+        for name in indices
+        if names.is_month(name) and name not in not_upgraded and not _alias_actions(names, name, indices)
+    )
     return SchemaReport(
         version=months.version,
         template=outcomes.pop(months.name),
@@ -108,15 +116,24 @@ def ensure_schema(
         made_indices=tuple(made),
         upgraded_indices=upgraded,
         not_upgraded=not_upgraded,
-        ready_months=frozenset(
-            name
-            for name in indices
-            if names.is_month(name) and name not in not_upgraded and not _alias_actions(names, name, indices)
-        ),
+        ready_months=ready_months,
+        uuids={name: indices[name].uuid for name in (*ready_months, *sides)},
     )
 
 
-def ensure_month(client: OpenSearch, names: IndexNames, index: str) -> bool:
+@dataclass(frozen=True, slots=True)
+class ReadyIndex:
+    """An index that can be written.
+
+    :param state: what it is
+    :param made: whether it was made just now, by us
+    """
+
+    state: IndexState
+    made: bool
+
+
+def ensure_month(client: OpenSearch, names: IndexNames, index: str) -> ReadyIndex:
     """Make a month's index with our mapping, and see to it that the newest month is the alias's write index.
 
     One request where all is well; call :func:`ensure_schema` first. Several tasks may do this at once, for the same
@@ -126,7 +143,7 @@ def ensure_month(client: OpenSearch, names: IndexNames, index: str) -> bool:
     :param client: the client
     :param names: the names of the deployment
     :param index: the name of the month's index, from :meth:`IndexNames.month_index`
-    :return: whether it was made just now, by us
+    :return: what it is, and whether it was made just now
     :raises IndexConflictError: where something that is not ours is in the way; nothing of it was changed
     :raises OpenSearchLoadError: for all else
     """
@@ -294,7 +311,7 @@ def _upgrade_mapping(client: OpenSearch, template: Template, index: IndexState) 
     return True
 
 
-def _ensure_index(client: OpenSearch, names: IndexNames, template: Template, index: str) -> bool:
+def _ensure_index(client: OpenSearch, names: IndexNames, template: Template, index: str) -> ReadyIndex:
     made = False
     for _ in range(_RACES):
         indices = read_indices(client, (names.alias, index, names.write_alias(index)))
@@ -306,7 +323,7 @@ def _ensure_index(client: OpenSearch, names: IndexNames, template: Template, ind
         actions = _alias_actions(names, index, indices)
         if not actions:
             _upgrade_mapping(client, template, indices[index])
-            return made
+            return ReadyIndex(indices[index], made)
         _apply(client, index, actions)
     raise _lost_races(index)
 

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 
 from oktalogger.opensearch.bulk import DEFAULT_MAX_BODY_BYTES, BulkRetry, BulkWriter
 from oktalogger.opensearch.errors import RejectionNotStoredError
+from oktalogger.opensearch.existing import read_indices
 from oktalogger.opensearch.rejected import rejection_documents
 from oktalogger.opensearch.schema import ensure_month, ensure_schema
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from datetime import datetime
 
     from opensearchpy import OpenSearch
@@ -54,6 +55,7 @@ class OpenSearchStore:
         self._replicas = replicas
         self._writer = BulkWriter(client, max_body_bytes=max_body_bytes, retry=retry, sleep=sleep)
         self._ready: set[str] = set()
+        self._uuids: dict[str, str] = {}
         self._lock = threading.Lock()
 
     def prepare(self) -> SchemaReport:
@@ -64,6 +66,7 @@ class OpenSearchStore:
         """
         report = ensure_schema(self.client, self.names, shards=self._shards, replicas=self._replicas)
         self._ready |= report.ready_months
+        self._uuids |= report.uuids
         return report
 
     def ensure_month(self, published: datetime) -> None:
@@ -75,8 +78,21 @@ class OpenSearchStore:
         index = self.names.month_index(published)
         with self._lock:
             if index not in self._ready:
-                ensure_month(self.client, self.names, index)
+                self._uuids[index] = ensure_month(self.client, self.names, index).state.uuid
                 self._ready.add(index)
+
+    def identity(self, index: str) -> str:
+        """Return the UUID of an index as it was when it was made ready; empty where OpenSearch tells none."""
+        return self._uuids.get(index, "")
+
+    def identities(self, indices: Iterable[str]) -> dict[str, str]:
+        """Read the UUIDs of some indices as they are now; those that are not there are left out.
+
+        :raises OpenSearchLoadError: where OpenSearch cannot be asked
+        """
+        wanted = sorted(indices)
+        found = read_indices(self.client, wanted) if wanted else {}
+        return {name: found[name].uuid for name in wanted if name in found}
 
     def create(self, documents: Sequence[Document]) -> BulkResult:
         """Create documents; those that are there already stay as they are.

@@ -81,6 +81,8 @@ class LedgerEntry(msgspec.Struct, frozen=True, kw_only=True):
         of the late ones
     :param lateness_counts: how many of them came how many seconds late, for the next try to go on with; empty once
         there is nothing to go on with
+    :param indices: UUID of each index that the tries of ``counts`` wrote to: with another index of that name, or none,
+        there is nothing to go on with
     :param rate: what the newest try saw of Okta's rate limit: ``limit``, and ``remaining``, the fewest that were left
     """
 
@@ -104,6 +106,7 @@ class LedgerEntry(msgspec.Struct, frozen=True, kw_only=True):
     counts: dict[str, float] = {}
     lateness: dict[str, float] = {}
     lateness_counts: dict[str, int] = {}
+    indices: dict[str, str] = {}
     rate: dict[str, int] = {}
 
     @property
@@ -172,7 +175,13 @@ def begin(
         counts=before.counts if before and resumes else {},
         lateness=before.lateness if before and resumes else {},
         lateness_counts=before.lateness_counts if before and resumes else {},
+        indices=before.indices if before and resumes else {},
     )
+
+
+def from_the_start(entry: LedgerEntry) -> LedgerEntry:
+    """Return the entry of a try that has nothing to go on with after all, because what was stored is gone."""
+    return msgspec.structs.replace(entry, next_url=None, counts={}, lateness={}, lateness_counts={}, indices={})
 
 
 def advance(
@@ -207,6 +216,7 @@ def advance(
         counts=counts,
         lateness={**lateness.as_dict(), "late_max": late_max} if lateness.count else {},
         lateness_counts={} if complete else lateness.counts(),
+        indices=({} if result.restarted else entry.indices) | result.indices,
         rate=_rate(result) or entry.rate,
     )
 

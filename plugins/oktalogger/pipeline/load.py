@@ -112,6 +112,7 @@ class LoadResult:
     :param restarted: whether a cursor failed, so that the window was read from its start after all
     :param first_published: earliest ``published`` that was stored
     :param last_published: latest ``published`` that was stored
+    :param indices: UUID of each index that it wrote to
     :param notes: what was unusual, in sentences
     """
 
@@ -138,6 +139,7 @@ class LoadResult:
     restarted: bool = False
     first_published: datetime | None = None
     last_published: datetime | None = None
+    indices: dict[str, str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
     def as_dict(self) -> dict[str, Any]:
@@ -149,6 +151,8 @@ class LoadResult:
         for name in ("waited_seconds", "seconds", "late_max_seconds"):
             values[name] = round(values[name], 3)
         values["lateness"] = self.lateness.as_dict()
+        # For the ledger: it says what may be built upon.
+        del values["indices"]
         return values
 
 
@@ -342,6 +346,7 @@ class _Load:
         result.late += stored.late.count
         result.late_max_seconds = max(result.late_max_seconds, stored.late.max_seconds)
         result.lateness.merge(stored.lateness)
+        result.indices |= stored.indices
         if prepared.span is not None:
             first, last = prepared.span
             result.first_published = min(result.first_published or first, first)

@@ -12,7 +12,7 @@ from oktalogger.pipeline.drift import fit
 from oktalogger.pipeline.lateness import Lateness
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime
 
     from oktalogger.opensearch.documents import Document, Rejection
@@ -29,6 +29,12 @@ class DocumentStore(Protocol):
 
     def ensure_month(self, published: datetime) -> None:
         """Make sure that the index of this month is there and is ours; called for every page."""
+
+    def identity(self, index: str) -> str:
+        """Return the UUID of an index as it was when it was made ready."""
+
+    def identities(self, indices: Iterable[str]) -> Mapping[str, str]:
+        """Read the UUIDs of some indices as they are now; those that are not there are left out."""
 
     def create(self, documents: Sequence[Document]) -> BulkResult:
         """Store documents that are not there yet."""
@@ -47,6 +53,7 @@ class StoredPage:
     :param drifted_events: how many events were stored without a part of them
     :param late: lateness of the documents that were created in windows already complete
     :param lateness: lateness of all documents that were created
+    :param indices: UUID of each index that it wrote to
     """
 
     outcome: BulkResult
@@ -55,6 +62,7 @@ class StoredPage:
     drifted_events: int
     late: Lateness
     lateness: Lateness
+    indices: Mapping[str, str]
 
 
 class PageStorer:
@@ -88,7 +96,9 @@ class PageStorer:
         if rejections:
             self._store.reject(rejections, context=self._context())
         late, lateness = self._lateness(prepared, outcome)
-        return StoredPage(outcome, len(rejections), drifted, drifted_events, late, lateness)
+        written = {document.index for document in documents} | ({self._store.names.rejected} if rejections else set())
+        indices = {index: self._store.identity(index) for index in written}
+        return StoredPage(outcome, len(rejections), drifted, drifted_events, late, lateness, indices)
 
     def _without_misfits(self, first: BulkResult, documents: Sequence[Built]) -> tuple[BulkResult, Counter[str], int]:
         """Store what was refused once more, without the parts that do not fit the mapping.

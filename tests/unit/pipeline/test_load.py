@@ -21,7 +21,7 @@ from oktalogger.pipeline.stop import LoadStoppedError, StopSignal
 from oktalogger.window import Window, WindowError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 TEN = datetime(2026, 11, 23, 10, tzinfo=UTC)
 WINDOW = Window(TEN, TEN + timedelta(minutes=5))
@@ -94,6 +94,9 @@ class MemoryStore:
         self.rejected: list[Rejection] = []
         self.contexts: list[Mapping[str, str]] = []
         self.months: set[tuple[int, int]] = set()
+        self.uuids: dict[str, str] = {}
+        self.gone: frozenset[str] = frozenset()
+        self.gone_for = 1_000
         self._refuse = refuse
         self._refuse_drifted = refuse_drifted
         self._delay = delay
@@ -104,6 +107,14 @@ class MemoryStore:
 
     def ensure_month(self, published: datetime) -> None:
         self.months.add((published.year, published.month))
+
+    def identity(self, index: str) -> str:
+        return self.uuids.get(index, "")
+
+    def identities(self, indices: Iterable[str]) -> dict[str, str]:
+        self.gone_for -= 1
+        gone = self.gone if self.gone_for >= 0 else frozenset()
+        return {index: self.identity(index) for index in indices if index not in gone}
 
     def create(self, documents: Sequence[Document]) -> BulkResult:
         with self._lock:
