@@ -89,3 +89,53 @@ def test_the_uuid_of_a_month_is_that_of_the_one_that_was_made_ready(deployment: 
     other.prepare()
     other.ensure_month(datetime(2026, 11, 1, tzinfo=UTC))
     assert store.identities([month])[month] != store.identity(month)
+
+
+def covered(deployment: Deployment, okta: Simulator, *more: str) -> tuple[int, dict[str, Any]]:
+    done = subprocess.run(
+        deployment.command("coverage", *HOUR, "--json", *more),
+        env=deployment.environ(okta),
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.stdout, done.stderr
+    return done.returncode, json.loads(done.stdout)
+
+
+def test_a_month_deleted_after_it_was_loaded_is_damage_and_loading_again_mends_it(
+    deployment: Deployment, quiet: Simulator
+) -> None:
+    assert deployment.load(quiet, "--from", HOUR[1], "--to", "2026-11-16T10:30:00Z").returncode == 0
+    assert deployment.load(quiet, "--from", "2026-11-16T10:20:00Z", "--to", HOUR[3]).returncode == 0
+    assert covered(deployment, quiet)[0] == 0
+    deployment.client.indices.delete(index=f"{deployment.names.prefix}-2026-11")
+    code, found = covered(deployment, quiet)
+    assert (code, found["covered"], found["events"]) == (1, False, 0)
+    assert [hour["state"] for hour in found["hours"]] == ["damaged"]
+    assert found["hours"][0]["expected"] > 100
+
+    assert deployment.load(quiet, *HOUR).returncode == 0
+    code, found = covered(deployment, quiet, "--verify")
+    assert (code, found["hours"][0]["state"]) == (0, "complete")
+
+
+def test_a_copy_behind_the_alias_is_counted_and_named(deployment: Deployment, quiet: Simulator) -> None:
+    assert deployment.load(quiet, *HOUR).returncode == 0
+    month = f"{deployment.names.prefix}-2026-11"
+    events = len(deployment.documents())
+    copy = f"{deployment.names.prefix}-2026-11-restored"
+    client = deployment.client
+    client.indices.put_settings(index=month, body={"index.blocks.write": True})
+    client.indices.clone(index=month, target=copy, body={"settings": {"index.blocks.write": None}})
+    client.indices.put_settings(index=month, body={"index.blocks.write": None})
+    client.indices.update_aliases(
+        body={"actions": [{"add": {"index": copy, "alias": deployment.names.alias, "is_write_index": False}}]}
+    )
+    code, found = covered(deployment, quiet)
+    assert (code, found["events"], found["hours"][0]["state"]) == (1, 2 * events, "doubled")
+    assert found["hours"][0]["strays"] == {copy: events}
+    # A copy is not what was lost.
+    client.indices.delete(index=month)
+    assert covered(deployment, quiet)[1]["hours"][0]["state"] == "damaged"

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 from oktalogger.opensearch.bulk import BulkResult
 from oktalogger.opensearch.names import IndexNames
-from oktalogger.pipeline.coverage import hours
 from oktalogger.pipeline.ledger import LedgerEntry, LedgerKey, advance, begin, from_the_start
 from oktalogger.pipeline.load import LoadResult
+from oktalogger.window import Window, hours
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from local.bench.backfill.virtual import VirtualTime
     from oktalogger.opensearch.bulk import Document, Rejection
     from oktalogger.pipeline.load import Progress
-    from oktalogger.window import Window
 
 
 @dataclass

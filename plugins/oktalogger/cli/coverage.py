@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from datetime import UTC, datetime
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
@@ -15,16 +16,23 @@ from oktalogger.okta.rate_budget import RateBudget
 from oktalogger.okta.system_log import SystemLogQuery
 from oktalogger.opensearch.inventory import OpenSearchCensus
 from oktalogger.opensearch.names import IndexNames
-from oktalogger.pipeline.coverage import Comparison, HourCoverage, compare_with_okta, coverage, hours
+from oktalogger.pipeline.coverage import Comparison, HourCoverage, HourState, compare_with_okta, coverage
 from oktalogger.pipeline.ledger_store import LedgerStore
 from oktalogger.pipeline.share import share_of
 from oktalogger.settings import load_settings
-from oktalogger.window import Window, parse_instant
+from oktalogger.window import Window, hours, parse_instant
 
 if TYPE_CHECKING:
     import argparse
 
 _SHOWN: Final = 10
+_WORDS: Final[dict[HourState, str]] = {
+    "complete": "yes",
+    "expired": "expired",
+    "not loaded": "NO",
+    "damaged": "damaged",
+    "doubled": "doubled",
+}
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -41,7 +49,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 def run(arguments: argparse.Namespace) -> int:
     """Print the coverage of the range that the arguments name.
 
-    :return: 0 where all of it is covered, and the same as in Okta if that was asked; else 1
+    :return: 0 where all of it is loaded and still there, and the same as in Okta if that was asked; else 1
     """
     within = Window(parse_instant(arguments.since, name="--from"), parse_instant(arguments.until, name="--to"))
     settings = load_settings()
@@ -50,7 +58,7 @@ def run(arguments: argparse.Namespace) -> int:
     census = OpenSearchCensus(client, names)
     census.refresh()
     org = arguments.org or urlsplit(required(os.environ, OKTA_URL)).hostname or ""
-    found = coverage(LedgerStore(client, names), census, org, within)
+    found = coverage(LedgerStore(client, names), census, org, within, now=datetime.now(UTC), kept=settings.retention)
     compared: list[Comparison] = []
     if arguments.verify:
         with okta_client(gate=RateBudget(share_of("reconcile", settings))) as okta:
@@ -61,7 +69,7 @@ def run(arguments: argparse.Namespace) -> int:
         sys.stdout.write(json.dumps(_as_json(org, found, compared), indent=2) + "\n")
     else:
         sys.stdout.write("\n".join(_table(found, compared)) + "\n")
-    complete = all(hour.covered for hour in found) and all(one.exact for one in compared)
+    complete = all(hour.well for hour in found) and all(one.exact for one in compared)
     return 0 if complete else EXIT_FAILED
 
 
@@ -69,6 +77,7 @@ def _as_json(org: str, found: list[HourCoverage], compared: list[Comparison]) ->
     return {
         "org": org,
         "covered": all(hour.covered for hour in found),
+        "well": all(hour.well for hour in found),
         "events": sum(hour.events for hour in found),
         "rejected": sum(hour.rejected for hour in found),
         "late": sum(hour.late for hour in found),
@@ -87,7 +96,7 @@ def _table(found: list[HourCoverage], compared: list[Comparison]) -> list[str]:
         for hour in day_hours:
             one = by_start.get(hour.window.start)
             lines.append(_row(f"  {hour.window.start:%H:%M}-{hour.window.end:%H:%M}", [hour], _verdict(one)))
-            lines += [f"      not loaded: {gap}" for gap in hour.missing]
+            lines += _troubles(hour)
             if one is not None:
                 lines += _listed("missing in OpenSearch", one.missing) + _listed("not in Okta", one.unknown)
     lines.append(_row("all", found, ""))
@@ -95,10 +104,19 @@ def _table(found: list[HourCoverage], compared: list[Comparison]) -> list[str]:
 
 
 def _row(name: str, of: list[HourCoverage], more: str) -> str:
-    share = sum(hour.covered for hour in of)
-    covered = "yes" if share == len(of) else f"{share} of {len(of)}" if len(of) > 1 else "NO"
+    share = sum(hour.well for hour in of)
+    covered = _WORDS[of[0].state] if len(of) == 1 else "yes" if share == len(of) else f"{share} of {len(of)}"
     events, late = sum(hour.events for hour in of), sum(hour.late for hour in of)
     return f"{name:16} {covered:9} {events:>10,} {late:>7,} {sum(hour.rejected for hour in of):>9,}{more}"
+
+
+def _troubles(hour: HourCoverage) -> list[str]:
+    lines = [f"      not loaded: {gap}" for gap in hour.missing]
+    if hour.damaged:
+        lines.append(f"      {hour.expected:,} events of the full hour were stored, and fewer are there: load it again")
+    for index, number in sorted(hour.strays.items()):
+        lines.append(f"      {number:,} documents are in {index}, where they do not belong: take the alias from it")
+    return lines
 
 
 def _verdict(one: Comparison | None) -> str:

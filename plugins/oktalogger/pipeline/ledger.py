@@ -7,6 +7,7 @@ moment leaves an entry that says "running", with the link of the page to go on w
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Final, Literal
@@ -83,6 +84,9 @@ class LedgerEntry(msgspec.Struct, frozen=True, kw_only=True):
         there is nothing to go on with
     :param indices: UUID of each index that the tries of ``counts`` wrote to: with another index of that name, or none,
         there is nothing to go on with
+    :param storing: how many different events of each hour these tries found or put into the index
+    :param stored: the same of the newest try that was complete: as many have to be there
+    :param stored_at: when that was complete; None in an entry of an older version, which says nothing of it
     :param rate: what the newest try saw of Okta's rate limit: ``limit``, and ``remaining``, the fewest that were left
     """
 
@@ -107,6 +111,9 @@ class LedgerEntry(msgspec.Struct, frozen=True, kw_only=True):
     lateness: dict[str, float] = {}
     lateness_counts: dict[str, int] = {}
     indices: dict[str, str] = {}
+    storing: dict[str, int] = {}
+    stored: dict[str, int] = {}
+    stored_at: datetime | None = None
     rate: dict[str, int] = {}
 
     @property
@@ -176,12 +183,17 @@ def begin(
         lateness=before.lateness if before and resumes else {},
         lateness_counts=before.lateness_counts if before and resumes else {},
         indices=before.indices if before and resumes else {},
+        storing=before.storing if before and resumes else {},
+        stored=before.stored if before else {},
+        stored_at=before.stored_at if before else None,
     )
 
 
 def from_the_start(entry: LedgerEntry) -> LedgerEntry:
     """Return the entry of a try that has nothing to go on with after all, because what was stored is gone."""
-    return msgspec.structs.replace(entry, next_url=None, counts={}, lateness={}, lateness_counts={}, indices={})
+    return msgspec.structs.replace(
+        entry, next_url=None, counts={}, lateness={}, lateness_counts={}, indices={}, storing={}
+    )
 
 
 def advance(
@@ -206,6 +218,8 @@ def advance(
     counts = {name: round(base.get(name, 0) + getattr(result, name), 3) for name in COUNTS}
     complete = state == "complete"
     lateness, late_max = _lateness(entry, result)
+    storing = Counter({} if result.restarted else entry.storing)
+    storing.update(result.stored)
     return msgspec.structs.replace(
         entry,
         state=state,
@@ -217,6 +231,9 @@ def advance(
         lateness={**lateness.as_dict(), "late_max": late_max} if lateness.count else {},
         lateness_counts={} if complete else lateness.counts(),
         indices=({} if result.restarted else entry.indices) | result.indices,
+        storing={} if complete else dict(storing),
+        stored=dict(storing) if complete else entry.stored,
+        stored_at=now if complete else entry.stored_at,
         rate=_rate(result) or entry.rate,
     )
 

@@ -20,6 +20,7 @@ from oktalogger.pipeline.lateness import Lateness
 from oktalogger.pipeline.okta_clock import CLOCK_SLACK, ripe_pages
 from oktalogger.pipeline.page_store import PageStorer, StoredPage
 from oktalogger.pipeline.stop import StopSignal
+from oktalogger.pipeline.stored_events import StoredEvents
 from oktalogger.window import Window, WindowError, format_instant
 
 if TYPE_CHECKING:
@@ -113,6 +114,7 @@ class LoadResult:
     :param first_published: earliest ``published`` that was stored
     :param last_published: latest ``published`` that was stored
     :param indices: UUID of each index that it wrote to
+    :param stored: how many different events of the window, of each hour, are in the index by it
     :param notes: what was unusual, in sentences
     """
 
@@ -140,6 +142,7 @@ class LoadResult:
     first_published: datetime | None = None
     last_published: datetime | None = None
     indices: dict[str, str] = field(default_factory=dict)
+    stored: dict[str, int] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
     def as_dict(self) -> dict[str, Any]:
@@ -152,7 +155,7 @@ class LoadResult:
             values[name] = round(values[name], 3)
         values["lateness"] = self.lateness.as_dict()
         # For the ledger: it says what may be built upon.
-        del values["indices"]
+        del values["indices"], values["stored"]
         return values
 
 
@@ -233,6 +236,8 @@ class _Load:
         self._clock = clock
         self._result = LoadResult()
         self._drifted: Counter[str] = Counter()
+        self._there = StoredEvents(plan.stamp.window)
+        self._forgot = False
         self._began = time.monotonic()
 
     def run(self, resume_from: str | None) -> LoadResult:
@@ -245,6 +250,7 @@ class _Load:
                 pages = self._pages(resume_from)
                 upcoming = fetcher.submit(next, pages, None)
                 while (page := self._result_of(upcoming, in_flight)) is not None:
+                    self._forget_if_restarted(in_flight)
                     upcoming = fetcher.submit(next, pages, None)
                     prepared = prepare(page, self._builder, self._reads, at=self._clock())
                     in_flight.append((prepared, storers.submit(self._store, prepared)))
@@ -272,6 +278,13 @@ class _Load:
                 f"{self._result.drifted} events have parts of another type than the mapping's, and were stored without "
                 f"them: {named}. These parts are kept as text in oktalogger.unmapped."
             )
+
+    def _forget_if_restarted(self, in_flight: _InFlight) -> None:
+        """Count what is there anew, from the first page of the second reading on; nothing is fetched meanwhile."""
+        if self._result.restarted and not self._forgot:
+            self._settle(in_flight, until=0)
+            self._there = StoredEvents(self._plan.stamp.window)
+            self._forgot = True
 
     def _result_of(self, upcoming: Future[Page | None], in_flight: _InFlight) -> Page | None:
         try:
@@ -347,6 +360,11 @@ class _Load:
         result.late_max_seconds = max(result.late_max_seconds, stored.late.max_seconds)
         result.lateness.merge(stored.lateness)
         result.indices |= stored.indices
+        refused = {rejection.id for rejection in stored.outcome.rejected}
+        for built in prepared.documents:
+            if built.document.id not in refused:
+                self._there.add(built.document.id, built.published)
+        result.stored = self._there.counts()
         if prepared.span is not None:
             first, last = prepared.span
             result.first_published = min(result.first_published or first, first)

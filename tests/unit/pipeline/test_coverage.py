@@ -5,13 +5,15 @@ from datetime import UTC, datetime, timedelta
 from typing import cast
 
 import msgspec
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from oktalogger.okta.system_log import SystemLogClient, SystemLogQuery
-from oktalogger.pipeline.coverage import Comparison, compare_with_okta, coverage, hours
+from oktalogger.opensearch.inventory import HourCount
+from oktalogger.pipeline.coverage import Comparison, HourCoverage, compare_with_okta, coverage
 from oktalogger.pipeline.ledger import LedgerEntry
-from oktalogger.window import Window, gaps, merge
+from oktalogger.window import Window, gaps, hours, merge
 from tests.unit.pipeline.test_load import ScriptedSource, event
 
 TEN = datetime(2026, 11, 23, 10, tzinfo=UTC)
@@ -46,8 +48,11 @@ class FakeLedger:
 
 
 class FakeCensus:
-    def events_by_hour(self, org: str, within: Window) -> Mapping[datetime, int]:
-        return {TEN: 5}
+    def refresh(self) -> bool:
+        return True
+
+    def events_by_hour(self, org: str, within: Window) -> Mapping[datetime, HourCount]:
+        return {TEN: HourCount(5)}
 
     def rejected_by_hour(self, org: str, within: Window) -> Mapping[datetime, int]:
         return {TEN + timedelta(hours=1): 2}
@@ -172,3 +177,42 @@ def test_gaps_are_just_the_minutes_that_nothing_covers(covered: list[Window], st
         instant = TEN + timedelta(minutes=minute)
         assert any(instant in gap for gap in missing) == (not any(instant in window for window in covered))
     assert missing == merge(missing)
+
+
+class Counting(FakeCensus):
+    """An OpenSearch that holds so many events of ten o'clock, and so many of them once more elsewhere."""
+
+    def __init__(self, events: int, **strays: int) -> None:
+        self._count = HourCount(events, strays)
+
+    def events_by_hour(self, org: str, within: Window) -> Mapping[datetime, HourCount]:
+        return {TEN: self._count}
+
+    def rejected_by_hour(self, org: str, within: Window) -> Mapping[datetime, int]:
+        return {}
+
+
+def checked(census: Counting, within: Window, kept: timedelta | None = None) -> HourCoverage:
+    full = msgspec.structs.replace(entry(minutes(0, 60)), stored={"2026-11-23T10:00:00Z": 5}, stored_at=TEN)
+    (hour,) = coverage(FakeLedger(full), census, "o", within, now=TEN + timedelta(days=40), kept=kept)
+    return hour
+
+
+@pytest.mark.parametrize("within", [minutes(0, 60), minutes(10, 20)])
+def test_an_hour_that_holds_less_than_was_stored_is_damaged(within: Window) -> None:
+    assert checked(Counting(5), within).state == "complete"
+    hour = checked(Counting(4), within)
+    assert (hour.state, hour.covered, hour.well, hour.expected) == ("damaged", False, False, 5)
+    assert checked(Counting(4, copy=5), within).state == "damaged", "a copy is not what was lost"
+
+
+def test_documents_in_other_indices_are_counted_and_named() -> None:
+    hour = checked(Counting(5, copy=5), minutes(0, 60))
+    assert (hour.state, hour.covered, hour.well, hour.events) == ("doubled", True, False, 10)
+    assert hour.as_dict()["strays"] == {"copy": 5}
+
+
+def test_what_retention_deleted_is_said_and_is_well() -> None:
+    hour = checked(Counting(0), minutes(0, 60), kept=timedelta(days=30))
+    assert (hour.state, hour.well) == ("expired", True)
+    assert checked(Counting(0), minutes(0, 60), kept=timedelta(days=50)).state == "damaged"
