@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from typing import TYPE_CHECKING
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from oktalogger.opensearch.documents import BulkResult, Document, Rejection
     from oktalogger.opensearch.names import IndexNames
     from oktalogger.opensearch.schema import SchemaReport
+
+log = logging.getLogger(__name__)
 
 
 class OpenSearchStore:
@@ -67,6 +70,10 @@ class OpenSearchStore:
         report = ensure_schema(self.client, self.names, shards=self._shards, replicas=self._replicas)
         self._ready |= report.ready_months
         self._uuids |= report.uuids
+        for sentence in report.repaired:
+            log.warning("Put right: %s", sentence)
+        for sentence in report.troubles:
+            log.warning("%s", sentence)
         return report
 
     def ensure_month(self, published: datetime) -> None:

@@ -112,7 +112,7 @@ class BackfillSummaryOperator(LedgerOperator):
             raise AirflowFailException(
                 f"{len(found.damaged)} hours of {whole} hold fewer events than were stored: "
                 f"{'; '.join(map(str, found.damaged[:5]))}{' ...' if len(found.damaged) > 5 else ''}. Somebody "
-                "deletes from OpenSearch. Start a run with the same params: it loads them again, as far as Okta has them."
+                "deletes from OpenSearch. A run with the same params loads them again, as far as Okta still has them."
             )
         return figures
 
