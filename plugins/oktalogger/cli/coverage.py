@@ -16,7 +16,8 @@ from oktalogger.okta.rate_budget import RateBudget
 from oktalogger.okta.system_log import SystemLogQuery
 from oktalogger.opensearch.inventory import OpenSearchCensus
 from oktalogger.opensearch.names import IndexNames
-from oktalogger.pipeline.coverage import Comparison, HourCoverage, HourState, compare_with_okta, coverage
+from oktalogger.pipeline.comparison import Comparison, compare_with_okta
+from oktalogger.pipeline.coverage import HourCoverage, HourState, coverage
 from oktalogger.pipeline.ledger_store import LedgerStore
 from oktalogger.pipeline.share import share_of
 from oktalogger.settings import load_settings
@@ -41,7 +42,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument("--from", dest="since", required=True, metavar="INSTANT", help="like 2026-11-23T10:00:00Z")
     parser.add_argument("--to", dest="until", required=True, metavar="INSTANT", help="not itself part of the range")
     parser.add_argument("--org", help=f"host name of the org (default: that of {OKTA_URL})")
-    parser.add_argument("--verify", action="store_true", help="read Okta again and compare uuid by uuid")
+    parser.add_argument("--verify", action="store_true", help="read Okta again and compare value by value")
     parser.add_argument("--json", action="store_true", help="print the hours as JSON")
     parser.set_defaults(run=run)
 
@@ -98,7 +99,7 @@ def _table(found: list[HourCoverage], compared: list[Comparison]) -> list[str]:
             lines.append(_row(f"  {hour.window.start:%H:%M}-{hour.window.end:%H:%M}", [hour], _verdict(one)))
             lines += _troubles(hour)
             if one is not None:
-                lines += _listed("missing in OpenSearch", one.missing) + _listed("not in Okta", one.unknown)
+                lines += _differences(one)
     lines.append(_row("all", found, ""))
     return lines
 
@@ -122,7 +123,17 @@ def _troubles(hour: HourCoverage) -> list[str]:
 def _verdict(one: Comparison | None) -> str:
     if one is None:
         return ""
-    return f"  {one.in_okta:,} the same" if one.exact else f"  {one.in_okta:,} NOT THE SAME"
+    rejected = f", {one.rejected:,} of them rejected" if one.rejected else ""
+    return f"  {one.in_okta:,} {'the same' if one.exact else 'NOT THE SAME'}{rejected}"
+
+
+def _differences(one: Comparison) -> list[str]:
+    return [
+        *_listed("missing in OpenSearch", one.missing),
+        *_listed("not in Okta", one.foreign),
+        *_listed("more than once in OpenSearch", one.doubled),
+        *_listed("not as Okta sent it", one.altered),
+    ]
 
 
 def _listed(what: str, ids: tuple[str, ...]) -> list[str]:

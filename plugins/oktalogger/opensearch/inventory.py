@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _PAGE = 10_000
+# Of whole documents: some megabytes.
+_WHOLE_PAGE = 1_000
 # An hour has one index, and one more for each that somebody put behind the alias.
 _INDICES = 100
 
@@ -83,6 +85,19 @@ class OpenSearchCensus:
         """Return the ids of all documents."""
         return {hit["_id"] for hit in self._hits(self._names.alias, _query("oktalogger.org", org, within), "published")}
 
+    def documents(self, org: str, within: Window) -> Iterator[tuple[str, Mapping[str, Any]]]:
+        """Yield id and ``_source`` of every document behind the alias, one that stands there twice twice."""
+        query = _query("oktalogger.org", org, within)
+        for hit in self._hits(self._names.alias, query, "published", size=_WHOLE_PAGE, source=True):
+            yield hit["_id"], hit["_source"]
+
+    def rejected_ids(self, ids: set[str]) -> set[str]:
+        """Return those ids that are documents of the index of rejected events."""
+        found: set[str] = set()
+        for some in batched(sorted(ids), _PAGE):
+            found |= {hit["_id"] for hit in self._hits(self._names.rejected, {"ids": {"values": list(some)}}, "at")}
+        return found
+
     def rejected_among(self, uuids: set[str]) -> set[str]:
         """Return those uuids whose events are among the rejected; an event without ``published`` is there as well."""
         found: set[str] = set()
@@ -111,18 +126,27 @@ class OpenSearchCensus:
             for bucket in buckets
         }
 
-    def _hits(self, index: str, query: dict[str, Any], order: str) -> Iterator[dict[str, Any]]:
+    def _hits(
+        self,
+        index: str,
+        query: dict[str, Any],
+        order: str,
+        *,
+        size: int = _PAGE,
+        source: object = ("uuid",),
+    ) -> Iterator[dict[str, Any]]:
         body: dict[str, Any] = {
-            "size": _PAGE,
-            "_source": ["uuid"],
+            "size": size,
+            "_source": source,
             "query": query,
-            "sort": [{order: "asc"}, {"uuid": "asc"}],
+            # By index as well: two documents of one id would else be one at the border of two pages.
+            "sort": [{order: "asc"}, {"uuid": "asc"}, {"_index": "asc"}],
         }
         while True:
             answer = self._ask(f"/{index}/_search", f"to list what {index} holds", body)
             hits = answer["hits"]["hits"]
             yield from hits
-            if len(hits) < _PAGE:
+            if len(hits) < size:
                 return
             body["search_after"] = hits[-1]["sort"]
 

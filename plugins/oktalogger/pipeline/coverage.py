@@ -6,14 +6,12 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
 
-from oktalogger.pipeline.document import identity
 from oktalogger.pipeline.expected import damaged_hours, expected_events, is_expired
 from oktalogger.window import Window, format_instant, gaps, hour_of, hours, merge, whole_hours
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from oktalogger.okta.system_log import SystemLogClient, SystemLogQuery
     from oktalogger.opensearch.inventory import HourCount
     from oktalogger.pipeline.ledger import LedgerEntry
 
@@ -87,37 +85,6 @@ class HourCoverage:
         }
 
 
-@dataclass(frozen=True, slots=True)
-class Comparison:
-    """What a second reading of Okta found in one window, uuid by uuid.
-
-    :param window: what was compared
-    :param in_okta: events that Okta has
-    :param missing: uuids that are neither among the documents nor among the rejected events
-    :param unknown: ids of documents that Okta does not have
-    """
-
-    window: Window
-    in_okta: int
-    missing: tuple[str, ...]
-    unknown: tuple[str, ...]
-
-    @property
-    def exact(self) -> bool:
-        """Whether OpenSearch holds exactly what Okta has."""
-        return not self.missing and not self.unknown
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return it as plain JSON values."""
-        return {
-            "start": format_instant(self.window.start),
-            "end": format_instant(self.window.end),
-            "in_okta": self.in_okta,
-            "missing": list(self.missing),
-            "unknown": list(self.unknown),
-        }
-
-
 class Census(Protocol):
     """What OpenSearch holds."""
 
@@ -129,12 +96,6 @@ class Census(Protocol):
 
     def rejected_by_hour(self, org: str, within: Window) -> Mapping[datetime, int]:
         """Return the number of rejected events of each hour that has some."""
-
-    def ids(self, org: str, within: Window) -> set[str]:
-        """Return the ids of all documents."""
-
-    def rejected_among(self, uuids: set[str]) -> set[str]:
-        """Return those uuids whose events are among the rejected."""
 
 
 class Entries(Protocol):
@@ -206,27 +167,3 @@ def coverage(
             )
         )
     return found
-
-
-def compare_with_okta(client: SystemLogClient, census: Census, org: str, query: SystemLogQuery) -> Comparison:
-    """Read a window of Okta again, and compare uuid by uuid with what OpenSearch holds.
-
-    :param client: where to read
-    :param census: what OpenSearch holds
-    :param org: the Okta org's host name
-    :param query: the window; all its uuids are in memory at once, so take an hour at a time
-    :raises OktaError: where Okta cannot be read
-    :raises OpenSearchLoadError: where OpenSearch cannot be asked
-    """
-    window = Window(query.since, query.until)
-    in_okta = set()
-    for page in client.pages(query):
-        for raw in page.events:
-            uuid, published = identity(bytes(raw))
-            if uuid is not None and (published is None or published in window):
-                in_okta.add(uuid)
-    documents = census.ids(org, window)
-    missing = in_okta - documents
-    if missing:
-        missing -= census.rejected_among(missing)
-    return Comparison(window, len(in_okta), tuple(sorted(missing)), tuple(sorted(documents - in_okta)))

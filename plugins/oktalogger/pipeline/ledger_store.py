@@ -179,6 +179,8 @@ class LedgerStore:
                 f"/{self._names.ledger}/_search",
                 doing=f"while reading the ledger of {within}",
                 index=self._names.ledger,
+                # Where nothing was ever loaded there is no ledger, and no entry.
+                params={"ignore_unavailable": "true", "allow_no_indices": "true"},
                 body=body,
             )
             hits = answer["hits"]["hits"]
