@@ -58,6 +58,10 @@ class Memory:
         self.documents = self.documents | new | self.documents
         return BulkResult(created=len(new) - len(existing), existing=len(existing), existing_ids=existing)
 
+    def added_fields(self, documents: Sequence[Document]) -> dict[str, dict[str, str]]:
+        """Nobody asks."""
+        return {}
+
     def reject(self, rejections: Sequence[Rejection], *, context: Mapping[str, str]) -> int:
         raise AssertionError(rejections)
 

@@ -57,6 +57,10 @@ class Memory:
                 self.documents.add(document.id)
         return BulkResult(created=len(documents) - len(existing), existing=len(existing), existing_ids=tuple(existing))
 
+    def added_fields(self, documents: Sequence[Document]) -> dict[str, dict[str, str]]:
+        """Nothing is there that this load stored uncounted."""
+        return {}
+
     def reject(self, rejections: Sequence[Rejection], *, context: Mapping[str, str]) -> int:
         """Nothing here is bad."""
         raise AssertionError(f"an event was refused: {rejections[0].reason}")

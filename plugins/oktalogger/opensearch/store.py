@@ -5,12 +5,13 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from oktalogger.opensearch.bulk import DEFAULT_MAX_BODY_BYTES, BulkRetry, BulkWriter
 from oktalogger.opensearch.errors import RejectionNotStoredError
 from oktalogger.opensearch.existing import read_indices
 from oktalogger.opensearch.rejected import rejection_documents
+from oktalogger.opensearch.request import AS_LONG_AS_A_BULK, call
 from oktalogger.opensearch.schema import ensure_month, ensure_schema
 
 if TYPE_CHECKING:
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from oktalogger.opensearch.schema import SchemaReport
 
 log = logging.getLogger(__name__)
+
+_PROVENANCE = ("load_kind", "window_start", "window_end", "run_id", "ingested_at")
 
 
 class OpenSearchStore:
@@ -110,6 +113,28 @@ class OpenSearchStore:
             stays: doing all of it again counts it as existing
         """
         return self._writer.write(documents, alias_of=self.names.write_alias)
+
+    def added_fields(self, documents: Sequence[Document]) -> dict[str, dict[str, Any]]:
+        """Return what documents that are there already say under ``oktalogger``, by id; also those not searchable yet.
+
+        :param documents: with the ids and indices of those
+        :raises OpenSearchLoadError: where OpenSearch cannot be asked
+        """
+        if not documents:
+            return {}
+        body = {"docs": [{"_index": document.index, "_id": document.id} for document in documents]}
+        answer = call(
+            self.client,
+            "POST",
+            "/_mget",
+            doing=f"to read whose {len(documents)} documents are that are there already",
+            index=documents[0].index,
+            params={"_source_includes": ",".join(f"oktalogger.{field}" for field in _PROVENANCE)},
+            body=body,
+            retry=AS_LONG_AS_A_BULK,
+        )
+        there = [found for found in answer["docs"] if found.get("found")]
+        return {found["_id"]: found.get("_source", {}).get("oktalogger", {}) for found in there}
 
     def reject(self, rejections: Sequence[Rejection], *, context: Mapping[str, str]) -> int:
         """Keep refused events whole, with the reasons, in the index of rejected events.

@@ -8,9 +8,10 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Protocol
 
 from oktalogger.opensearch.errors import IndexMissingError
+from oktalogger.pipeline.covered import CoveredTime
 from oktalogger.pipeline.ledger import LedgerKey
 from oktalogger.pipeline.load import load_window
-from oktalogger.window import merge
+from oktalogger.pipeline.provenance import EarlierTries
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -30,6 +31,10 @@ class OpenEntry(Protocol):
     @property
     def resume_from(self) -> str | None:
         """The link of the page to go on with, from an earlier try."""
+
+    @property
+    def entry(self) -> LedgerEntry:
+        """The entry as this try began it."""
 
     @property
     def indices(self) -> Mapping[str, str]:
@@ -86,7 +91,11 @@ def load_and_record(
     """
     stamp = plan.stamp
     before = list(ledger.entries(stamp.org, plan.reads))
-    covered = merge(entry.window for entry in before if entry.covers_for(plan.filter, plan.q))
+    covered = CoveredTime(
+        (entry.window, entry.completed_at)
+        for entry in before
+        if entry.completed_at is not None and entry.covers_for(plan.filter, plan.q)
+    )
     key = LedgerKey(stamp.org, stamp.kind, stamp.window, plan.filter, plan.q)
     entry = ledger.open(key, run_id=stamp.run_id, run_url=run_url)
     built_on = dict(entry.indices)
@@ -108,7 +117,7 @@ def load_and_record(
         result = load_window(
             source,
             store,
-            replace(plan, covered=tuple(covered)),
+            replace(plan, covered=covered, earlier=_earlier_tries(entry.entry)),
             resume_from=entry.resume_from,
             on_stored=note,
             stop=stop,
@@ -124,6 +133,13 @@ def load_and_record(
     tries = [done, *(other for other in before if other.state != "complete")]
     result.loading_since = min(one.began for one in tries if one.began is not None)
     return result
+
+
+def _earlier_tries(entry: LedgerEntry) -> EarlierTries | None:
+    """Return what is to be known of the tries that came to no end before this one, None where there were none."""
+    if entry.began is None or entry.began == entry.started_at:
+        return None
+    return EarlierTries(entry.began, entry.counted_until)
 
 
 def _replaced(store: DocumentStore, indices: Mapping[str, str]) -> list[str]:

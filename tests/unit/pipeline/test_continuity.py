@@ -6,7 +6,7 @@ import json
 import threading
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 from hypothesis import given, settings
@@ -147,6 +147,11 @@ class Process:
         self.fuse.after_step()
         created = len(documents) - len(existing)
         return BulkResult(created=created, existing=len(existing), existing_ids=tuple(existing))
+
+    def added_fields(self, documents: Sequence[Document]) -> dict[str, dict[str, Any]]:
+        self.fuse.before_step()
+        ids = [document.id for document in documents]
+        return {id: json.loads(self.world.documents[id].source)["oktalogger"] for id in ids}
 
     def reject(self, rejections: Sequence[Rejection], *, context: Mapping[str, str]) -> int:
         raise AssertionError(f"nothing here is bad: {rejections}")

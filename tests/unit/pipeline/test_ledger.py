@@ -74,7 +74,14 @@ class TestLateness:
         first = stopped(started(), result(*[1.0] * 90, 500.25, late=500.25))
         second = advance(started(first), result(*[40.0] * 9), next_url=None, state="complete", now=NOON)
         assert second.counts["created"] == 100
-        assert second.lateness == {"max": 500.25, "p50": 1.0, "p95": 40.0, "p99": 40.0, "late_max": 500.25}
+        assert second.lateness == {
+            "max": 500.25,
+            "p50": 1.0,
+            "p95": 40.0,
+            "p99": 40.0,
+            "late_max": 500.25,
+            "missed_max": 0.0,
+        }
         assert second.lateness_counts == {}, "there is nothing to go on with"
 
     def test_one_that_creates_nothing_keeps_it(self) -> None:

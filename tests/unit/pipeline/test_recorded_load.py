@@ -57,6 +57,7 @@ class Told:
 
     resume_from: str | None = None
     built_on: dict[str, str] = field(default_factory=dict)
+    entry: LedgerEntry = field(default_factory=lambda: begun(HOUR, "manual", NOON))
     told: list[tuple[str, Any]] = field(default_factory=list)
 
     def open(self, key: LedgerKey, *, run_id: str, run_url: str | None = None) -> Told:
