@@ -9,16 +9,16 @@ those. The five-minute loads wait half a minute and read one minute twice; what 
 
 Every hour, `plan` names the hours whose turn it is: the one that ended an hour ago and the one that ended a day ago
 (`OKTALOGGER_RECONCILE_AFTER_HOURS`). It looks for **gaps** as well: parts of the time since the first scheduled load
-that have no complete window in the ledger. `reread`, one mapped task for each window, loads them through the same
-loader as always; nothing is stored twice, and what is new in a window that was complete is a late event. `verdict`
-counts.
+that have no complete window in the ledger. And it counts, in one search, whether each hour still holds what was stored
+of it; one that does not is **damaged**. `reread`, one mapped task for each window, loads them through the same loader
+as always; nothing is stored twice, and what is new in a window that was complete is a late event. `verdict` counts.
 
 ### When a run fails
 
-`verdict` fails when events were later than `OKTALOGGER_LATE_ALERT_SECONDS`, or when more than
-`OKTALOGGER_GAP_ALERT_SECONDS` of the covered time had no complete window. **Both are mended by then**: the task fails
-so that somebody hears of it. With `OKTALOGGER_RECONCILE_CHANNEL`, the name of a channel in
-`OKTALOGGER_DETECTION_NOTIFIERS`, that notifier is told instead and the task succeeds.
+`verdict` fails when events were later than `OKTALOGGER_LATE_ALERT_SECONDS`, when more than
+`OKTALOGGER_GAP_ALERT_SECONDS` of the covered time had no complete window, or when an hour was damaged. **All of it is
+mended by then**: the task fails so that somebody hears of it. With `OKTALOGGER_RECONCILE_CHANNEL`, the name of a
+channel in `OKTALOGGER_DETECTION_NOTIFIERS`, that notifier is told instead and the task succeeds.
 
 It fails as well when a window could not be read again: clear the failed `reread` task, or leave it to the next run.
 """
@@ -80,6 +80,7 @@ for conn_id in settings.okta_conn_ids:
             windows=plan.output,
             gaps=plan.output["gaps"],  # type: ignore[index]
             left=plan.output["left"],  # type: ignore[index]
+            damaged=plan.output["damaged"],  # type: ignore[index]
             trigger_rule="all_done",
             doc_md="Says what was late or missing, and raises the alarm where that is too much.",
         )

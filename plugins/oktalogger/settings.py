@@ -312,6 +312,11 @@ class Settings:
         return timedelta(seconds=self.overlap_seconds)
 
     @property
+    def retention(self) -> timedelta | None:
+        """How long each event is kept at least; None for ever."""
+        return timedelta(days=self.retention_days) if self.retention_days else None
+
+    @property
     def horizon(self) -> timedelta:
         """The age beyond which a backfill's documents are historical."""
         return timedelta(hours=self.historical_after_hours)

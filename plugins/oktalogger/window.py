@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Final, Self
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+
+HOUR: Final = timedelta(hours=1)
 
 
 class WindowError(ValueError):
@@ -66,6 +68,26 @@ class Window:
             end = min(start + width, self.end)
             yield type(self)(start, end)
             start = end
+
+
+def hour_of(instant: datetime) -> datetime:
+    """Return the beginning of an instant's hour, in UTC."""
+    return instant.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
+
+
+def hours(within: Window) -> Iterator[Window]:
+    """Cut a window at the full hours of UTC."""
+    start = within.start
+    while start < within.end:
+        end = min(hour_of(start) + HOUR, within.end)
+        yield Window(start, end)
+        start = end
+
+
+def whole_hours(within: Window) -> Window:
+    """Return the window widened to full hours of UTC."""
+    start, end = hour_of(within.start), hour_of(within.end)
+    return Window(start, end if end == within.end else end + HOUR)
 
 
 def merge(windows: Iterable[Window]) -> list[Window]:

@@ -1,4 +1,4 @@
-"""Proof of coverage: by the ledger, and uuid by uuid against a second reading of Okta."""
+"""Proof of coverage: by the ledger, and value by value against a second reading of Okta."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def test_an_event_that_came_late_or_was_lost_or_made_up_is_named(deployment: Dep
     assert found["covered"] is True
     missing = {uuid for one in found["compared"] for uuid in one["missing"]}
     assert missing == {held[0]["uuid"], lost}
-    assert [uuid for one in found["compared"] for uuid in one["unknown"]] == ["made-up"]
+    assert [uuid for one in found["compared"] for uuid in one["foreign"]] == ["made-up"]
 
 
 def test_rejected_events_are_not_missing(deployment: Deployment, quiet: Simulator) -> None:
@@ -117,3 +117,36 @@ def test_the_table_reads_well(deployment: Deployment, quiet: Simulator) -> None:
     assert "the same" in lines[2]
     assert "NO" in lines[3]
     assert lines[4].strip() == "not loaded: [2026-11-16T11:00:00Z, 2026-11-16T12:00:00Z)"
+
+
+def test_a_prefix_that_was_never_loaded_is_not_loaded(deployment: Deployment, quiet: Simulator) -> None:
+    code, found = covered(deployment, quiet)
+    assert code == 1
+    assert [hour["state"] for hour in found["hours"]] == ["not loaded", "not loaded"]
+
+
+def test_an_event_that_was_altered_or_stands_there_twice_is_named(deployment: Deployment, quiet: Simulator) -> None:
+    assert deployment.load(quiet, *RANGE).returncode == 0
+    documents = deployment.documents()
+    altered, doubled = list(documents)[:2]
+    month = deployment.names.prefix + "-2026-11"
+    deployment.client.indices.delete(index=month)
+    store = OpenSearchStore(deployment.client, deployment.names)
+    store.ensure_month(datetime(2026, 11, 1, tzinfo=UTC))
+    documents[altered] |= {"severity": "DEBUG" if documents[altered]["severity"] != "DEBUG" else "INFO"}
+    store.create([Document(id, month, json.dumps(source).encode()) for id, source in documents.items()])
+    copy = month + "-copy"
+    deployment.client.indices.create(
+        index=copy,
+        body={
+            "aliases": {deployment.names.alias: {"is_write_index": False}},
+            "mappings": deployment.client.indices.get_mapping(index=month)[month]["mappings"],
+        },
+    )
+    deployment.client.index(index=copy, id=doubled, body=documents[doubled])
+
+    code, found = covered(deployment, quiet, "--verify")
+    assert code == 1
+    assert [uuid for one in found["compared"] for uuid in one["altered"]] == [altered]
+    assert [uuid for one in found["compared"] for uuid in one["doubled"]] == [doubled]
+    assert not any(one["missing"] or one["foreign"] for one in found["compared"])

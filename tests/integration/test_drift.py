@@ -10,9 +10,11 @@ import pytest
 
 from oktalogger.opensearch.documents import Rejection
 from oktalogger.opensearch.store import OpenSearchStore
+from oktalogger.pipeline.covered import NOTHING_COVERED
 from oktalogger.pipeline.document import Built, DocumentBuilder, PreparedPage, Stamp
 from oktalogger.pipeline.drift import restored
 from oktalogger.pipeline.page_store import PageStorer, StoredPage
+from oktalogger.pipeline.provenance import Claims
 from oktalogger.window import Window
 
 if TYPE_CHECKING:
@@ -70,7 +72,7 @@ def store(deployment: Deployment, events: dict[str, bytes]) -> StoredPage:
         outside=0,
         span=None,
     )
-    return PageStorer(target, STAMP, ()).store(page)
+    return PageStorer(target, STAMP, NOTHING_COVERED, Claims(STAMP, None)).store(page)
 
 
 def event(uuid: str, change: dict[str, Any]) -> bytes:

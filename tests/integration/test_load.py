@@ -189,6 +189,7 @@ class TestKilled:
         (entry,) = self.entries(deployment)
         assert (entry["state"], entry["tries"]) == ("complete", 2)
         assert entry["counts"]["read"] == len(busy.control.events(SINCE, UNTIL))
+        assert entry["counts"]["created"] == entry["counts"]["read"], "also what was stored and not written down"
         assert_exact(deployment, busy)
 
     def test_a_cursor_that_okta_no_longer_takes_falls_back_to_the_start_and_says_so(

@@ -172,7 +172,7 @@ class TestTheLoadersRoleIsEnough:
     ) -> None:
         census = OpenSearchCensus(clients[LOADER], team.names)
         census.refresh()
-        assert sum(census.events_by_hour(host(org), HOUR).values()) + 1 == len(documents(team))
+        assert sum(one.events for one in census.events_by_hour(host(org), HOUR).values()) + 1 == len(documents(team))
         assert len(census.ids(host(org), HOUR)) + 1 == len(documents(team))
 
     def test_the_command_line(self, team: People, org: Simulator, loaded: dict[str, Any]) -> None:

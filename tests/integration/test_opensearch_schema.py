@@ -38,7 +38,7 @@ class TestSchema:
         assert (first.template, first.side_templates) == ("made", dict.fromkeys(sides, "made"))
         assert first.made_indices == sides
         index = f"{names.prefix}-2026-11"
-        assert ensure_month(client, names, index) is True
+        assert ensure_month(client, names, index).made is True
         before = client.indices.get(index=f"{names.prefix}*")
 
         requests = Requests(client, monkeypatch)
@@ -48,7 +48,7 @@ class TestSchema:
         assert second.upgraded_indices == ()
         assert second.ready_months == {index}
         assert len(requests.sent) == 2
-        assert ensure_month(client, names, index) is False
+        assert ensure_month(client, names, index).made is False
         assert len(requests.sent) == 3
         assert client.indices.get(index=f"{names.prefix}*") == before
 
@@ -88,7 +88,7 @@ class TestSchema:
     def test_a_lost_alias_is_given_back(self, client: OpenSearch, names: IndexNames, month: str) -> None:
         client.indices.delete_alias(index=month, name="*")
         assert ensure_schema(client, names).ready_months == frozenset()
-        assert ensure_month(client, names, month) is False
+        assert ensure_month(client, names, month).made is False
         assert write_index(client, names) == [month]
         assert ensure_schema(client, names).ready_months == {month}
 
@@ -101,7 +101,7 @@ class TestSchema:
             try:
                 barrier.wait()
                 ensure_schema(client, names)
-                return ensure_month(client, names, months[number % len(months)])
+                return ensure_month(client, names, months[number % len(months)]).made
             finally:
                 client.close()
 
@@ -134,7 +134,7 @@ class TestRaces:
         older, newer = f"{names.prefix}-2026-11", f"{names.prefix}-2026-12"
         ensure_schema(client, names)
         requests.before["POST /_aliases"] = lambda: ensure_month(other, names, newer)
-        assert ensure_month(client, names, older) is True
+        assert ensure_month(client, names, older).made is True
         assert requests.before == {}
         assert write_index(client, names) == [newer]
         assert ensure_schema(client, names).ready_months == {older, newer}
@@ -145,7 +145,7 @@ class TestRaces:
         index = f"{names.prefix}-2026-11"
         ensure_schema(client, names)
         requests.before[f"PUT /{index}"] = lambda: ensure_month(other, names, index)
-        assert ensure_month(client, names, index) is False
+        assert ensure_month(client, names, index).made is False
         assert write_index(client, names) == [index]
 
     def test_another_task_makes_the_template(
@@ -186,7 +186,7 @@ class TestRaces:
         index = f"{names.prefix}-2026-11"
         ensure_schema(client, names)
         requests.before["POST /_aliases"] = lambda: other.indices.delete(index=index)
-        assert ensure_month(client, names, index) is True
+        assert ensure_month(client, names, index).made is True
         assert write_index(client, names) == [index]
 
 
@@ -238,7 +238,7 @@ class TestUpgrade:
         self.make_older(client, names, version=99)
         assert ensure_schema(client, names).template == "newer"
         index = f"{names.prefix}-2026-11"
-        assert ensure_month(client, names, index) is True
+        assert ensure_month(client, names, index).made is True
         mapping = client.indices.get_mapping(index=index)[index]["mappings"]
         assert mapping["_meta"]["version"] == 99
         assert "severity" not in mapping["properties"]
@@ -252,7 +252,7 @@ class TestUpgrade:
             report = ensure_schema(client, names)
             assert set(report.not_upgraded) == {old}
             assert report.ready_months == frozenset()
-            assert ensure_month(client, names, new) is True
+            assert ensure_month(client, names, new).made is True
             with pytest.raises(IndexBlockedError, match="blocked"):
                 ensure_month(client, names, old)
         finally:

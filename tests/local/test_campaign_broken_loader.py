@@ -18,7 +18,7 @@ from oktalogger.pipeline.load import LoadPlan, Progress, load_window
 from oktalogger.window import Window
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 WINDOW = Window(datetime(2026, 6, 30, 10, tzinfo=UTC), datetime(2026, 6, 30, 10, 10, tzinfo=UTC))
 ORG = "acme.okta.com"
@@ -46,11 +46,21 @@ class Memory:
     def ensure_month(self, published: datetime) -> None:
         """Every month is there."""
 
+    def identity(self, index: str) -> str:
+        return index
+
+    def identities(self, indices: Iterable[str]) -> dict[str, str]:
+        return {index: index for index in indices}
+
     def create(self, documents: Sequence[Document]) -> BulkResult:
         new = {(document.index, document.id): document.source for document in documents}
         existing = tuple(identity for index, identity in new if (index, identity) in self.documents)
         self.documents = self.documents | new | self.documents
         return BulkResult(created=len(new) - len(existing), existing=len(existing), existing_ids=existing)
+
+    def added_fields(self, documents: Sequence[Document]) -> dict[str, dict[str, str]]:
+        """Nobody asks."""
+        return {}
 
     def reject(self, rejections: Sequence[Rejection], *, context: Mapping[str, str]) -> int:
         raise AssertionError(rejections)

@@ -9,18 +9,17 @@ from typing import TYPE_CHECKING
 
 from oktalogger.opensearch.bulk import BulkResult
 from oktalogger.opensearch.names import IndexNames
-from oktalogger.pipeline.coverage import hours
-from oktalogger.pipeline.ledger import LedgerEntry, LedgerKey, advance, begin
+from oktalogger.pipeline.ledger import LedgerEntry, LedgerKey, advance, begin, from_the_start
 from oktalogger.pipeline.load import LoadResult
+from oktalogger.window import Window, hours
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime
 
     from local.bench.backfill.virtual import VirtualTime
     from oktalogger.opensearch.bulk import Document, Rejection
     from oktalogger.pipeline.load import Progress
-    from oktalogger.window import Window
 
 
 @dataclass
@@ -40,6 +39,14 @@ class Memory:
     def ensure_month(self, published: datetime) -> None:
         """All months are there."""
 
+    def identity(self, index: str) -> str:
+        """No index is ever made anew."""
+        return index
+
+    def identities(self, indices: Iterable[str]) -> dict[str, str]:
+        """No index is ever made anew."""
+        return {index: index for index in indices}
+
     def create(self, documents: Sequence[Document]) -> BulkResult:
         """Keep what is not there yet."""
         existing = []
@@ -49,6 +56,10 @@ class Memory:
                     existing.append(document.id)
                 self.documents.add(document.id)
         return BulkResult(created=len(documents) - len(existing), existing=len(existing), existing_ids=tuple(existing))
+
+    def added_fields(self, documents: Sequence[Document]) -> dict[str, dict[str, str]]:
+        """Nothing is there that this load stored uncounted."""
+        return {}
 
     def reject(self, rejections: Sequence[Rejection], *, context: Mapping[str, str]) -> int:
         """Nothing here is bad."""
@@ -80,6 +91,15 @@ class Entry:
     def resume_from(self) -> str | None:
         """The link of the page to go on with."""
         return self.entry.next_url
+
+    @property
+    def indices(self) -> dict[str, str]:
+        """What the tries wrote to on which this one builds."""
+        return self.entry.indices
+
+    def restart(self) -> None:
+        """Begin at the window's start after all."""
+        self.entry = from_the_start(self.entry)
 
     def checkpoint(self, progress: Progress) -> None:
         """Write down that everything up to a page is stored."""

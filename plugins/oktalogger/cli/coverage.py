@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from datetime import UTC, datetime
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
@@ -15,16 +16,24 @@ from oktalogger.okta.rate_budget import RateBudget
 from oktalogger.okta.system_log import SystemLogQuery
 from oktalogger.opensearch.inventory import OpenSearchCensus
 from oktalogger.opensearch.names import IndexNames
-from oktalogger.pipeline.coverage import Comparison, HourCoverage, compare_with_okta, coverage, hours
+from oktalogger.pipeline.comparison import Comparison, compare_with_okta
+from oktalogger.pipeline.coverage import HourCoverage, HourState, coverage
 from oktalogger.pipeline.ledger_store import LedgerStore
 from oktalogger.pipeline.share import share_of
 from oktalogger.settings import load_settings
-from oktalogger.window import Window, parse_instant
+from oktalogger.window import Window, hours, parse_instant
 
 if TYPE_CHECKING:
     import argparse
 
 _SHOWN: Final = 10
+_WORDS: Final[dict[HourState, str]] = {
+    "complete": "yes",
+    "expired": "expired",
+    "not loaded": "NO",
+    "damaged": "damaged",
+    "doubled": "doubled",
+}
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -33,7 +42,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument("--from", dest="since", required=True, metavar="INSTANT", help="like 2026-11-23T10:00:00Z")
     parser.add_argument("--to", dest="until", required=True, metavar="INSTANT", help="not itself part of the range")
     parser.add_argument("--org", help=f"host name of the org (default: that of {OKTA_URL})")
-    parser.add_argument("--verify", action="store_true", help="read Okta again and compare uuid by uuid")
+    parser.add_argument("--verify", action="store_true", help="read Okta again and compare value by value")
     parser.add_argument("--json", action="store_true", help="print the hours as JSON")
     parser.set_defaults(run=run)
 
@@ -41,7 +50,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 def run(arguments: argparse.Namespace) -> int:
     """Print the coverage of the range that the arguments name.
 
-    :return: 0 where all of it is covered, and the same as in Okta if that was asked; else 1
+    :return: 0 where all of it is loaded and still there, and the same as in Okta if that was asked; else 1
     """
     within = Window(parse_instant(arguments.since, name="--from"), parse_instant(arguments.until, name="--to"))
     settings = load_settings()
@@ -50,7 +59,7 @@ def run(arguments: argparse.Namespace) -> int:
     census = OpenSearchCensus(client, names)
     census.refresh()
     org = arguments.org or urlsplit(required(os.environ, OKTA_URL)).hostname or ""
-    found = coverage(LedgerStore(client, names), census, org, within)
+    found = coverage(LedgerStore(client, names), census, org, within, now=datetime.now(UTC), kept=settings.retention)
     compared: list[Comparison] = []
     if arguments.verify:
         with okta_client(gate=RateBudget(share_of("reconcile", settings))) as okta:
@@ -61,7 +70,7 @@ def run(arguments: argparse.Namespace) -> int:
         sys.stdout.write(json.dumps(_as_json(org, found, compared), indent=2) + "\n")
     else:
         sys.stdout.write("\n".join(_table(found, compared)) + "\n")
-    complete = all(hour.covered for hour in found) and all(one.exact for one in compared)
+    complete = all(hour.well for hour in found) and all(one.exact for one in compared)
     return 0 if complete else EXIT_FAILED
 
 
@@ -69,6 +78,7 @@ def _as_json(org: str, found: list[HourCoverage], compared: list[Comparison]) ->
     return {
         "org": org,
         "covered": all(hour.covered for hour in found),
+        "well": all(hour.well for hour in found),
         "events": sum(hour.events for hour in found),
         "rejected": sum(hour.rejected for hour in found),
         "late": sum(hour.late for hour in found),
@@ -87,24 +97,43 @@ def _table(found: list[HourCoverage], compared: list[Comparison]) -> list[str]:
         for hour in day_hours:
             one = by_start.get(hour.window.start)
             lines.append(_row(f"  {hour.window.start:%H:%M}-{hour.window.end:%H:%M}", [hour], _verdict(one)))
-            lines += [f"      not loaded: {gap}" for gap in hour.missing]
+            lines += _troubles(hour)
             if one is not None:
-                lines += _listed("missing in OpenSearch", one.missing) + _listed("not in Okta", one.unknown)
+                lines += _differences(one)
     lines.append(_row("all", found, ""))
     return lines
 
 
 def _row(name: str, of: list[HourCoverage], more: str) -> str:
-    share = sum(hour.covered for hour in of)
-    covered = "yes" if share == len(of) else f"{share} of {len(of)}" if len(of) > 1 else "NO"
+    share = sum(hour.well for hour in of)
+    covered = _WORDS[of[0].state] if len(of) == 1 else "yes" if share == len(of) else f"{share} of {len(of)}"
     events, late = sum(hour.events for hour in of), sum(hour.late for hour in of)
     return f"{name:16} {covered:9} {events:>10,} {late:>7,} {sum(hour.rejected for hour in of):>9,}{more}"
+
+
+def _troubles(hour: HourCoverage) -> list[str]:
+    lines = [f"      not loaded: {gap}" for gap in hour.missing]
+    if hour.damaged:
+        lines.append(f"      {hour.expected:,} events of the full hour were stored, and fewer are there: load it again")
+    for index, number in sorted(hour.strays.items()):
+        lines.append(f"      {number:,} documents are in {index}, where they do not belong: take the alias from it")
+    return lines
 
 
 def _verdict(one: Comparison | None) -> str:
     if one is None:
         return ""
-    return f"  {one.in_okta:,} the same" if one.exact else f"  {one.in_okta:,} NOT THE SAME"
+    rejected = f", {one.rejected:,} of them rejected" if one.rejected else ""
+    return f"  {one.in_okta:,} {'the same' if one.exact else 'NOT THE SAME'}{rejected}"
+
+
+def _differences(one: Comparison) -> list[str]:
+    return [
+        *_listed("missing in OpenSearch", one.missing),
+        *_listed("not in Okta", one.foreign),
+        *_listed("more than once in OpenSearch", one.doubled),
+        *_listed("not as Okta sent it", one.altered),
+    ]
 
 
 def _listed(what: str, ids: tuple[str, ...]) -> list[str]:

@@ -66,7 +66,7 @@ def run(arguments: argparse.Namespace) -> int:
     stamp = Stamp(
         org=urlsplit(required(os.environ, OKTA_URL)).hostname or "",
         window=window,
-        run_id=arguments.run_id or f"cli__{datetime.now(UTC).isoformat(timespec='seconds')}",
+        run_id=arguments.run_id or f"cli__{datetime.now(UTC).isoformat(timespec='microseconds')}",
         kind="manual",
         horizon=settings.horizon,
     )

@@ -45,7 +45,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 def run(arguments: argparse.Namespace) -> int:
     """Set up the OpenSearch that the environment names.
 
-    :return: 0; with ``--check`` 3 where anything is to be done
+    :return: 0; with ``--check`` 3 where anything is to be done, by the setup or by hand
     """
     import os
 
@@ -68,7 +68,7 @@ def run(arguments: argparse.Namespace) -> int:
         apply_setup(client, plan)
     text = json.dumps({**plan.as_dict(), "dry_run": dry_run}, indent=2) if arguments.json else plan.text()
     sys.stdout.write(text + "\n")
-    return EXIT_CHANGES if arguments.check and plan.changes else 0
+    return EXIT_CHANGES if arguments.check and (plan.changes or plan.by_hand) else 0
 
 
 def _documents(file: str | None, names: IndexNames) -> SecurityDocuments:

@@ -9,6 +9,7 @@ cannot tell a document that is refused for what it is from one that is refused f
 
 from __future__ import annotations
 
+import logging
 import random
 import time
 from collections import Counter
@@ -29,7 +30,7 @@ from oktalogger.opensearch.errors import (
     OpenSearchResponseError,
     OpenSearchUnavailableError,
 )
-from oktalogger.opensearch.request import send
+from oktalogger.opensearch.request import WORTH_A_LINE, send
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -37,6 +38,8 @@ if TYPE_CHECKING:
     from opensearchpy import OpenSearch
 
 __all__ = ["BulkResult", "BulkRetry", "BulkWriter", "Document", "Rejection", "Renew"]
+
+log = logging.getLogger(__name__)
 
 MEBIBYTE = 1024 * 1024
 DEFAULT_MAX_BODY_BYTES = 5 * MEBIBYTE
@@ -234,6 +237,8 @@ class _Waits:
         seconds = self._next * random.uniform(0.5, 1.0)  # noqa: S311
         if now + seconds - self._began > bound:
             raise error
+        if seconds >= WORTH_A_LINE:
+            log.warning("%s Trying again in %.1f s.", error, seconds)
         self._sleep(seconds)
         self._next = min(self._next * 2, self._retry.longest_wait_seconds)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from oktalogger.opensearch.errors import IndexConflictError, IndexMissingError, OpenSearchRequestError
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     from oktalogger.opensearch.names import IndexNames
 
+_SETTINGS = ("index.uuid", "index.append_only.enabled", "index.default_pipeline", "index.final_pipeline")
+_NARROWING = frozenset({"filter", "index_routing", "search_routing"})
 _OTHER_PREFIX = "or give oktalogger another index prefix (OKTALOGGER_INDEX_PREFIX)"
 
 
@@ -27,11 +29,17 @@ class IndexState:
     :param name: its name
     :param aliases: the aliases it holds, each with whether it is the write index of that alias
     :param meta: the mark in its mapping
+    :param uuid: OpenSearch's own name for it, which no second index ever gets; empty where it does not say
+    :param narrowed: those of its aliases that have a filter or a routing, and so do not show all of it
+    :param settings: those below ``index`` that decide what becomes of its documents
     """
 
     name: str
     aliases: Mapping[str, bool]
     meta: Meta
+    uuid: str = ""
+    narrowed: frozenset[str] = frozenset()
+    settings: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,16 +88,25 @@ def read_indices(client: OpenSearch, wanted: Iterable[str]) -> dict[str, IndexSt
         doing="to read the state of its indices",
         params={"ignore_unavailable": "true", "allow_no_indices": "true"},
         # An index without an alias comes with an empty object, so that none goes unseen.
-        only="*.aliases,*.mappings._meta",
+        only="*.aliases,*.mappings._meta," + ",".join(f"*.settings.{setting}" for setting in _SETTINGS),
     )
-    return {
-        name: IndexState(
-            name,
-            {alias: bool(how.get("is_write_index")) for alias, how in entry.get("aliases", {}).items()},
-            Meta.of(entry.get("mappings", {}).get("_meta")),
-        )
-        for name, entry in answer.items()
-    }
+    return {name: _state(name, entry) for name, entry in answer.items()}
+
+
+def _state(name: str, entry: Mapping[str, Any]) -> IndexState:
+    aliases = entry.get("aliases", {})
+    settings = dict(entry.get("settings", {}).get("index", {}))
+    # A group of settings comes as an object.
+    if isinstance(append_only := settings.pop("append_only", None), dict):
+        settings["append_only.enabled"] = append_only.get("enabled", "false")
+    return IndexState(
+        name,
+        {alias: bool(how.get("is_write_index")) for alias, how in aliases.items()},
+        Meta.of(entry.get("mappings", {}).get("_meta")),
+        settings.pop("uuid", ""),
+        frozenset(alias for alias, how in aliases.items() if _NARROWING & how.keys()),
+        settings,
+    )
 
 
 def read_mapping(client: OpenSearch, index: str) -> IndexState | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import islice
 from typing import TYPE_CHECKING, Any
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from oktalogger.opensearch.request import call, refresh
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from opensearchpy import OpenSearch
 
@@ -20,6 +21,27 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _PAGE = 10_000
+# Of whole documents: some megabytes.
+_WHOLE_PAGE = 1_000
+# An hour has one index, and one more for each that somebody put behind the alias.
+_INDICES = 100
+
+
+@dataclass(frozen=True, slots=True)
+class HourCount:
+    """Documents of one hour behind the alias.
+
+    :param events: those in the month that they belong to
+    :param strays: by the name of the index, those in any other: whoever searches the alias finds them twice
+    """
+
+    events: int
+    strays: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def documents(self) -> int:
+        """What a search on the alias finds."""
+        return self.events + sum(self.strays.values())
 
 
 class OpenSearchCensus:
@@ -33,26 +55,48 @@ class OpenSearchCensus:
         self._client = client
         self._names = names
 
-    def refresh(self) -> None:
+    def refresh(self) -> bool:
         """Make everything that was stored visible to the counts.
 
+        :return: whether it is: Amazon OpenSearch Serverless refreshes by itself only
         :raises OpenSearchLoadError: where that is refused
         """
         indices = f"{self._names.alias},{self._names.rejected},{self._names.ledger}"
-        if not refresh(self._client, indices, doing="to refresh its indices"):
+        visible = refresh(self._client, indices, doing="to refresh its indices")
+        if not visible:
             log.warning("This OpenSearch takes no request to refresh: what was stored within a minute may be missing.")
+        return visible
 
-    def events_by_hour(self, org: str, within: Window) -> dict[datetime, int]:
-        """Return the number of documents of each hour that has some."""
-        return self._by_hour(self._names.alias, "oktalogger.org", org, within)
+    def events_by_hour(self, org: str, within: Window) -> dict[datetime, HourCount]:
+        """Count the documents of each hour that has some, by the index that holds them. One search."""
+        found = {}
+        for hour, by_index in self._by_hour(self._names.alias, "oktalogger.org", org, within).items():
+            month = self._names.month_index(hour)
+            strays = {index: number for index, number in by_index.items() if index != month}
+            found[hour] = HourCount(by_index.get(month, 0), strays)
+        return found
 
     def rejected_by_hour(self, org: str, within: Window) -> dict[datetime, int]:
         """Return the number of rejected events of each hour that has some."""
-        return self._by_hour(self._names.rejected, "org", org, within)
+        counted = self._by_hour(self._names.rejected, "org", org, within)
+        return {hour: sum(by_index.values()) for hour, by_index in counted.items()}
 
     def ids(self, org: str, within: Window) -> set[str]:
         """Return the ids of all documents."""
         return {hit["_id"] for hit in self._hits(self._names.alias, _query("oktalogger.org", org, within), "published")}
+
+    def documents(self, org: str, within: Window) -> Iterator[tuple[str, Mapping[str, Any]]]:
+        """Yield id and ``_source`` of every document behind the alias, one that stands there twice twice."""
+        query = _query("oktalogger.org", org, within)
+        for hit in self._hits(self._names.alias, query, "published", size=_WHOLE_PAGE, source=True):
+            yield hit["_id"], hit["_source"]
+
+    def rejected_ids(self, ids: set[str]) -> set[str]:
+        """Return those ids that are documents of the index of rejected events."""
+        found: set[str] = set()
+        for some in batched(sorted(ids), _PAGE):
+            found |= {hit["_id"] for hit in self._hits(self._names.rejected, {"ids": {"values": list(some)}}, "at")}
+        return found
 
     def rejected_among(self, uuids: set[str]) -> set[str]:
         """Return those uuids whose events are among the rejected; an event without ``published`` is there as well."""
@@ -62,28 +106,47 @@ class OpenSearchCensus:
             found |= {hit["_source"]["uuid"] for hit in self._hits(self._names.rejected, query, "at")}
         return found
 
-    def _by_hour(self, index: str, org_field: str, org: str, within: Window) -> dict[datetime, int]:
+    def _by_hour(self, index: str, org_field: str, org: str, within: Window) -> dict[datetime, dict[str, int]]:
         body = {
             "size": 0,
             "query": _query(org_field, org, within),
-            "aggs": {"hours": {"date_histogram": {"field": "published", "fixed_interval": "1h", "min_doc_count": 1}}},
+            "aggs": {
+                "hours": {
+                    "date_histogram": {"field": "published", "fixed_interval": "1h", "min_doc_count": 1},
+                    "aggs": {"indices": {"terms": {"field": "_index", "size": _INDICES}}},
+                }
+            },
         }
         answer = self._ask(f"/{index}/_search", f"to count what {index} holds of {within}", body)
         buckets = answer.get("aggregations", {}).get("hours", {}).get("buckets", ())
-        return {datetime.fromtimestamp(bucket["key"] / 1000, UTC): bucket["doc_count"] for bucket in buckets}
+        return {
+            datetime.fromtimestamp(bucket["key"] / 1000, UTC): {
+                one["key"]: one["doc_count"] for one in bucket["indices"]["buckets"]
+            }
+            for bucket in buckets
+        }
 
-    def _hits(self, index: str, query: dict[str, Any], order: str) -> Iterator[dict[str, Any]]:
+    def _hits(
+        self,
+        index: str,
+        query: dict[str, Any],
+        order: str,
+        *,
+        size: int = _PAGE,
+        source: object = ("uuid",),
+    ) -> Iterator[dict[str, Any]]:
         body: dict[str, Any] = {
-            "size": _PAGE,
-            "_source": ["uuid"],
+            "size": size,
+            "_source": source,
             "query": query,
-            "sort": [{order: "asc"}, {"uuid": "asc"}],
+            # By index as well: two documents of one id would else be one at the border of two pages.
+            "sort": [{order: "asc"}, {"uuid": "asc"}, {"_index": "asc"}],
         }
         while True:
             answer = self._ask(f"/{index}/_search", f"to list what {index} holds", body)
             hits = answer["hits"]["hits"]
             yield from hits
-            if len(hits) < _PAGE:
+            if len(hits) < size:
                 return
             body["search_after"] = hits[-1]["sort"]
 

@@ -29,8 +29,7 @@ def rejection_documents(
     :param context: what else to keep, as ``org``, ``window``, ``run_id``
     :param part_bytes: the largest piece of an event in one document
     """
-    # A host name holds no space, so that where the org ends is clear.
-    identity = hashlib.sha256(context.get("org", "").encode() + b" " + rejection.event).hexdigest()
+    identity = rejection_id(context.get("org", ""), rejection.event)
     pieces = list(_pieces(rejection.event, part_bytes))
     for number, piece in enumerate(pieces, start=1):
         fields: dict[str, str | int | None] = {
@@ -50,6 +49,16 @@ def rejection_documents(
             fields["event"] = piece.decode(errors="backslashreplace")
             fields["event_base64"] = base64.b64encode(piece).decode()
         yield Document(identity if number == 1 else f"{identity}-{number}", index, msgspec.json.encode(fields))
+
+
+def rejection_id(org: str, event: bytes) -> str:
+    """Return the id under which a rejected event is kept.
+
+    :param org: the Okta org's host name
+    :param event: the event as Okta sent it
+    """
+    # A host name holds no space, so that where the org ends is clear.
+    return hashlib.sha256(org.encode() + b" " + event).hexdigest()
 
 
 def _pieces(event: bytes, size: int) -> Iterator[bytes]:

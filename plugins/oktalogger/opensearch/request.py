@@ -10,13 +10,14 @@ second of CPU time in a million events.
 
 from __future__ import annotations
 
+import logging
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 from urllib.parse import urlencode
 
 import msgspec
-from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_exponential, wait_random
+from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt, wait_exponential, wait_random
 
 from oktalogger.opensearch.diagnosis import Failure, error_for, shorten
 from oktalogger.opensearch.errors import (
@@ -31,7 +32,11 @@ if TYPE_CHECKING:
 
     from opensearchpy import OpenSearch
 
+log = logging.getLogger(__name__)
+
 _Answer = TypeVar("_Answer")
+# Seconds; shorter waits are many where OpenSearch is busy, and say nothing.
+WORTH_A_LINE: Final = 1.0
 
 
 class ErrorChooser(Protocol):
@@ -150,9 +155,15 @@ def repeated(
         stop=stop_after_attempt(retry.attempts),
         wait=wait_exponential(multiplier=0.5, max=retry.longest_wait_seconds) + wait_random(0, 0.5),
         sleep=sleep,
+        before_sleep=_announce,
         reraise=True,
     )
     return retrying(once)
+
+
+def _announce(state: RetryCallState) -> None:
+    if state.outcome is not None and state.upcoming_sleep >= WORTH_A_LINE:
+        log.warning("%s Trying again in %.1f s.", state.outcome.exception(), state.upcoming_sleep)
 
 
 def call(

@@ -11,6 +11,14 @@ import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from oktalogger.opensearch.aliases import (
+    alias_actions,
+    change_aliases,
+    first_aliases,
+    put_right,
+    repairs,
+    troubles,
+)
 from oktalogger.opensearch.errors import (
     IndexBlockedError,
     IndexConflictError,
@@ -58,6 +66,9 @@ class SchemaReport:
     :param not_upgraded: indices that keep an older mapping, each with the reason, as a month that was archived
         read-only; nothing can be loaded into them
     :param ready_months: months that can be loaded into as they are; the others need :func:`ensure_month`
+    :param uuids: of these months and of the indices beside them
+    :param repaired: what was wrong with the alias over the months and was put right, in sentences
+    :param troubles: what is wrong with it or with a month and was not, in sentences
     """
 
     version: int
@@ -67,6 +78,9 @@ class SchemaReport:
     upgraded_indices: tuple[str, ...]
     not_upgraded: Mapping[str, str]
     ready_months: frozenset[str]
+    uuids: Mapping[str, str]
+    repaired: tuple[str, ...]
+    troubles: tuple[str, ...]
 
 
 def ensure_schema(
@@ -89,18 +103,31 @@ def ensure_schema(
     found = read_templates(client, names)
     for template in (months, *sides.values()):
         check_template(template, found.get(template.name))
-    indices = read_indices(client, (names.alias, *sides, *map(names.write_alias, sides)))
+    wanted = (names.alias, names.month_pattern, *sides, *map(names.write_alias, sides))
+    indices = read_indices(client, wanted)
     check_indices(names, indices, written=sides)
+    repaired, left = put_right(client, repairs(names, indices))
+    if repaired:
+        indices = read_indices(client, wanted)
     outcomes = {
         template.name: _ensure_template(client, names, template, found.get(template.name))
         for template in (months, *sides.values())
     }
-    upgraded, not_upgraded = _upgrade_mappings(client, months, sides, indices)
-    made = [
-        index
-        for index, template in sides.items()
-        if not _is_ready(names, index, indices) and _ensure_index(client, names, template, index)
-    ]
+    upgraded, not_upgraded = _upgrade_mappings(client, names, months, sides, indices)
+    made = []
+    for index, template in sides.items():
+        if not _is_ready(names, index, indices):
+            ready = _ensure_index(client, names, template, index)
+            indices[index] = ready.state
+            made += [index] if ready.made else []
+    ready_months = frozenset(
+        name
+        for name in indices
+        if names.is_month(name)
+        and indices[name].meta.ours
+        and name not in not_upgraded
+        and not alias_actions(names, name, indices)
+    )
     return SchemaReport(
         version=months.version,
         template=outcomes.pop(months.name),
@@ -108,15 +135,26 @@ def ensure_schema(
         made_indices=tuple(made),
         upgraded_indices=upgraded,
         not_upgraded=not_upgraded,
-        ready_months=frozenset(
-            name
-            for name in indices
-            if names.is_month(name) and name not in not_upgraded and not _alias_actions(names, name, indices)
-        ),
+        ready_months=ready_months,
+        uuids={name: indices[name].uuid for name in (*ready_months, *sides)},
+        repaired=tuple(repaired),
+        troubles=(*left, *(trouble.found for trouble in troubles(names, indices))),
     )
 
 
-def ensure_month(client: OpenSearch, names: IndexNames, index: str) -> bool:
+@dataclass(frozen=True, slots=True)
+class ReadyIndex:
+    """An index that can be written.
+
+    :param state: what it is
+    :param made: whether it was made just now, by us
+    """
+
+    state: IndexState
+    made: bool
+
+
+def ensure_month(client: OpenSearch, names: IndexNames, index: str) -> ReadyIndex:
     """Make a month's index with our mapping, and see to it that the newest month is the alias's write index.
 
     One request where all is well; call :func:`ensure_schema` first. Several tasks may do this at once, for the same
@@ -126,7 +164,7 @@ def ensure_month(client: OpenSearch, names: IndexNames, index: str) -> bool:
     :param client: the client
     :param names: the names of the deployment
     :param index: the name of the month's index, from :meth:`IndexNames.month_index`
-    :return: whether it was made just now, by us
+    :return: what it is, and whether it was made just now
     :raises IndexConflictError: where something that is not ours is in the way; nothing of it was changed
     :raises OpenSearchLoadError: for all else
     """
@@ -262,11 +300,17 @@ def _as_asked(template: Template, found: TemplateState) -> bool:
 
 
 def _upgrade_mappings(
-    client: OpenSearch, months: Template, sides: Mapping[str, Template], indices: dict[str, IndexState]
+    client: OpenSearch,
+    names: IndexNames,
+    months: Template,
+    sides: Mapping[str, Template],
+    indices: dict[str, IndexState],
 ) -> tuple[tuple[str, ...], dict[str, str]]:
     """Upgrade all; one that cannot be upgraded stops nobody from loading into the others."""
     done, not_done = [], {}
     for name, index in sorted(indices.items()):
+        if not index.meta.ours or not (name in sides or names.is_month(name)):
+            continue
         try:
             if _upgrade_mapping(client, sides.get(name, months), index):
                 done.append(name)
@@ -294,33 +338,25 @@ def _upgrade_mapping(client: OpenSearch, template: Template, index: IndexState) 
     return True
 
 
-def _ensure_index(client: OpenSearch, names: IndexNames, template: Template, index: str) -> bool:
+def _ensure_index(client: OpenSearch, names: IndexNames, template: Template, index: str) -> ReadyIndex:
     made = False
     for _ in range(_RACES):
         indices = read_indices(client, (names.alias, index, names.write_alias(index)))
         check_indices(names, indices, written=(index,))
         if index not in indices:
             check_would_be_ours(client, template, index)
-            made = _create(client, index, _first_aliases(names, index)) or made
+            made = _create(client, index, first_aliases(names, index)) or made
             continue
-        actions = _alias_actions(names, index, indices)
+        actions = alias_actions(names, index, indices)
         if not actions:
             _upgrade_mapping(client, template, indices[index])
-            return made
-        _apply(client, index, actions)
+            return ReadyIndex(indices[index], made)
+        change_aliases(client, actions, doing=f"to give {index} its aliases", index=index)
     raise _lost_races(index)
 
 
 def _is_ready(names: IndexNames, index: str, indices: dict[str, IndexState]) -> bool:
-    return index in indices and not _alias_actions(names, index, indices)
-
-
-def _first_aliases(names: IndexNames, index: str) -> dict[str, Any]:
-    aliases: dict[str, Any] = {names.write_alias(index): {}}
-    if index not in names.side_indices:
-        # Not yet the write index: whether it is the newest is decided from what is there afterwards.
-        aliases[names.alias] = {"is_write_index": False}
-    return aliases
+    return index in indices and not alias_actions(names, index, indices)
 
 
 def _create(client: OpenSearch, index: str, aliases: dict[str, Any]) -> bool:
@@ -332,44 +368,6 @@ def _create(client: OpenSearch, index: str, aliases: dict[str, Any]) -> bool:
             raise
         return False
     return True
-
-
-def _alias_actions(names: IndexNames, index: str, indices: dict[str, IndexState]) -> list[dict[str, Any]]:
-    """Say what has to change for one index to be writable, and for the newest month to be the write index."""
-    actions: list[dict[str, Any]] = []
-
-    def add(name: str, alias: str, **how: bool) -> None:
-        actions.append({"add": {"index": name, "alias": alias, **how}})
-
-    if names.write_alias(index) not in indices[index].aliases:
-        add(index, names.write_alias(index))
-    if index in names.side_indices:
-        return actions
-    newest = max(name for name in indices if names.is_month(name))
-    for state in indices.values():
-        is_write = state.aliases.get(names.alias)
-        if state.name == newest and not is_write:
-            add(newest, names.alias, is_write_index=True)
-        elif state.name != newest and (is_write or (is_write is None and state.name == index)):
-            add(state.name, names.alias, is_write_index=False)
-    return actions
-
-
-def _apply(client: OpenSearch, index: str, actions: list[dict[str, Any]]) -> None:
-    """Change the aliases in one atomic action; losing a race is no error, the caller reads again."""
-    try:
-        call(
-            client,
-            "POST",
-            "/_aliases",
-            doing=f"to give {index} its aliases",
-            index=index,
-            body={"actions": actions},
-        )
-    except OpenSearchLoadError as error:
-        lost = "more than one write index" in (error.reason or "") or error.error_type == "index_not_found_exception"
-        if not lost:
-            raise
 
 
 def _lost_races(name: str) -> OpenSearchUnavailableError:

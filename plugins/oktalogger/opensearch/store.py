@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from oktalogger.opensearch.bulk import DEFAULT_MAX_BODY_BYTES, BulkRetry, BulkWriter
 from oktalogger.opensearch.errors import RejectionNotStoredError
+from oktalogger.opensearch.existing import read_indices
 from oktalogger.opensearch.rejected import rejection_documents
+from oktalogger.opensearch.request import AS_LONG_AS_A_BULK, call
 from oktalogger.opensearch.schema import ensure_month, ensure_schema
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from datetime import datetime
 
     from opensearchpy import OpenSearch
@@ -20,6 +23,10 @@ if TYPE_CHECKING:
     from oktalogger.opensearch.documents import BulkResult, Document, Rejection
     from oktalogger.opensearch.names import IndexNames
     from oktalogger.opensearch.schema import SchemaReport
+
+log = logging.getLogger(__name__)
+
+_PROVENANCE = ("load_kind", "window_start", "window_end", "run_id", "ingested_at")
 
 
 class OpenSearchStore:
@@ -54,6 +61,7 @@ class OpenSearchStore:
         self._replicas = replicas
         self._writer = BulkWriter(client, max_body_bytes=max_body_bytes, retry=retry, sleep=sleep)
         self._ready: set[str] = set()
+        self._uuids: dict[str, str] = {}
         self._lock = threading.Lock()
 
     def prepare(self) -> SchemaReport:
@@ -64,6 +72,11 @@ class OpenSearchStore:
         """
         report = ensure_schema(self.client, self.names, shards=self._shards, replicas=self._replicas)
         self._ready |= report.ready_months
+        self._uuids |= report.uuids
+        for sentence in report.repaired:
+            log.warning("Put right: %s", sentence)
+        for sentence in report.troubles:
+            log.warning("%s", sentence)
         return report
 
     def ensure_month(self, published: datetime) -> None:
@@ -75,8 +88,21 @@ class OpenSearchStore:
         index = self.names.month_index(published)
         with self._lock:
             if index not in self._ready:
-                ensure_month(self.client, self.names, index)
+                self._uuids[index] = ensure_month(self.client, self.names, index).state.uuid
                 self._ready.add(index)
+
+    def identity(self, index: str) -> str:
+        """Return the UUID of an index as it was when it was made ready; empty where OpenSearch tells none."""
+        return self._uuids.get(index, "")
+
+    def identities(self, indices: Iterable[str]) -> dict[str, str]:
+        """Read the UUIDs of some indices as they are now; those that are not there are left out.
+
+        :raises OpenSearchLoadError: where OpenSearch cannot be asked
+        """
+        wanted = sorted(indices)
+        found = read_indices(self.client, wanted) if wanted else {}
+        return {name: found[name].uuid for name in wanted if name in found}
 
     def create(self, documents: Sequence[Document]) -> BulkResult:
         """Create documents; those that are there already stay as they are.
@@ -87,6 +113,28 @@ class OpenSearchStore:
             stays: doing all of it again counts it as existing
         """
         return self._writer.write(documents, alias_of=self.names.write_alias)
+
+    def added_fields(self, documents: Sequence[Document]) -> dict[str, dict[str, Any]]:
+        """Return what documents that are there already say under ``oktalogger``, by id; also those not searchable yet.
+
+        :param documents: with the ids and indices of those
+        :raises OpenSearchLoadError: where OpenSearch cannot be asked
+        """
+        if not documents:
+            return {}
+        body = {"docs": [{"_index": document.index, "_id": document.id} for document in documents]}
+        answer = call(
+            self.client,
+            "POST",
+            "/_mget",
+            doing=f"to read whose {len(documents)} documents are that are there already",
+            index=documents[0].index,
+            params={"_source_includes": ",".join(f"oktalogger.{field}" for field in _PROVENANCE)},
+            body=body,
+            retry=AS_LONG_AS_A_BULK,
+        )
+        there = [found for found in answer["docs"] if found.get("found")]
+        return {found["_id"]: found.get("_source", {}).get("oktalogger", {}) for found in there}
 
     def reject(self, rejections: Sequence[Rejection], *, context: Mapping[str, str]) -> int:
         """Keep refused events whole, with the reasons, in the index of rejected events.

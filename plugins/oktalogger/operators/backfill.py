@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 
 class BackfillPlanOperator(LedgerOperator):
     """
-    Reads the params of a run and says which chunks are to load; those that the ledger shows complete are left out.
+    Reads the params of a run and says which chunks are to load.
+
+    A chunk is left out if the ledger shows it complete and OpenSearch holds as many events of it as were stored.
 
     Returned, and so left as an XCom, is what a mapped load needs: ``since``, ``until`` and ``unit`` of each chunk. The
     range itself is left as the XCom ``range``.
@@ -40,8 +42,10 @@ class BackfillPlanOperator(LedgerOperator):
             for warning in warnings(request, now=at):
                 self.log.warning("%s", warning)
             with self.org_ledger() as org:
-                complete = org.within(request.window).complete
-            parts = to_load(request, complete)
+                found = org.checked(request.window)
+            for damage in found.damaged:
+                self.log.warning("Damaged, and so loaded again: %s are in OpenSearch.", damage)
+            parts = to_load(request, found.ledgered.complete, [one.window for one in found.damaged])
             check_count(parts, request, get_setting_int("core", "max_map_length", 1024))
         except BackfillError as error:
             raise AirflowFailException(str(error)) from error
@@ -83,7 +87,8 @@ class BackfillSummaryOperator(LedgerOperator):
             entries = [entry for window in windows if (entry := org.entry("backfill", window)) is not None]
             done = [entry.window for entry in entries if entry.state == "complete"]
             # The newest entries may not be searchable yet, those read by their names are.
-            left = gaps(whole, [*org.within(whole).complete, *done])
+            found = org.checked(whole)
+            left = gaps(whole, [*found.ledgered.complete, *done])
         figures = {
             "windows": len(done),
             "skipped": int(self.whole.get("skipped", 0)),
@@ -92,6 +97,7 @@ class BackfillSummaryOperator(LedgerOperator):
                 for name in ("read", "created", "existing", "rejected", "requests")
             },
             "minutes": _minutes(context),
+            "damaged": [str(damage) for damage in found.damaged],
             "left": [[format_instant(gap.start), format_instant(gap.end)] for gap in left],
         }
         self.log.info("%s", _sentence(figures))
@@ -101,6 +107,12 @@ class BackfillSummaryOperator(LedgerOperator):
                 f"{len(left)} parts of {whole} are left: {', '.join(map(str, left[:5]))}"
                 f"{' ...' if len(left) > 5 else ''}. The tasks of these chunks say why. Clear them, or start a "
                 "run with the same params: it loads what is left."
+            )
+        if found.damaged:
+            raise AirflowFailException(
+                f"{len(found.damaged)} hours of {whole} hold fewer events than were stored: "
+                f"{'; '.join(map(str, found.damaged[:5]))}{' ...' if len(found.damaged) > 5 else ''}. Somebody "
+                "deletes from OpenSearch. A run with the same params loads them again, as far as Okta still has them."
             )
         return figures
 

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from oktalogger.compat import BaseOperator
 from oktalogger.hooks.okta import OktaHook
 from oktalogger.hooks.opensearch import OpenSearchHook
+from oktalogger.opensearch.inventory import OpenSearchCensus
 from oktalogger.opensearch.names import IndexNames
 from oktalogger.operators.errors import failing_at_once
 from oktalogger.pipeline.backfill import name_of
+from oktalogger.pipeline.coverage import SETTLING
+from oktalogger.pipeline.expected import Damage, damaged_hours, expected_events
 from oktalogger.pipeline.ledger import LedgerEntry, LedgerKey
 from oktalogger.pipeline.reconcile import Ledgered
 from oktalogger.settings import Settings, load_settings
-from oktalogger.window import Window, format_instant, parse_instant
+from oktalogger.window import Window, format_instant, parse_instant, whole_hours
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -26,10 +29,23 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
+class Checked:
+    """What the ledger says of a range, and which hours of it do not hold what was stored.
+
+    :param ledgered: what the ledger says
+    :param damaged: hours that hold fewer events than complete loads stored
+    """
+
+    ledgered: Ledgered
+    damaged: tuple[Damage, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class OrgLedger:
     """The ledger as one org's tasks see it.
 
     :param ledger: where entries are
+    :param census: counts what OpenSearch holds
     :param org: the org's host name
     :param filter: Okta's filter expression of the connection
     :param q: Okta's keyword search of the connection
@@ -37,6 +53,7 @@ class OrgLedger:
     """
 
     ledger: LedgerStore
+    census: OpenSearchCensus
     org: str
     filter: str | None
     q: str | None
@@ -45,6 +62,25 @@ class OrgLedger:
     def within(self, window: Window) -> Ledgered:
         """Sum up what the ledger says of a range."""
         return Ledgered.of(self.ledger.entries(self.org, window), self.filter, self.q)
+
+    def checked(self, window: Window) -> Checked:
+        """Sum up what the ledger says of a range, and count in OpenSearch whether it is still there. One search."""
+        whole = whole_hours(window)
+        entries = list(self.ledger.entries(self.org, whole))
+        settling = timedelta(0) if self.census.refresh() else SETTLING
+        found = {hour: count.events for hour, count in self.census.events_by_hour(self.org, whole).items()}
+        damaged = damaged_hours(
+            expected_events(entries, self.filter, self.q),
+            found,
+            now=now(),
+            settling=settling,
+            kept=self.settings.retention,
+        )
+        within = [one for one in entries if one.window_start < window.end and window.start < one.window_end]
+        return Checked(
+            Ledgered.of(within, self.filter, self.q),
+            tuple(one for one in damaged if one.window.start < window.end and window.start < one.window.end),
+        )
 
     def entry(self, kind: LoadKind, window: Window) -> LedgerEntry | None:
         """Return the entry of one window, as it is at this moment."""
@@ -92,7 +128,14 @@ class LedgerOperator(BaseOperator):
             hook = OpenSearchHook(self.opensearch_conn_id or settings.opensearch_conn_id)
             try:
                 hook.store(names, shards=settings.shards, replicas=settings.replicas).prepare()
-                yield OrgLedger(hook.ledger(names), connection.org, connection.filter, connection.q, settings)
+                yield OrgLedger(
+                    hook.ledger(names),
+                    OpenSearchCensus(hook.client, names),
+                    connection.org,
+                    connection.filter,
+                    connection.q,
+                    settings,
+                )
             finally:
                 hook.client.close()
 

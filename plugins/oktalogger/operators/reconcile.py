@@ -21,11 +21,12 @@ if TYPE_CHECKING:
 
 class ReconcilePlanOperator(LedgerOperator):
     """
-    Decides what to read again: the closed hours whose turn it is, and every gap in the covered time.
+    Decides what to read again: the closed hours whose turn it is, every gap in the covered time, and damaged hours.
 
     Returned, and so left as an XCom, is what a mapped load needs: ``since``, ``until`` and ``unit`` of each window.
-    A gap is any part of the covered time that has no complete window in the ledger. All gaps are left as the XCom
-    ``gaps``, and how many hours of them were left to the next run as ``left``.
+    A gap is any part of the covered time that has no complete window in the ledger. An hour is damaged if OpenSearch
+    holds fewer events of it than complete loads stored; one search counts all that Okta can still give back. They are
+    left as the XComs ``gaps`` and ``damaged``, and how many hours of both were left to the next run as ``left``.
 
     :param after: how long after its end an hour is read again; None takes ``OKTALOGGER_RECONCILE_AFTER_HOURS``
     :param okta_conn_id: as for the load
@@ -45,19 +46,23 @@ class ReconcilePlanOperator(LedgerOperator):
         """
         at = now()
         with self.org_ledger() as org:
-            ledgered = org.within(Window(at - RETENTION, at))
+            checked = org.checked(Window(at - RETENTION, at))
+        ledgered = checked.ledgered
         settings = org.settings
         after = self.after or [timedelta(hours=hours) for hours in settings.reconcile_after_hours]
         # A run that is caught up reads the hours that it would have read then.
         closed = closed_hours(context.get("data_interval_end") or at, after)
         covered = covered_time(ledgered, start_date=settings.start_date, now=at, hold_back=settings.hold_back)
-        plan = plan_reconcile(closed, covered, ledgered)
+        plan = plan_reconcile(closed, covered, ledgered, [damage.window for damage in checked.damaged])
         if ledgered.complete:
             measure_behind(org.org, max(window.end for window in ledgered.complete), at)
         if covered is None:
             self.log.info("No scheduled load has begun yet: there is nothing to read again.")
         for gap in plan.gaps:
             self.log.warning("A gap: %s has no complete window in the ledger. It is read now.", gap)
+        for damage in checked.damaged:
+            self.log.warning("Damaged, and so read again: %s are in OpenSearch.", damage)
+        context["ti"].xcom_push(key="damaged", value=[unit_of(damage.window) for damage in checked.damaged])
         context["ti"].xcom_push(key="gaps", value=[unit_of(gap) for gap in plan.gaps])
         context["ti"].xcom_push(key="left", value=plan.left)
         most = get_setting_int("core", "max_map_length", 1024)
@@ -75,6 +80,7 @@ class ReconcileVerdictOperator(LedgerOperator):
     :param windows: what :class:`ReconcilePlanOperator` returned (templated)
     :param gaps: its XCom ``gaps`` (templated)
     :param left: its XCom ``left`` (templated)
+    :param damaged: its XCom ``damaged`` (templated)
     :param channel: the channel of ``OKTALOGGER_DETECTION_NOTIFIERS`` to tell; None takes
         ``OKTALOGGER_RECONCILE_CHANNEL``, and where that is not set the task fails
     :param okta_conn_id: as for the load
@@ -82,7 +88,7 @@ class ReconcileVerdictOperator(LedgerOperator):
     :param index_prefix: as for the load
     """
 
-    template_fields: Sequence[str] = (*LedgerOperator.template_fields, "windows", "gaps", "left")
+    template_fields: Sequence[str] = (*LedgerOperator.template_fields, "windows", "gaps", "left", "damaged")
 
     def __init__(
         self,
@@ -90,6 +96,7 @@ class ReconcileVerdictOperator(LedgerOperator):
         windows: Any,
         gaps: Any = (),
         left: Any = 0,
+        damaged: Any = (),
         channel: str | None = None,
         **kwargs: Any,
     ) -> None:
@@ -97,6 +104,7 @@ class ReconcileVerdictOperator(LedgerOperator):
         self.windows = windows
         self.gaps = gaps
         self.left = left
+        self.damaged = damaged
         self.channel = channel
 
     def execute(self, context: Context) -> dict[str, Any]:
@@ -130,7 +138,8 @@ class ReconcileVerdictOperator(LedgerOperator):
 
     def _findings(self, org: OrgLedger, run_id: str) -> Findings:
         windows = windows_of(self.windows)
-        late, late_max, unread = 0, 0.0, []
+        damaged = windows_of(self.damaged)
+        late, late_max, restored, unread = 0, 0.0, 0, []
         for window in windows:
             entry = org.entry("reconcile", window)
             # An hour is read twice, by two runs, into one entry: what the other one found is not this one's.
@@ -139,9 +148,22 @@ class ReconcileVerdictOperator(LedgerOperator):
                 continue
             if entry.state != "complete":
                 unread.append(window)
+            if any(hour.start < window.end and window.start < hour.end for hour in damaged):
+                # What was stored before and is put back was not late.
+                restored += int(entry.counts.get("created", 0))
+                continue
             late += int(entry.counts.get("late", 0))
             late_max = max(late_max, entry.lateness.get("late_max", 0.0))
-        return Findings(len(windows), tuple(unread), late, late_max, windows_of(self.gaps), int(self.left or 0))
+        return Findings(
+            len(windows),
+            tuple(unread),
+            late,
+            late_max,
+            windows_of(self.gaps),
+            int(self.left or 0),
+            damaged=damaged,
+            restored=restored,
+        )
 
     def _raise(self, alarms: list[str], findings: Findings, org: OrgLedger, context: Context) -> None:
         text = f"Okta System Log of {org.org}: " + " ".join(alarms)

@@ -89,6 +89,8 @@ class OpenSearchSetupOperator(BaseOperator):
                 apply_setup(hook.client, plan, on_step=self._say)
         finally:
             hook.client.close()
+        for step in plan.by_hand:
+            self.log.warning("To be put right by hand: %s", " ".join(step.changes))
         changed = [] if dry_run else [step.as_dict() for step in plan.changes]
         self.log.info(
             "%s: %d of %d things.", "To be changed" if dry_run else "Changed", len(plan.changes), len(plan.steps)

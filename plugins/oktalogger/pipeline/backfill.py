@@ -110,13 +110,14 @@ def chunks(window: Window, width: timedelta) -> list[Window]:
     return parts
 
 
-def to_load(request: BackfillRequest, complete: Iterable[Window]) -> list[Window]:
-    """Return the parts that no complete windows cover, in the order to load them.
+def to_load(request: BackfillRequest, complete: Iterable[Window], damaged: Iterable[Window] = ()) -> list[Window]:
+    """Return the parts that no complete windows cover or that are damaged, in the order to load them.
 
     :param request: what was asked for
     :param complete: windows that the ledger calls complete, of any kind of load
+    :param damaged: hours of which OpenSearch holds fewer events than these stored
     """
-    missing = gaps(request.window, complete)
+    missing = [*gaps(request.window, complete), *damaged]
     parts = [part for part in chunks(request.window, request.chunk) if _touches(part, missing)]
     return parts[::-1] if request.newest_first else parts
 

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
 
-from oktalogger.pipeline.document import identity
-from oktalogger.window import Window, format_instant, gaps, merge
+from oktalogger.pipeline.expected import damaged_hours, expected_events, is_expired
+from oktalogger.window import Window, format_instant, gaps, hour_of, hours, merge, whole_hours
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Mapping
 
-    from oktalogger.okta.system_log import SystemLogClient, SystemLogQuery
+    from oktalogger.opensearch.inventory import HourCount
     from oktalogger.pipeline.ledger import LedgerEntry
 
-HOUR: Final = timedelta(hours=1)
+HourState = Literal["complete", "not loaded", "damaged", "doubled", "expired"]
+SETTLING: Final = timedelta(minutes=2)
+"""How long what was stored may stay invisible to counts where OpenSearch takes no request to refresh."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,10 +26,14 @@ class HourCoverage:
 
     :param window: the hour
     :param missing: the parts of it that no complete window of the ledger covers
-    :param events: documents in OpenSearch
+    :param events: documents in OpenSearch, as a search on the alias finds them
     :param rejected: events of it in the index of rejected ones
     :param late: late events, as the loads of windows that begin in this hour counted them
     :param max_lateness_seconds: greatest lateness that these loads saw
+    :param expected: how many events of the whole hour the ledger says were stored
+    :param damaged: whether there are fewer
+    :param expired: whether retention deleted them
+    :param strays: documents behind the alias in indices where they do not belong, by the name of the index
     """
 
     window: Window
@@ -36,11 +42,31 @@ class HourCoverage:
     rejected: int
     late: int
     max_lateness_seconds: float
+    expected: int = 0
+    damaged: bool = False
+    expired: bool = False
+    strays: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def state(self) -> HourState:
+        """What is to be said of it, the worst first."""
+        if self.missing:
+            return "not loaded"
+        if self.damaged:
+            return "damaged"
+        if self.strays:
+            return "doubled"
+        return "expired" if self.expired else "complete"
 
     @property
     def covered(self) -> bool:
-        """Whether all of it is covered."""
-        return not self.missing
+        """Whether all of it was loaded, and what was loaded is there, or was deleted by retention."""
+        return not self.missing and not self.damaged
+
+    @property
+    def well(self) -> bool:
+        """Whether there is nothing to do about it."""
+        return self.state in ("complete", "expired")
 
     def as_dict(self) -> dict[str, Any]:
         """Return it as plain JSON values."""
@@ -48,59 +74,28 @@ class HourCoverage:
             "start": format_instant(self.window.start),
             "end": format_instant(self.window.end),
             "covered": self.covered,
+            "state": self.state,
             "missing": [[format_instant(gap.start), format_instant(gap.end)] for gap in self.missing],
             "events": self.events,
+            "expected": self.expected,
+            "strays": dict(self.strays),
             "rejected": self.rejected,
             "late": self.late,
             "max_lateness_seconds": self.max_lateness_seconds,
         }
 
 
-@dataclass(frozen=True, slots=True)
-class Comparison:
-    """What a second reading of Okta found in one window, uuid by uuid.
-
-    :param window: what was compared
-    :param in_okta: events that Okta has
-    :param missing: uuids that are neither among the documents nor among the rejected events
-    :param unknown: ids of documents that Okta does not have
-    """
-
-    window: Window
-    in_okta: int
-    missing: tuple[str, ...]
-    unknown: tuple[str, ...]
-
-    @property
-    def exact(self) -> bool:
-        """Whether OpenSearch holds exactly what Okta has."""
-        return not self.missing and not self.unknown
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return it as plain JSON values."""
-        return {
-            "start": format_instant(self.window.start),
-            "end": format_instant(self.window.end),
-            "in_okta": self.in_okta,
-            "missing": list(self.missing),
-            "unknown": list(self.unknown),
-        }
-
-
 class Census(Protocol):
     """What OpenSearch holds."""
 
-    def events_by_hour(self, org: str, within: Window) -> Mapping[datetime, int]:
-        """Return the number of documents of each hour that has some."""
+    def refresh(self) -> bool:
+        """Make everything that was stored visible to the counts; say whether it is."""
+
+    def events_by_hour(self, org: str, within: Window) -> Mapping[datetime, HourCount]:
+        """Count the documents of each hour that has some, by the index that holds them."""
 
     def rejected_by_hour(self, org: str, within: Window) -> Mapping[datetime, int]:
         """Return the number of rejected events of each hour that has some."""
-
-    def ids(self, org: str, within: Window) -> set[str]:
-        """Return the ids of all documents."""
-
-    def rejected_among(self, uuids: set[str]) -> set[str]:
-        """Return those uuids whose events are among the rejected."""
 
 
 class Entries(Protocol):
@@ -110,71 +105,65 @@ class Entries(Protocol):
         """Return the entries of all windows that share a moment with a range."""
 
 
-def hours(within: Window) -> Iterator[Window]:
-    """Cut a window at the full hours of UTC."""
-    start = within.start
-    while start < within.end:
-        end = min(start.replace(minute=0, second=0, microsecond=0) + HOUR, within.end)
-        yield Window(start, end)
-        start = end
-
-
-def coverage(ledger: Entries, census: Census, org: str, within: Window) -> list[HourCoverage]:
-    """Say of each hour whether it is covered, and what is there.
+def coverage(
+    ledger: Entries,
+    census: Census,
+    org: str,
+    within: Window,
+    *,
+    now: datetime | None = None,
+    kept: timedelta | None = None,
+) -> list[HourCoverage]:
+    """Say of each hour whether it is covered, and whether what was stored is there.
 
     :param ledger: which windows were loaded
     :param census: what OpenSearch holds
     :param org: the Okta org's host name
     :param within: the range to look at
-    :return: one entry an hour, in order; an hour is covered if complete windows of any kind of load cover all of it
+    :param now: the time, in UTC, by this machine's clock where not given
+    :param kept: how long events are kept; None for ever
+    :return: one entry an hour, in order; an hour is covered if complete windows of any kind of load cover all of it,
+        and it holds as many events as these stored
     :raises OpenSearchLoadError: where OpenSearch cannot be asked
     """
-    entries = list(ledger.entries(org, within))
+    now = now or datetime.now(UTC)
+    whole = whole_hours(within)
+    entries = list(ledger.entries(org, whole))
     covered = merge(entry.window for entry in entries if entry.covers)
-    events = census.events_by_hour(org, within)
+    # After the ledger: whatever that calls stored is visible to the counts.
+    settling = timedelta(0) if census.refresh() else SETTLING
+    counted = census.events_by_hour(org, whole)
+    events = counted if whole == within else census.events_by_hour(org, within)
+    expected = expected_events(entries)
+    found_events = {hour: count.events for hour, count in counted.items()}
+    damaged = {
+        hour_of(one.window.start)
+        for one in damaged_hours(expected, found_events, now=now, settling=settling, kept=kept)
+    }
     rejected = census.rejected_by_hour(org, within)
     late: dict[datetime, int] = {}
     lateness: dict[datetime, float] = {}
     for entry in entries:
         if entry.counts.get("late"):
-            hour = entry.window_start.replace(minute=0, second=0, microsecond=0)
+            hour = hour_of(entry.window_start)
             late[hour] = late.get(hour, 0) + int(entry.counts["late"])
             lateness[hour] = max(lateness.get(hour, 0.0), entry.lateness.get("max", 0.0))
     found = []
     for window in hours(within):
-        hour = window.start.replace(minute=0, second=0, microsecond=0)
+        hour = hour_of(window.start)
+        count, wanted = counted.get(hour), expected.get(hour)
         found.append(
             HourCoverage(
                 window,
                 tuple(gaps(window, covered)),
-                events.get(hour, 0),
+                events[hour].documents if hour in events else 0,
                 rejected.get(hour, 0),
                 late.get(hour, 0),
                 lateness.get(hour, 0.0),
+                expected=wanted.events if wanted else 0,
+                damaged=hour in damaged,
+                expired=wanted is not None and is_expired(wanted, found_events.get(hour, 0), now=now, kept=kept),
+                strays=count.strays if count else {},
             )
         )
     return found
-
-
-def compare_with_okta(client: SystemLogClient, census: Census, org: str, query: SystemLogQuery) -> Comparison:
-    """Read a window of Okta again, and compare uuid by uuid with what OpenSearch holds.
-
-    :param client: where to read
-    :param census: what OpenSearch holds
-    :param org: the Okta org's host name
-    :param query: the window; all its uuids are in memory at once, so take an hour at a time
-    :raises OktaError: where Okta cannot be read
-    :raises OpenSearchLoadError: where OpenSearch cannot be asked
-    """
-    window = Window(query.since, query.until)
-    in_okta = set()
-    for page in client.pages(query):
-        for raw in page.events:
-            uuid, published = identity(bytes(raw))
-            if uuid is not None and (published is None or published in window):
-                in_okta.add(uuid)
-    documents = census.ids(org, window)
-    missing = in_okta - documents
-    if missing:
-        missing -= census.rejected_among(missing)
-    return Comparison(window, len(in_okta), tuple(sorted(missing)), tuple(sorted(documents - in_okta)))

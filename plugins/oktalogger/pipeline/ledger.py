@@ -7,6 +7,7 @@ moment leaves an entry that says "running", with the link of the page to go on w
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Final, Literal
@@ -78,9 +79,15 @@ class LedgerEntry(msgspec.Struct, frozen=True, kw_only=True):
     :param error: what ended the newest try
     :param counts: of all tries since the last one that began at the window's start
     :param lateness: of the events that these tries created, in seconds: maximum and percentiles; ``late_max`` is that
-        of the late ones
+        of the late ones, ``missed_max`` how long one of these was not there though its window was complete
     :param lateness_counts: how many of them came how many seconds late, for the next try to go on with; empty once
         there is nothing to go on with
+    :param indices: UUID of each index that the tries of ``counts`` wrote to: with another index of that name, or none,
+        there is nothing to go on with
+    :param storing: how many different events of each hour these tries found or put into the index
+    :param stored: the same of the newest try that was complete: as many have to be there
+    :param stored_at: when that was complete; None in an entry of an older version, which says nothing of it
+    :param counted_until: when the last page in ``counts`` was made ready, while there is something to go on with
     :param rate: what the newest try saw of Okta's rate limit: ``limit``, and ``remaining``, the fewest that were left
     """
 
@@ -104,6 +111,11 @@ class LedgerEntry(msgspec.Struct, frozen=True, kw_only=True):
     counts: dict[str, float] = {}
     lateness: dict[str, float] = {}
     lateness_counts: dict[str, int] = {}
+    indices: dict[str, str] = {}
+    storing: dict[str, int] = {}
+    stored: dict[str, int] = {}
+    stored_at: datetime | None = None
+    counted_until: datetime | None = None
     rate: dict[str, int] = {}
 
     @property
@@ -172,6 +184,18 @@ def begin(
         counts=before.counts if before and resumes else {},
         lateness=before.lateness if before and resumes else {},
         lateness_counts=before.lateness_counts if before and resumes else {},
+        indices=before.indices if before and resumes else {},
+        storing=before.storing if before and resumes else {},
+        counted_until=before.counted_until if before and resumes else None,
+        stored=before.stored if before else {},
+        stored_at=before.stored_at if before else None,
+    )
+
+
+def from_the_start(entry: LedgerEntry) -> LedgerEntry:
+    """Return the entry of a try that has nothing to go on with after all, because what was stored is gone."""
+    return msgspec.structs.replace(
+        entry, next_url=None, counts={}, lateness={}, lateness_counts={}, indices={}, storing={}, counted_until=None
     )
 
 
@@ -196,7 +220,9 @@ def advance(
     base = {} if result.restarted else entry.counts
     counts = {name: round(base.get(name, 0) + getattr(result, name), 3) for name in COUNTS}
     complete = state == "complete"
-    lateness, late_max = _lateness(entry, result)
+    lateness, maxima = _lateness(entry, result)
+    storing = Counter({} if result.restarted else entry.storing)
+    storing.update(result.stored)
     return msgspec.structs.replace(
         entry,
         state=state,
@@ -205,19 +231,25 @@ def advance(
         next_url=None if complete else next_url,
         error=error,
         counts=counts,
-        lateness={**lateness.as_dict(), "late_max": late_max} if lateness.count else {},
+        lateness={**lateness.as_dict(), **maxima} if lateness.count else {},
         lateness_counts={} if complete else lateness.counts(),
+        indices=({} if result.restarted else entry.indices) | result.indices,
+        storing={} if complete else dict(storing),
+        counted_until=None if complete else result.counted_until or entry.counted_until,
+        stored=dict(storing) if complete else entry.stored,
+        stored_at=now if complete else entry.stored_at,
         rate=_rate(result) or entry.rate,
     )
 
 
-def _lateness(entry: LedgerEntry, result: LoadResult) -> tuple[Lateness, float]:
-    """Return the lateness of what all tries created, and the greatest of the late ones among that."""
+def _lateness(entry: LedgerEntry, result: LoadResult) -> tuple[Lateness, dict[str, float]]:
+    """Return the lateness of what all tries created, and what was greatest among the late ones of that."""
+    maxima = {"late_max": result.late_max_seconds, "missed_max": result.missed_seconds}
     if result.restarted:
-        return result.lateness, round(result.late_max_seconds, 3)
+        return result.lateness, {name: round(seconds, 3) for name, seconds in maxima.items()}
     lateness = Lateness.of(entry.lateness_counts, entry.lateness.get("max", 0.0))
     lateness.merge(result.lateness)
-    return lateness, round(max(entry.lateness.get("late_max", 0.0), result.late_max_seconds), 3)
+    return lateness, {name: round(max(entry.lateness.get(name, 0.0), seconds), 3) for name, seconds in maxima.items()}
 
 
 def _rate(result: LoadResult) -> dict[str, int]:

@@ -17,9 +17,9 @@ from tenacity import (
     wait_random_exponential,
 )
 
-from oktalogger.opensearch.errors import OpenSearchLoadError, OpenSearchUnavailableError
+from oktalogger.opensearch.errors import IndexMissingError, OpenSearchLoadError, OpenSearchUnavailableError
 from oktalogger.opensearch.request import call
-from oktalogger.pipeline.ledger import LedgerEntry, LedgerKey, advance, begin
+from oktalogger.pipeline.ledger import LedgerEntry, LedgerKey, advance, begin, from_the_start
 from oktalogger.pipeline.load import LoadResult
 
 if TYPE_CHECKING:
@@ -179,6 +179,8 @@ class LedgerStore:
                 f"/{self._names.ledger}/_search",
                 doing=f"while reading the ledger of {within}",
                 index=self._names.ledger,
+                # Where nothing was ever loaded there is no ledger, and no entry.
+                params={"ignore_unavailable": "true", "allow_no_indices": "true"},
                 body=body,
             )
             hits = answer["hits"]["hits"]
@@ -211,6 +213,16 @@ class StoredEntry:
     def resume_from(self) -> str | None:
         """The link of the page to go on with, from an earlier try."""
         return self.entry.next_url
+
+    @property
+    def indices(self) -> dict[str, str]:
+        """UUID of each index that the tries wrote to on which this one builds."""
+        return self.entry.indices
+
+    def restart(self) -> None:
+        """Begin at the window's start after all. It is written down with the next page."""
+        self.entry = from_the_start(self.entry)
+        self._next_url = None
 
     def checkpoint(self, progress: Progress) -> None:
         """Write down that everything up to a page is stored; the last page is left to ``complete``.
@@ -245,11 +257,15 @@ class StoredEntry:
         return entry
 
     def fail(self, error: BaseException) -> None:
-        """Write down what ended this try. Where even that fails, the log says so: the error itself is what counts."""
+        """Write down what ended this try. Where even that fails, the log says so: the error itself is what counts.
+
+        Where an index is gone, so is what was stored in it: the next try begins at the window's start.
+        """
+        gone = isinstance(error, IndexMissingError)
         entry = advance(
             self.entry,
             self._result,
-            next_url=self._next_url,
+            next_url=None if gone else self._next_url,
             state="failed",
             now=self._ledger.now(),
             error=f"{type(error).__name__}: {error}"[:2000],

@@ -15,11 +15,14 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias
 
 from oktalogger.okta.errors import OktaCursorError
+from oktalogger.pipeline.covered import NOTHING_COVERED, CoveredTime
 from oktalogger.pipeline.document import DocumentBuilder, PreparedPage, Stamp, prepare
 from oktalogger.pipeline.lateness import Lateness
 from oktalogger.pipeline.okta_clock import CLOCK_SLACK, ripe_pages
 from oktalogger.pipeline.page_store import PageStorer, StoredPage
+from oktalogger.pipeline.provenance import Claims, EarlierTries
 from oktalogger.pipeline.stop import StopSignal
+from oktalogger.pipeline.stored_events import StoredEvents
 from oktalogger.window import Window, WindowError, format_instant
 
 if TYPE_CHECKING:
@@ -51,6 +54,7 @@ class LoadPlan:
     :param overlap: how far before the window's start to read again, because Okta publishes some events late
     :param hold_back: how long after the window's end, by Okta's own clock, reading may begin
     :param covered: windows whose load was complete before this one: what is created in them is late
+    :param earlier: tries of the same load that came to no end: what they stored without counting it counts as created
     :param filter: Okta's SCIM filter expression, passed through
     :param q: Okta's keyword search, passed through
     :param page_limit: events a page, 1 to 1000
@@ -60,7 +64,8 @@ class LoadPlan:
     stamp: Stamp
     overlap: timedelta = timedelta(0)
     hold_back: timedelta = timedelta(0)
-    covered: tuple[Window, ...] = ()
+    covered: CoveredTime = NOTHING_COVERED
+    earlier: EarlierTries | None = None
     filter: str | None = None
     q: str | None = None
     page_limit: int = 1000
@@ -108,10 +113,14 @@ class LoadResult:
     :param rate_limit: requests a minute that Okta allows, as its last answer said
     :param rate_remaining: the fewest of them that an answer left for everybody
     :param late_max_seconds: greatest time between ``published`` and loading of a late document
+    :param missed_seconds: longest time that a late document was not there though its window was complete
     :param lateness: time between ``published`` and loading of the documents that were created
     :param restarted: whether a cursor failed, so that the window was read from its start after all
     :param first_published: earliest ``published`` that was stored
     :param last_published: latest ``published`` that was stored
+    :param indices: UUID of each index that it wrote to
+    :param stored: how many different events of the window, of each hour, are in the index by it
+    :param counted_until: when the last page was made ready that is in these counts
     :param notes: what was unusual, in sentences
     """
 
@@ -134,10 +143,14 @@ class LoadResult:
     rate_limit: int | None = None
     rate_remaining: int | None = None
     late_max_seconds: float = 0.0
+    missed_seconds: float = 0.0
     lateness: Lateness = field(default_factory=Lateness)
     restarted: bool = False
     first_published: datetime | None = None
     last_published: datetime | None = None
+    indices: dict[str, str] = field(default_factory=dict)
+    stored: dict[str, int] = field(default_factory=dict)
+    counted_until: datetime | None = None
     notes: list[str] = field(default_factory=list)
 
     def as_dict(self) -> dict[str, Any]:
@@ -146,9 +159,11 @@ class LoadResult:
         for name in ("loading_since", "first_published", "last_published"):
             if values[name] is not None:
                 values[name] = format_instant(values[name])
-        for name in ("waited_seconds", "seconds", "late_max_seconds"):
+        for name in ("waited_seconds", "seconds", "late_max_seconds", "missed_seconds"):
             values[name] = round(values[name], 3)
         values["lateness"] = self.lateness.as_dict()
+        # For the ledger: it says what may be built upon.
+        del values["indices"], values["stored"], values["counted_until"]
         return values
 
 
@@ -219,7 +234,8 @@ class _Load:
         clock: Callable[[], datetime],
     ) -> None:
         self._source = source
-        self._storer = PageStorer(store, plan.stamp, plan.covered)
+        self._claims = Claims(plan.stamp, plan.earlier)
+        self._storer = PageStorer(store, plan.stamp, plan.covered, self._claims)
         self._plan = plan
         self._reads = plan.reads
         self._builder = DocumentBuilder(plan.stamp, store.names)
@@ -229,6 +245,9 @@ class _Load:
         self._clock = clock
         self._result = LoadResult()
         self._drifted: Counter[str] = Counter()
+        self._there = StoredEvents(plan.stamp.window)
+        self._forgot = False
+        self._last_page: datetime | None = None
         self._began = time.monotonic()
 
     def run(self, resume_from: str | None) -> LoadResult:
@@ -241,8 +260,9 @@ class _Load:
                 pages = self._pages(resume_from)
                 upcoming = fetcher.submit(next, pages, None)
                 while (page := self._result_of(upcoming, in_flight)) is not None:
+                    self._forget_if_restarted(in_flight)
                     upcoming = fetcher.submit(next, pages, None)
-                    prepared = prepare(page, self._builder, self._reads, at=self._clock())
+                    prepared = prepare(page, self._builder, self._reads, at=self._page_time())
                     in_flight.append((prepared, storers.submit(self._store, prepared)))
                     self._settle(in_flight, until=self._plan.threads)
                 self._settle(in_flight, until=0)
@@ -268,6 +288,24 @@ class _Load:
                 f"{self._result.drifted} events have parts of another type than the mapping's, and were stored without "
                 f"them: {named}. These parts are kept as text in oktalogger.unmapped."
             )
+
+    def _forget_if_restarted(self, in_flight: _InFlight) -> None:
+        """Count what is there anew, from the first page of the second reading on; nothing is fetched meanwhile."""
+        if self._result.restarted and not self._forgot:
+            self._settle(in_flight, until=0)
+            self._there = StoredEvents(self._plan.stamp.window)
+            self._claims.forget_counted()
+            self._forgot = True
+
+    def _page_time(self) -> datetime:
+        """Return the time, to the millisecond that documents keep, and later than that of the page before."""
+        now = self._clock()
+        now = now.replace(microsecond=now.microsecond // 1000 * 1000)
+        if self._last_page is not None:
+            now = max(now, self._last_page + timedelta(milliseconds=1))
+        self._last_page = now
+        self._claims.note_page(now)
+        return now
 
     def _result_of(self, upcoming: Future[Page | None], in_flight: _InFlight) -> Page | None:
         try:
@@ -342,6 +380,14 @@ class _Load:
         result.late += stored.late.count
         result.late_max_seconds = max(result.late_max_seconds, stored.late.max_seconds)
         result.lateness.merge(stored.lateness)
+        result.indices |= stored.indices
+        result.missed_seconds = max(result.missed_seconds, stored.missed_seconds)
+        result.counted_until = prepared.at
+        left_out = stored.counted | {rejection.id for rejection in stored.outcome.rejected}
+        for built in prepared.documents:
+            if built.document.id not in left_out:
+                self._there.add(built.document.id, built.published)
+        result.stored = self._there.counts()
         if prepared.span is not None:
             first, last = prepared.span
             result.first_published = min(result.first_published or first, first)

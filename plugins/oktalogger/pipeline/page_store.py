@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from oktalogger.opensearch.documents import BulkResult
 from oktalogger.opensearch.templates import month_template
@@ -12,14 +12,15 @@ from oktalogger.pipeline.drift import fit
 from oktalogger.pipeline.lateness import Lateness
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime
 
     from oktalogger.opensearch.documents import Document, Rejection
     from oktalogger.opensearch.names import IndexNames
+    from oktalogger.pipeline.covered import CoveredTime
     from oktalogger.pipeline.document import Built, PreparedPage, Stamp
     from oktalogger.pipeline.drift import Fitted
-    from oktalogger.window import Window
+    from oktalogger.pipeline.provenance import Claimed, Claims
 
 
 class DocumentStore(Protocol):
@@ -30,8 +31,17 @@ class DocumentStore(Protocol):
     def ensure_month(self, published: datetime) -> None:
         """Make sure that the index of this month is there and is ours; called for every page."""
 
+    def identity(self, index: str) -> str:
+        """Return the UUID of an index as it was when it was made ready."""
+
+    def identities(self, indices: Iterable[str]) -> Mapping[str, str]:
+        """Read the UUIDs of some indices as they are now; those that are not there are left out."""
+
     def create(self, documents: Sequence[Document]) -> BulkResult:
         """Store documents that are not there yet."""
+
+    def added_fields(self, documents: Sequence[Document]) -> Mapping[str, Mapping[str, Any]]:
+        """Return what documents that are there already say under ``oktalogger``, by id."""
 
     def reject(self, rejections: Sequence[Rejection], *, context: Mapping[str, str]) -> int:
         """Keep events that cannot be stored, whole and with the reason."""
@@ -47,6 +57,9 @@ class StoredPage:
     :param drifted_events: how many events were stored without a part of them
     :param late: lateness of the documents that were created in windows already complete
     :param lateness: lateness of all documents that were created
+    :param missed_seconds: the longest time that a late document was not there though its window was complete
+    :param indices: UUID of each index that it wrote to
+    :param counted: ids of documents that an earlier try of the load has counted
     """
 
     outcome: BulkResult
@@ -55,6 +68,9 @@ class StoredPage:
     drifted_events: int
     late: Lateness
     lateness: Lateness
+    missed_seconds: float
+    indices: Mapping[str, str]
+    counted: frozenset[str]
 
 
 class PageStorer:
@@ -63,12 +79,14 @@ class PageStorer:
     :param store: where to store
     :param stamp: what the load says of itself
     :param covered: windows whose load was complete before: what is created in them is late
+    :param claims: tells which documents that are there already are this load's own
     """
 
-    def __init__(self, store: DocumentStore, stamp: Stamp, covered: Sequence[Window]) -> None:
+    def __init__(self, store: DocumentStore, stamp: Stamp, covered: CoveredTime, claims: Claims) -> None:
         self._store = store
         self._stamp = stamp
         self._covered = covered
+        self._claims = claims
 
     def store(self, prepared: PreparedPage) -> StoredPage:
         """Store one page, and return what became of it.
@@ -87,8 +105,18 @@ class PageStorer:
         rejections = [*prepared.rejections, *outcome.rejected]
         if rejections:
             self._store.reject(rejections, context=self._context())
-        late, lateness = self._lateness(prepared, outcome)
-        return StoredPage(outcome, len(rejections), drifted, drifted_events, late, lateness)
+        claimed = self._claims.of(prepared, outcome, self._added)
+        late, lateness, missed = self._lateness(prepared, outcome, claimed)
+        written = {document.index for document in documents} | ({self._store.names.rejected} if rejections else set())
+        indices = {index: self._store.identity(index) for index in written}
+        mine = len(claimed.stored_at)
+        outcome = replace(outcome, created=outcome.created + mine, existing=outcome.existing - mine)
+        return StoredPage(
+            outcome, len(rejections), drifted, drifted_events, late, lateness, missed, indices, claimed.counted
+        )
+
+    def _added(self, some: Sequence[Built]) -> Mapping[str, Mapping[str, Any]]:
+        return self._store.added_fields([built.document for built in some])
 
     def _without_misfits(self, first: BulkResult, documents: Sequence[Built]) -> tuple[BulkResult, Counter[str], int]:
         """Store what was refused once more, without the parts that do not fit the mapping.
@@ -120,22 +148,34 @@ class PageStorer:
         outcome = replace(first, rejected=()) + replace(second, rejected=tuple(refused))
         return outcome, fields, second.created + second.existing
 
-    def _lateness(self, prepared: PreparedPage, outcome: BulkResult) -> tuple[Lateness, Lateness]:
-        """Say how long after ``published`` came the late documents among those created, and all of those."""
+    def _lateness(
+        self, prepared: PreparedPage, outcome: BulkResult, claimed: Claimed
+    ) -> tuple[Lateness, Lateness, float]:
+        """Say how long after ``published`` came the late documents among those created, and all of those.
+
+        :return: both, and the longest time that a late document was not there though its window was complete
+        """
         others = Counter([*outcome.existing_ids, *(rejection.id for rejection in outcome.rejected)])
+        mine = dict(claimed.stored_at)
         late = Lateness()
         lateness = Lateness()
-        covered = self._covered
-        if outcome.created:
+        missed = 0.0
+        if outcome.created or mine:
             for built in prepared.documents:
-                if others and others[built.document.id] > 0:
-                    others[built.document.id] -= 1
-                else:
-                    seconds = (prepared.at - built.published).total_seconds()
-                    lateness.add(seconds)
-                    if covered and any(built.published in window for window in covered):
-                        late.add(seconds)
-        return late, lateness
+                uuid = built.document.id
+                at = prepared.at
+                if others and others[uuid] > 0:
+                    others[uuid] -= 1
+                    if uuid not in mine:
+                        continue
+                    at = mine.pop(uuid)
+                seconds = (at - built.published).total_seconds()
+                lateness.add(seconds)
+                since = self._covered.since(built.published)
+                if since is not None and since <= at:
+                    late.add(seconds)
+                    missed = max(missed, (at - since).total_seconds())
+        return late, lateness, missed
 
     def _context(self) -> dict[str, str]:
         fields = self._stamp.fields()

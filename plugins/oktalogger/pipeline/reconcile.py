@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
-from oktalogger.pipeline.coverage import HOUR, hours
-from oktalogger.window import Window, format_instant, gaps
+from oktalogger.window import HOUR, Window, format_instant, gaps, hours, merge
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -58,9 +57,9 @@ class Ledgered:
 class ReconcilePlan:
     """What a run is to read again.
 
-    :param windows: all of it, in the order to read; first the closed hours, then the gaps, newest first
+    :param windows: all of it, in the order to read; first the closed hours, then gaps and damaged hours, newest first
     :param gaps: all parts of the covered time without a complete window, in order
-    :param left: gaps, cut into hours, that this run leaves to the next
+    :param left: gaps and damaged hours, cut into hours, that this run leaves to the next
     """
 
     windows: tuple[Window, ...]
@@ -93,19 +92,23 @@ def covered_time(ledgered: Ledgered, *, start_date: datetime, now: datetime, hol
     return Window(start, end) if start < end else None
 
 
-def plan_reconcile(closed: Sequence[Window], covered: Window | None, ledgered: Ledgered) -> ReconcilePlan:
+def plan_reconcile(
+    closed: Sequence[Window], covered: Window | None, ledgered: Ledgered, damaged: Iterable[Window] = ()
+) -> ReconcilePlan:
     """Decide what to read again.
 
     :param closed: the closed hours whose turn it is; of what lies before the covered time, only what was ever loaded
     :param covered: the time that scheduled loads answer for
     :param ledgered: what the ledger says
+    :param damaged: hours that do not hold what was stored
     """
-    if covered is None:
-        return ReconcilePlan((), (), 0)
-    due = [part for hour in closed if (part := _due(hour, covered, ledgered.begun)) is not None]
-    missing = gaps(covered, ledgered.complete)
+    due, missing = [], []
+    if covered is not None:
+        due = [part for hour in closed if (part := _due(hour, covered, ledgered.begun)) is not None]
+        missing = gaps(covered, ledgered.complete)
     # What the closed hours bring anyway is not read twice.
-    parts = [part for gap in missing for rest in _without(gap, due) for part in hours(rest)]
+    wanted = merge([*missing, *damaged])
+    parts = [part for one in wanted for rest in _without(one, due) for part in hours(rest)]
     parts.reverse()
     return ReconcilePlan((*due, *parts[:MOST_GAPS]), tuple(missing), max(0, len(parts) - MOST_GAPS))
 
@@ -136,7 +139,9 @@ class Findings:
     :param late: late events
     :param late_max_seconds: the greatest lateness among these
     :param gaps: parts of the covered time that had no complete window before the run
-    :param left: gaps, cut into hours, that were left to the next run
+    :param left: gaps and damaged hours, cut into hours, that were left to the next run
+    :param damaged: hours that held fewer events than had been stored
+    :param restored: events that were created in these
     """
 
     windows: int
@@ -145,6 +150,8 @@ class Findings:
     late_max_seconds: float
     gaps: tuple[Window, ...]
     left: int = 0
+    damaged: tuple[Window, ...] = ()
+    restored: int = 0
 
     @property
     def gap_seconds(self) -> float:
@@ -157,6 +164,8 @@ class Findings:
         said = f"Read {self.windows - len(self.unread)} windows again: {self.late:,} late events{late}."
         if self.gaps:
             said += f" {_span(self.gap_seconds)} of the covered time had no complete window: {_listed(self.gaps)}."
+        if self.damaged:
+            said += f" {self._damage()} {self.restored:,} of them are there again."
         if self.left:
             said += f" {self.left:,} hours of that are left to the next run."
         return said
@@ -178,7 +187,12 @@ class Findings:
                 f"{_span(self.gap_seconds)} of the covered time had no complete window (alert beyond "
                 f"{_span(gap_seconds)}): {_listed(self.gaps)}."
             )
+        if self.damaged:
+            found.append(f"{self._damage()} Somebody deletes from OpenSearch. They are loaded again.")
         return found
+
+    def _damage(self) -> str:
+        return f"{len(self.damaged):,} hours held fewer events than had been stored: {_listed(self.damaged)}."
 
     def as_dict(self) -> dict[str, object]:
         """Return it as plain JSON values."""
@@ -190,6 +204,8 @@ class Findings:
             "gaps": [[format_instant(gap.start), format_instant(gap.end)] for gap in self.gaps],
             "gap_seconds": self.gap_seconds,
             "left": self.left,
+            "damaged": [[format_instant(hour.start), format_instant(hour.end)] for hour in self.damaged],
+            "restored": self.restored,
         }
 
 

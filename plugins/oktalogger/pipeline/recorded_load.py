@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Protocol
 
+from oktalogger.opensearch.errors import IndexMissingError
+from oktalogger.pipeline.covered import CoveredTime
 from oktalogger.pipeline.ledger import LedgerKey
 from oktalogger.pipeline.load import load_window
-from oktalogger.window import merge
+from oktalogger.pipeline.provenance import EarlierTries
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
     from oktalogger.pipeline.ledger import LedgerEntry
     from oktalogger.pipeline.load import LoadPlan, LoadResult, PageSource, Progress
     from oktalogger.pipeline.page_store import DocumentStore
     from oktalogger.pipeline.stop import StopSignal
     from oktalogger.window import Window
+
+log = logging.getLogger(__name__)
 
 
 class OpenEntry(Protocol):
@@ -26,6 +31,17 @@ class OpenEntry(Protocol):
     @property
     def resume_from(self) -> str | None:
         """The link of the page to go on with, from an earlier try."""
+
+    @property
+    def entry(self) -> LedgerEntry:
+        """The entry as this try began it."""
+
+    @property
+    def indices(self) -> Mapping[str, str]:
+        """UUID of each index that the tries wrote to on which this one builds."""
+
+    def restart(self) -> None:
+        """Begin at the window's start after all."""
 
     def checkpoint(self, progress: Progress) -> None:
         """Write down that everything up to a page is stored."""
@@ -75,9 +91,14 @@ def load_and_record(
     """
     stamp = plan.stamp
     before = list(ledger.entries(stamp.org, plan.reads))
-    covered = merge(entry.window for entry in before if entry.covers_for(plan.filter, plan.q))
+    covered = CoveredTime(
+        (entry.window, entry.completed_at)
+        for entry in before
+        if entry.completed_at is not None and entry.covers_for(plan.filter, plan.q)
+    )
     key = LedgerKey(stamp.org, stamp.kind, stamp.window, plan.filter, plan.q)
     entry = ledger.open(key, run_id=stamp.run_id, run_url=run_url)
+    built_on = dict(entry.indices)
 
     def note(progress: Progress) -> None:
         entry.checkpoint(progress)
@@ -85,16 +106,25 @@ def load_and_record(
             on_stored(progress)
 
     try:
+        if built_on and (lost := _replaced(store, built_on)):
+            log.warning(
+                "%s was deleted or made anew since an earlier try of %s: the window is read from its start.",
+                ", ".join(lost),
+                stamp.window,
+            )
+            entry.restart()
+            built_on = {}
         result = load_window(
             source,
             store,
-            replace(plan, covered=tuple(covered)),
+            replace(plan, covered=covered, earlier=_earlier_tries(entry.entry)),
             resume_from=entry.resume_from,
             on_stored=note,
             stop=stop,
             wait=wait,
             clock=clock,
         )
+        _still_there(store, stamp.window, result.indices if result.restarted else built_on | result.indices)
     except BaseException as error:
         entry.fail(error)
         raise
@@ -103,3 +133,29 @@ def load_and_record(
     tries = [done, *(other for other in before if other.state != "complete")]
     result.loading_since = min(one.began for one in tries if one.began is not None)
     return result
+
+
+def _earlier_tries(entry: LedgerEntry) -> EarlierTries | None:
+    """Return what is to be known of the tries that came to no end before this one, None where there were none."""
+    if entry.began is None or entry.began == entry.started_at:
+        return None
+    return EarlierTries(entry.began, entry.counted_until)
+
+
+def _replaced(store: DocumentStore, indices: Mapping[str, str]) -> list[str]:
+    """Name the indices that are not those any more that were written to."""
+    now = store.identities(indices)
+    return sorted(name for name, uuid in indices.items() if now.get(name) != uuid)
+
+
+def _still_there(store: DocumentStore, window: Window, indices: Mapping[str, str]) -> None:
+    """Check that all that was stored went into indices that are still there.
+
+    :raises IndexMissingError: where one of them was deleted, or made anew by another load
+    """
+    if lost := _replaced(store, indices):
+        raise IndexMissingError(
+            f"{', '.join(lost)} was deleted or made anew while {window} was being loaded, and what was stored there is "
+            "gone. The next try reads the window from its start.",
+            index=lost[0],
+        )

@@ -355,3 +355,13 @@ def test_a_rejection_carries_the_whole_event_and_where_it_was_to_go(server: Serv
     assert rejection.published == "2026-11-23T10:00:00.000Z"
     assert (rejection.id, rejection.index) == ("u", INDEX)
     assert rejection.reason == "failed to parse: the inner reason"
+
+
+def test_a_wait_that_somebody_would_notice_is_in_the_log(
+    server: Server, writer: BulkWriter, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    server.script = [lambda request: stored(request, a=429)] * 4
+    create(writer, documents("a"))
+    lines = [record.getMessage() for record in caplog.records if "Trying again in" in record.getMessage()]
+    assert len(lines) == len([seconds for seconds in clock.slept if seconds >= 1]) > 0
+    assert "okta-system-log-2026-11-write" in lines[0]

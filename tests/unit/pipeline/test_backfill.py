@@ -167,3 +167,10 @@ def test_more_chunks_than_airflow_maps_are_refused_with_advice() -> None:
 )
 def test_names(hours: tuple[int, int], name: str) -> None:
     assert name_of(Window(MIDNIGHT + hours[0] * HOUR, MIDNIGHT + hours[1] * HOUR)) == name
+
+
+def test_a_part_that_is_damaged_is_loaded_again_though_it_is_complete() -> None:
+    request = BackfillRequest(Window(MIDNIGHT, MIDNIGHT + DAY), 6 * HOUR)
+    hour = Window(MIDNIGHT + 7 * HOUR, MIDNIGHT + 8 * HOUR)
+    assert to_load(request, [request.window]) == []
+    assert to_load(request, [request.window], [hour]) == [Window(MIDNIGHT + 6 * HOUR, MIDNIGHT + 12 * HOUR)]

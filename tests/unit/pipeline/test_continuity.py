@@ -6,7 +6,7 @@ import json
 import threading
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 from hypothesis import given, settings
@@ -19,13 +19,13 @@ from oktalogger.opensearch.bulk import BulkResult, Document, Rejection
 from oktalogger.opensearch.names import IndexNames
 from oktalogger.pipeline.backfill import BackfillRequest, to_load
 from oktalogger.pipeline.document import LoadKind, Stamp
-from oktalogger.pipeline.ledger import LedgerEntry, LedgerKey, advance, begin
+from oktalogger.pipeline.ledger import LedgerEntry, LedgerKey, advance, begin, from_the_start
 from oktalogger.pipeline.load import LoadPlan, LoadResult, Progress
 from oktalogger.pipeline.recorded_load import load_and_record
 from oktalogger.window import Window, gaps, merge
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 NOON = datetime(2025, 11, 3, 12, tzinfo=UTC)  # long past: a load refuses the future
 MINUTE = timedelta(minutes=1)
@@ -73,6 +73,7 @@ class World:
     documents: dict[str, Document] = field(default_factory=dict)
     ledger: dict[str, LedgerEntry] = field(default_factory=dict)
     names: IndexNames = field(default_factory=IndexNames)
+    uuid: str = "first"
     now: float = 0.0
     used: dict[int, int] = field(default_factory=dict)
     lock: threading.Lock = field(default_factory=threading.Lock)
@@ -128,6 +129,13 @@ class Process:
     def ensure_month(self, published: datetime) -> None:
         self.fuse.before_step()
 
+    def identity(self, index: str) -> str:
+        return self.world.uuid
+
+    def identities(self, indices: Iterable[str]) -> dict[str, str]:
+        self.fuse.before_step()
+        return dict.fromkeys(indices, self.world.uuid)
+
     def create(self, documents: Sequence[Document]) -> BulkResult:
         self.fuse.before_step()
         existing = []
@@ -139,6 +147,11 @@ class Process:
         self.fuse.after_step()
         created = len(documents) - len(existing)
         return BulkResult(created=created, existing=len(existing), existing_ids=tuple(existing))
+
+    def added_fields(self, documents: Sequence[Document]) -> dict[str, dict[str, Any]]:
+        self.fuse.before_step()
+        ids = [document.id for document in documents]
+        return {id: json.loads(self.world.documents[id].source)["oktalogger"] for id in ids}
 
     def reject(self, rejections: Sequence[Rejection], *, context: Mapping[str, str]) -> int:
         raise AssertionError(f"nothing here is bad: {rejections}")
@@ -165,6 +178,13 @@ class Entry:
     @property
     def resume_from(self) -> str | None:
         return self.entry.next_url
+
+    @property
+    def indices(self) -> dict[str, str]:
+        return self.entry.indices
+
+    def restart(self) -> None:
+        self.entry = from_the_start(self.entry)
 
     def write(self, entry: LedgerEntry) -> LedgerEntry:
         self.process.fuse.before_step()

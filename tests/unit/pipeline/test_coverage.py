@@ -2,17 +2,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
-from typing import cast
 
 import msgspec
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oktalogger.okta.system_log import SystemLogClient, SystemLogQuery
-from oktalogger.pipeline.coverage import Comparison, compare_with_okta, coverage, hours
+from oktalogger.opensearch.inventory import HourCount
+from oktalogger.pipeline.coverage import HourCoverage, coverage
 from oktalogger.pipeline.ledger import LedgerEntry
-from oktalogger.window import Window, gaps, merge
-from tests.unit.pipeline.test_load import ScriptedSource, event
+from oktalogger.window import Window, gaps, hours, merge
 
 TEN = datetime(2026, 11, 23, 10, tzinfo=UTC)
 
@@ -46,17 +45,14 @@ class FakeLedger:
 
 
 class FakeCensus:
-    def events_by_hour(self, org: str, within: Window) -> Mapping[datetime, int]:
-        return {TEN: 5}
+    def refresh(self) -> bool:
+        return True
+
+    def events_by_hour(self, org: str, within: Window) -> Mapping[datetime, HourCount]:
+        return {TEN: HourCount(5)}
 
     def rejected_by_hour(self, org: str, within: Window) -> Mapping[datetime, int]:
         return {TEN + timedelta(hours=1): 2}
-
-    def ids(self, org: str, within: Window) -> set[str]:
-        raise NotImplementedError
-
-    def rejected_among(self, uuids: set[str]) -> set[str]:
-        raise NotImplementedError
 
 
 def test_an_hour_is_covered_by_any_windows_that_touch() -> None:
@@ -97,66 +93,6 @@ def test_lateness_is_the_greatest_of_the_loads_that_had_late_events() -> None:
     assert [hour.events for hour in found] == [5, 0, 0, 0]
 
 
-class Holding(FakeCensus):
-    """An OpenSearch that holds these ids."""
-
-    def __init__(self, documents: set[str], rejected: set[str]) -> None:
-        self._documents = documents
-        self._rejected = rejected
-        self.asked: list[set[str]] = []
-
-    def ids(self, org: str, within: Window) -> set[str]:
-        assert within == minutes(0, 60)
-        return self._documents
-
-    def rejected_among(self, uuids: set[str]) -> set[str]:
-        self.asked.append(set(uuids))
-        return self._rejected & uuids
-
-
-class TestComparison:
-    """Reading Okta again, uuid by uuid."""
-
-    QUERY = SystemLogQuery(since=minutes(0, 60).start, until=minutes(0, 60).end)
-
-    def compare(self, census: Holding, *pages: list[bytes]) -> Comparison:
-        source = ScriptedSource([[msgspec.Raw(raw) for raw in events] for events in pages])
-        return compare_with_okta(cast("SystemLogClient", source), census, "o", self.QUERY)
-
-    def test_where_both_hold_the_same_it_is_exact(self) -> None:
-        census = Holding({"u-1", "u-2"}, set())
-        found = self.compare(census, [bytes(event(1))], [bytes(event(2))])
-        assert found == Comparison(minutes(0, 60), 2, (), ())
-        assert found.exact
-        assert census.asked == [], "nothing is missing, so nothing is asked of the rejected"
-
-    def test_what_is_missing_and_what_okta_does_not_know_are_named(self) -> None:
-        found = self.compare(Holding({"u-2", "u-9", "u-8"}, set()), [bytes(event(n)) for n in (3, 2, 1)])
-        assert (found.in_okta, found.missing, found.unknown) == (3, ("u-1", "u-3"), ("u-8", "u-9"))
-        assert not found.exact
-        assert found.as_dict() == {
-            "start": "2026-11-23T10:00:00Z",
-            "end": "2026-11-23T11:00:00Z",
-            "in_okta": 3,
-            "missing": ["u-1", "u-3"],
-            "unknown": ["u-8", "u-9"],
-        }
-
-    def test_either_alone_is_not_exact(self) -> None:
-        assert not self.compare(Holding(set(), set()), [bytes(event(1))]).exact
-        assert not self.compare(Holding({"u-1"}, set()), []).exact
-
-    def test_what_was_rejected_is_not_missing(self) -> None:
-        census = Holding(set(), {"u-1"})
-        assert self.compare(census, [bytes(event(1)), bytes(event(2))]).missing == ("u-2",)
-        assert census.asked == [{"u-1", "u-2"}]
-
-    def test_an_event_outside_the_window_or_without_an_id_does_not_count_and_one_without_a_time_does(self) -> None:
-        outside = bytes(event(1, minutes(60, 61).start))
-        found = self.compare(Holding(set(), set()), [outside, b"{}", b'{"uuid": "u-5", "published": "soon"}'])
-        assert (found.in_okta, found.missing) == (1, ("u-5",))
-
-
 def test_hours_are_cut_at_full_hours() -> None:
     assert list(hours(minutes(30, 150))) == [minutes(30, 60), minutes(60, 120), minutes(120, 150)]
 
@@ -172,3 +108,42 @@ def test_gaps_are_just_the_minutes_that_nothing_covers(covered: list[Window], st
         instant = TEN + timedelta(minutes=minute)
         assert any(instant in gap for gap in missing) == (not any(instant in window for window in covered))
     assert missing == merge(missing)
+
+
+class Counting(FakeCensus):
+    """An OpenSearch that holds so many events of ten o'clock, and so many of them once more elsewhere."""
+
+    def __init__(self, events: int, **strays: int) -> None:
+        self._count = HourCount(events, strays)
+
+    def events_by_hour(self, org: str, within: Window) -> Mapping[datetime, HourCount]:
+        return {TEN: self._count}
+
+    def rejected_by_hour(self, org: str, within: Window) -> Mapping[datetime, int]:
+        return {}
+
+
+def checked(census: Counting, within: Window, kept: timedelta | None = None) -> HourCoverage:
+    full = msgspec.structs.replace(entry(minutes(0, 60)), stored={"2026-11-23T10:00:00Z": 5}, stored_at=TEN)
+    (hour,) = coverage(FakeLedger(full), census, "o", within, now=TEN + timedelta(days=40), kept=kept)
+    return hour
+
+
+@pytest.mark.parametrize("within", [minutes(0, 60), minutes(10, 20)])
+def test_an_hour_that_holds_less_than_was_stored_is_damaged(within: Window) -> None:
+    assert checked(Counting(5), within).state == "complete"
+    hour = checked(Counting(4), within)
+    assert (hour.state, hour.covered, hour.well, hour.expected) == ("damaged", False, False, 5)
+    assert checked(Counting(4, copy=5), within).state == "damaged", "a copy is not what was lost"
+
+
+def test_documents_in_other_indices_are_counted_and_named() -> None:
+    hour = checked(Counting(5, copy=5), minutes(0, 60))
+    assert (hour.state, hour.covered, hour.well, hour.events) == ("doubled", True, False, 10)
+    assert hour.as_dict()["strays"] == {"copy": 5}
+
+
+def test_what_retention_deleted_is_said_and_is_well() -> None:
+    hour = checked(Counting(0), minutes(0, 60), kept=timedelta(days=30))
+    assert (hour.state, hour.well) == ("expired", True)
+    assert checked(Counting(0), minutes(0, 60), kept=timedelta(days=50)).state == "damaged"

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 
 from oktalogger.pipeline.lateness import Lateness
-from oktalogger.pipeline.ledger import LedgerEntry, LedgerKey, advance, begin
+from oktalogger.pipeline.ledger import LedgerEntry, LedgerKey, advance, begin, from_the_start
 from oktalogger.pipeline.load import LoadResult
 from oktalogger.window import Window
 
@@ -74,7 +74,14 @@ class TestLateness:
         first = stopped(started(), result(*[1.0] * 90, 500.25, late=500.25))
         second = advance(started(first), result(*[40.0] * 9), next_url=None, state="complete", now=NOON)
         assert second.counts["created"] == 100
-        assert second.lateness == {"max": 500.25, "p50": 1.0, "p95": 40.0, "p99": 40.0, "late_max": 500.25}
+        assert second.lateness == {
+            "max": 500.25,
+            "p50": 1.0,
+            "p95": 40.0,
+            "p99": 40.0,
+            "late_max": 500.25,
+            "missed_max": 0.0,
+        }
         assert second.lateness_counts == {}, "there is nothing to go on with"
 
     def test_one_that_creates_nothing_keeps_it(self) -> None:
@@ -160,3 +167,29 @@ def test_counts_of_lateness_come_back_as_they_were() -> None:
     again = Lateness.of(lateness.counts(), lateness.max_seconds)
     assert again.as_dict() == lateness.as_dict()
     assert again.counts() == lateness.counts()
+
+
+class TestIndices:
+    """What was written to belongs to what was counted."""
+
+    def wrote(self, **indices: str) -> LoadResult:
+        found = result(1.0)
+        found.indices = indices
+        return found
+
+    def test_tries_that_go_on_add_theirs(self) -> None:
+        first = stopped(started(), self.wrote(november="a"))
+        assert stopped(started(first), self.wrote(december="b")).indices == {"november": "a", "december": "b"}
+
+    def test_one_that_begins_at_the_start_has_its_own(self) -> None:
+        first = stopped(started(), self.wrote(november="a"))
+        anew = self.wrote(december="b")
+        anew.restarted = True
+        assert stopped(started(first), anew).indices == {"december": "b"}
+        assert started(advance(first, self.wrote(), next_url=None, state="complete", now=NOON)).indices == {}
+
+    def test_one_whose_index_is_gone_has_nothing_of_the_tries_before_it(self) -> None:
+        first = stopped(started(), self.wrote(november="a"))
+        again = from_the_start(started(first))
+        assert (again.next_url, again.counts, again.indices, again.lateness) == (None, {}, {}, {})
+        assert again.loading_since == first.loading_since

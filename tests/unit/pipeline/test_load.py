@@ -4,7 +4,7 @@ import json
 import threading
 import time
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pytest
@@ -15,13 +15,14 @@ from oktalogger.okta.errors import OktaCursorError, OktaServerError
 from oktalogger.okta.system_log import Page, SystemLogQuery
 from oktalogger.opensearch.bulk import BulkResult, Document, Rejection
 from oktalogger.opensearch.names import IndexNames
+from oktalogger.pipeline.covered import CoveredTime
 from oktalogger.pipeline.document import Stamp
 from oktalogger.pipeline.load import LoadPlan, Progress, load_window
 from oktalogger.pipeline.stop import LoadStoppedError, StopSignal
 from oktalogger.window import Window, WindowError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 TEN = datetime(2026, 11, 23, 10, tzinfo=UTC)
 WINDOW = Window(TEN, TEN + timedelta(minutes=5))
@@ -94,6 +95,10 @@ class MemoryStore:
         self.rejected: list[Rejection] = []
         self.contexts: list[Mapping[str, str]] = []
         self.months: set[tuple[int, int]] = set()
+        self.uuids: dict[str, str] = {}
+        self.gone: frozenset[str] = frozenset()
+        self.gone_for = 1_000
+        self.asked = 0
         self._refuse = refuse
         self._refuse_drifted = refuse_drifted
         self._delay = delay
@@ -104,6 +109,14 @@ class MemoryStore:
 
     def ensure_month(self, published: datetime) -> None:
         self.months.add((published.year, published.month))
+
+    def identity(self, index: str) -> str:
+        return self.uuids.get(index, "")
+
+    def identities(self, indices: Iterable[str]) -> dict[str, str]:
+        self.gone_for -= 1
+        gone = self.gone if self.gone_for >= 0 else frozenset()
+        return {index: self.identity(index) for index in indices if index not in gone}
 
     def create(self, documents: Sequence[Document]) -> BulkResult:
         with self._lock:
@@ -136,6 +149,11 @@ class MemoryStore:
             bytes_sent=10,
             requests=1,
         )
+
+    def added_fields(self, documents: Sequence[Document]) -> dict[str, dict[str, Any]]:
+        self.asked += len(documents)
+        ids = [document.id for document in documents]
+        return {id: json.loads(self.documents[id].source)["oktalogger"] for id in ids if id in self.documents}
 
     def reject(self, rejections: Sequence[Rejection], *, context: Mapping[str, str]) -> int:
         self.rejected.extend(rejections)
@@ -217,11 +235,12 @@ def test_what_is_created_in_a_window_that_was_complete_is_late() -> None:
     first = load_window(ScriptedSource([[event(0, before)]]), store, plan(overlap=overlap), clock=lambda: NOW)
     assert (first.created, first.late) == (1, 0)
     again = ScriptedSource([[event(0, before), event(1, before), event(1, before), event(2)]])
-    covered = (Window(TEN - timedelta(minutes=5), TEN),)
+    covered = CoveredTime([(Window(TEN - timedelta(minutes=5), TEN), TEN + timedelta(minutes=1))])
     result = load_window(again, store, plan(overlap=overlap, covered=covered), clock=lambda: NOW)
     assert (result.created, result.existing, result.late) == (2, 2, 1)
     assert result.lateness.as_dict()["max"] == 390.0
     assert (first.late_max_seconds, result.late_max_seconds) == (0.0, 390.0)
+    assert (first.missed_seconds, result.missed_seconds) == (0.0, 300.0), "complete at 10:01, and there at 10:06"
 
 
 def test_filter_and_keywords_pass_through() -> None:

@@ -13,6 +13,7 @@ import pytest
 from oktalogger.okta.errors import OktaServerError
 from oktalogger.okta.rate_limit import RateLimit
 from oktalogger.okta.system_log import Page
+from oktalogger.pipeline.covered import NOTHING_COVERED
 from oktalogger.pipeline.load import LoadPlan, LoadResult, Progress, load_window
 from oktalogger.pipeline.stop import LoadStoppedError, StopSignal
 from tests.unit.pipeline.test_load import NOW, TEN, WINDOW, MemoryStore, ScriptedSource, event, page, pages_of, plan
@@ -43,7 +44,7 @@ def test_a_load_that_has_not_begun_says_nothing_but_zeros() -> None:
     assert LoadResult().as_dict() == {
         **dict.fromkeys(("pages", "requests", "read", "created", "existing", "rejected", "outside", "late"), 0),
         **dict.fromkeys(("drifted", "retried", "bytes_read", "bytes_sent", "waits"), 0),
-        **dict.fromkeys(("waited_seconds", "seconds", "late_max_seconds"), 0.0),
+        **dict.fromkeys(("waited_seconds", "seconds", "late_max_seconds", "missed_seconds"), 0.0),
         **dict.fromkeys(("loading_since", "rate_limit", "rate_remaining", "first_published", "last_published")),
         "lateness": {"max": 0.0, "p50": 0.0, "p95": 0.0, "p99": 0.0},
         "restarted": False,
@@ -66,7 +67,7 @@ def test_its_counts_are_plain_json() -> None:
 
 def test_a_plan_without_more_reads_the_window_alone() -> None:
     assert plan() == LoadPlan(
-        plan().stamp, overlap=timedelta(0), hold_back=timedelta(0), covered=(), page_limit=1000, threads=4
+        plan().stamp, overlap=timedelta(0), hold_back=timedelta(0), covered=NOTHING_COVERED, page_limit=1000, threads=4
     )
 
 

@@ -261,3 +261,27 @@ class TestFindings:
         found = tuple(Window(NOON + n * HOUR, NOON + n * HOUR + timedelta(minutes=5)) for n in range(count))
         assert self.findings(gaps=found).sentence().count(" more") == (count == 11)
         assert ("and 1 more" in self.findings(gaps=found).sentence()) == (count == 11)
+
+
+class TestDamage:
+    DAMAGED = Window(NOON - 30 * HOUR, NOON - 29 * HOUR)
+
+    def test_a_damaged_hour_is_read_again_though_no_window_is_missing(self) -> None:
+        entries = live(NOON - 40 * HOUR, NOON + HOUR)
+        plan = plan_reconcile([], covered(entries), Ledgered.of(entries), [self.DAMAGED])
+        assert (plan.windows, plan.gaps) == ((self.DAMAGED,), ())
+
+    def test_also_where_no_load_is_scheduled(self) -> None:
+        assert plan_reconcile([], None, Ledgered.of([]), [self.DAMAGED]).windows == (self.DAMAGED,)
+
+    def test_it_is_not_read_twice(self) -> None:
+        entries = live(NOON - 40 * HOUR, NOON + HOUR)
+        plan = plan_reconcile([self.DAMAGED], covered(entries), Ledgered.of(entries), [self.DAMAGED])
+        assert plan.windows == (self.DAMAGED,)
+
+    def test_it_is_an_alarm_whatever_the_settings(self) -> None:
+        found = Findings(1, (), 0, 0.0, (), damaged=(self.DAMAGED,), restored=17)
+        (alarm,) = found.alarms(late_seconds=10**9, gap_seconds=10**9)
+        assert f"1 hours held fewer events than had been stored: {self.DAMAGED}." in alarm
+        assert "17 of them are there again" in found.sentence()
+        assert found.as_dict()["damaged"] == [["2026-11-22T06:00:00Z", "2026-11-22T07:00:00Z"]]

@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 
 from oktalogger.okta.errors import OktaServerError
+from oktalogger.opensearch.errors import IndexMissingError
+from oktalogger.opensearch.names import IndexNames
 from oktalogger.pipeline.document import LoadKind, Stamp
 from oktalogger.pipeline.ledger import LedgerEntry, LedgerKey, begin
 from oktalogger.pipeline.load import LoadPlan, LoadResult, Progress
@@ -54,11 +56,21 @@ class Told:
     """A ledger with one entry that notes what it is told, and in which order."""
 
     resume_from: str | None = None
+    built_on: dict[str, str] = field(default_factory=dict)
+    entry: LedgerEntry = field(default_factory=lambda: begun(HOUR, "manual", NOON))
     told: list[tuple[str, Any]] = field(default_factory=list)
 
     def open(self, key: LedgerKey, *, run_id: str, run_url: str | None = None) -> Told:
         self.told.append(("open", (key, run_id, run_url)))
         return self
+
+    @property
+    def indices(self) -> dict[str, str]:
+        return self.built_on
+
+    def restart(self) -> None:
+        self.told.append(("restart", None))
+        self.resume_from = None
 
     def entries(self, org: str, within: Window) -> list[LedgerEntry]:
         return []
@@ -111,3 +123,38 @@ def test_it_goes_on_where_its_entry_says() -> None:
     source = ScriptedSource([[event(1, NOON)], [event(2, NOON)]])
     assert load_and_record(source, MemoryStore(), Told(resume_from=link(1)), PLAN).created == 1
     assert source.fetched == [1]
+
+
+MONTH = IndexNames().month_index(NOON)
+
+
+def resuming(store: MemoryStore, **built_on: str) -> tuple[list[str], list[int], int]:
+    """Load, as a try whose entry has a page to go on with; say what was told, what was read and what was stored."""
+    source = ScriptedSource([[event(1, NOON)], [event(2, NOON)]])
+    ledger = Told(resume_from=link(1), built_on=built_on)
+    load_and_record(source, store, ledger, PLAN)
+    return [what for what, _ in ledger.told], source.fetched, len(store.documents)
+
+
+def test_one_whose_index_is_the_same_goes_on() -> None:
+    store = MemoryStore()
+    store.uuids = {MONTH: "first"}
+    assert resuming(store, **{MONTH: "first"}) == (["open", "stored", "complete"], [1], 1)
+
+
+@pytest.mark.parametrize("now", [{MONTH: "second"}, {}])
+def test_one_whose_index_was_deleted_or_made_anew_begins_at_the_start(now: dict[str, str]) -> None:
+    store = MemoryStore()
+    store.uuids = now
+    store.gone = frozenset() if now else frozenset({MONTH})
+    store.gone_for = 1
+    assert resuming(store, **{MONTH: "first"}) == (["open", "restart", "stored", "stored", "complete"], [0, 1], 2)
+
+
+def test_a_window_is_not_complete_whose_index_was_made_anew_meanwhile() -> None:
+    store = MemoryStore()
+    store.gone = frozenset({MONTH})
+    ledger = Told()
+    with pytest.raises(IndexMissingError, match=f"{MONTH} was deleted or made anew while .* was being loaded"):
+        load_and_record(ScriptedSource([[event(1, NOON)]]), store, ledger, PLAN)
+    assert [what for what, _ in ledger.told] == ["open", "stored", "failed"]

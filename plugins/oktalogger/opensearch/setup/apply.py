@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from oktalogger.opensearch.errors import OpenSearchPermissionError, OpenSearchUnavailableError
 from oktalogger.opensearch.schema import plan_templates, put_template
+from oktalogger.opensearch.setup.indices import plan_indices
 from oktalogger.opensearch.setup.retention import plan_retention
 from oktalogger.opensearch.setup.security import plan_security
 from oktalogger.opensearch.setup.steps import SetupPlan, SetupStep
@@ -52,7 +53,7 @@ def plan_setup(
     :param replicas: copies of each shard of an index to come, likewise
     :param confirm_deletions: whether months may be deleted that are too old by now
     :param serverless: whether this is Amazon OpenSearch Serverless
-    :raises IndexConflictError: where an index template of our name is somebody else's
+    :raises IndexConflictError: where an index template of our name is somebody else's, or an index with our alias
     :raises SetupConflictError: where a role or a policy of our name is somebody else's
     :raises RetentionRefusedError: where months would be deleted at once and that was not confirmed
     :raises OpenSearchLoadError: for all else
@@ -62,6 +63,7 @@ def plan_setup(
         plan = SetupPlan(tuple(_plan_template(*planned) for planned in templates))
         if serverless:
             return plan + SetupPlan(notices=(_SERVERLESS,))
+        plan += plan_indices(client, names)
         plan += plan_retention(client, names, retention_days, confirmed=confirm_deletions)
         return plan + plan_security(client, documents)
 

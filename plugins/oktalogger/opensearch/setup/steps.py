@@ -10,7 +10,8 @@ if TYPE_CHECKING:
 
     from opensearchpy import OpenSearch
 
-Action = Literal["create", "change", "unchanged"]
+Action = Literal["create", "change", "unchanged", "by hand"]
+"""What has to be done about something; ``by hand`` is what no setup can do."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,12 +53,18 @@ class SetupPlan:
     @property
     def changes(self) -> tuple[SetupStep, ...]:
         """The steps with something to do."""
-        return tuple(step for step in self.steps if step.action != "unchanged")
+        return tuple(step for step in self.steps if step.action not in ("unchanged", "by hand"))
+
+    @property
+    def by_hand(self) -> tuple[SetupStep, ...]:
+        """What is wrong and somebody has to put right."""
+        return tuple(step for step in self.steps if step.action == "by hand")
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain values, for JSON and XCom."""
         return {
             "changes": [step.as_dict() for step in self.changes],
+            "by_hand": [step.as_dict() for step in self.by_hand],
             "unchanged": [f"{step.kind} {step.name}" for step in self.steps if step.action == "unchanged"],
             "notices": list(self.notices),
         }

@@ -1,0 +1,140 @@
+"""Reading Okta again, and comparing every event, value by value, with what OpenSearch holds."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+from oktalogger.opensearch.rejected import rejection_id
+from oktalogger.pipeline.document import identity
+from oktalogger.pipeline.drift import restored
+from oktalogger.window import Window, format_instant
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from oktalogger.okta.system_log import SystemLogClient, SystemLogQuery
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """What a second reading of Okta found in one window, event by event.
+
+    :param window: what was compared
+    :param in_okta: events that Okta has
+    :param missing: uuids of events that are neither among the documents nor among the rejected events; of one without a
+        uuid, the id under which it should be kept as rejected
+    :param foreign: ids of documents that Okta does not have
+    :param doubled: ids that stand in more than one document behind the alias
+    :param altered: uuids of events whose document says something else than Okta
+    :param rejected: how many events are kept as rejected, and in no document
+    """
+
+    window: Window
+    in_okta: int
+    missing: tuple[str, ...] = ()
+    foreign: tuple[str, ...] = ()
+    doubled: tuple[str, ...] = ()
+    altered: tuple[str, ...] = ()
+    rejected: int = 0
+
+    @property
+    def exact(self) -> bool:
+        """Whether OpenSearch holds exactly what Okta has, each event once, and in Okta's words."""
+        return not (self.missing or self.foreign or self.doubled or self.altered)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it as plain JSON values; ``unknown`` is the former name of ``foreign``."""
+        return {
+            "start": format_instant(self.window.start),
+            "end": format_instant(self.window.end),
+            "in_okta": self.in_okta,
+            "missing": list(self.missing),
+            "foreign": list(self.foreign),
+            "unknown": list(self.foreign),
+            "doubled": list(self.doubled),
+            "altered": list(self.altered),
+            "rejected": self.rejected,
+        }
+
+
+class Documents(Protocol):
+    """What OpenSearch holds, document by document."""
+
+    def documents(self, org: str, within: Window) -> Iterator[tuple[str, Mapping[str, Any]]]:
+        """Yield id and ``_source`` of every document behind the alias."""
+
+    def rejected_among(self, uuids: set[str]) -> set[str]:
+        """Return those uuids whose events are among the rejected."""
+
+    def rejected_ids(self, ids: set[str]) -> set[str]:
+        """Return those ids that are documents of the index of rejected events."""
+
+
+def compare_with_okta(client: SystemLogClient, census: Documents, org: str, query: SystemLogQuery) -> Comparison:
+    """Read a window of Okta again, and compare event by event, value by value, with what OpenSearch holds.
+
+    A document is the same if it holds what Okta sent, less our own ``oktalogger``, with the parts that did not fit the
+    mapping put back. The order of the keys of an object does not matter; everything else does.
+
+    :param client: where to read
+    :param census: what OpenSearch holds
+    :param org: the Okta org's host name
+    :param query: the window; a hash of each of its events is in memory, so take an hour at a time
+    :raises OktaError: where Okta cannot be read
+    :raises OpenSearchLoadError: where OpenSearch cannot be asked
+    """
+    window = Window(query.since, query.until)
+    contents: dict[str, set[bytes]] = {}
+    nameless: set[str] = set()
+    for page in client.pages(query):
+        for raw in page.events:
+            body = bytes(raw)
+            uuid, published = identity(body)
+            if uuid is None:
+                nameless.add(rejection_id(org, body))
+            elif published is None or published in window:
+                contents.setdefault(uuid, set()).add(_content_of(body))
+    seen: Counter[str] = Counter()
+    altered: set[str] = set()
+    for uuid, source in census.documents(org, window):
+        seen[uuid] += 1
+        if uuid in contents and _stored_content(source) not in contents[uuid]:
+            altered.add(uuid)
+    missing = contents.keys() - seen.keys()
+    rejected = census.rejected_among(missing) if missing else set()
+    kept = census.rejected_ids(nameless) if nameless else set()
+    return Comparison(
+        window,
+        len(contents) + len(nameless),
+        missing=tuple(sorted((missing - rejected) | (nameless - kept))),
+        foreign=tuple(sorted(seen.keys() - contents.keys())),
+        doubled=tuple(sorted(uuid for uuid, times in seen.items() if times > 1)),
+        altered=tuple(sorted(altered)),
+        rejected=len(rejected) + len(kept),
+    )
+
+
+def _stored_content(source: Mapping[str, Any]) -> bytes | None:
+    """Return what a document says of Okta's event; None where it cannot have been made by oktalogger."""
+    try:
+        return _content(restored(dict(source)))
+    except (LookupError, TypeError, ValueError, AttributeError):
+        return None
+
+
+def _content_of(body: bytes) -> bytes:
+    try:
+        return _content(json.loads(body))
+    except (ValueError, RecursionError):
+        # No document says the same: such an event is among the rejected ones, or it is missing.
+        return body
+
+
+def _content(event: Any) -> bytes:
+    """Return a hash that two events share only if they say the same: 1, 1.0, true and "1" are four values."""
+    text = json.dumps(event, sort_keys=True, separators=(",", ":"))
+    return hashlib.blake2b(text.encode(), digest_size=16).digest()

@@ -1,0 +1,96 @@
+"""What belongs behind the alias over the months, by what is there."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from oktalogger.opensearch.aliases import alias_actions, repairs, troubles
+from oktalogger.opensearch.existing import IndexState
+from oktalogger.opensearch.names import IndexNames
+from oktalogger.opensearch.templates import Meta
+
+NAMES = IndexNames()
+MONTH, OLDER, COPY = "okta-system-log-2026-11", "okta-system-log-2026-10", "restored-okta-system-log-2026-11"
+OURS = Meta("oktalogger", 2)
+
+
+def index(name: str, *, narrowed: tuple[str, ...] = (), **more: Any) -> IndexState:
+    values: dict[str, Any] = {
+        "aliases": {NAMES.alias: name == MONTH, NAMES.write_alias(name): False},
+        "meta": OURS,
+        "uuid": f"uuid of {name}",
+        "narrowed": frozenset(narrowed),
+        "settings": {"append_only.enabled": "true"},
+    }
+    return IndexState(name, **values | more)
+
+
+def actions(*indices: IndexState) -> list[dict[str, Any]]:
+    return [dict(repair.action) for repair in repairs(NAMES, {state.name: state for state in indices})]
+
+
+def test_where_all_is_well_nothing_is_done() -> None:
+    assert actions(index(MONTH), index(OLDER)) == []
+    assert troubles(NAMES, {MONTH: index(MONTH)}) == []
+
+
+def test_a_copy_loses_the_alias_and_that_through_which_its_original_is_written() -> None:
+    copy = index(COPY, aliases={NAMES.alias: False, NAMES.write_alias(MONTH): False})
+    assert actions(index(MONTH), copy) == [
+        {"remove": {"index": COPY, "alias": "okta-system-log"}},
+        {"remove": {"index": COPY, "alias": "okta-system-log-2026-11-write"}},
+    ]
+
+
+@pytest.mark.parametrize(
+    "name", ["okta-system-log-2026-11-copy", "okta-system-log-2026-13", "okta-system-log-rejected"]
+)
+def test_whatever_is_no_month_is_a_stranger(name: str) -> None:
+    (repair,) = repairs(NAMES, {name: index(name)})
+    assert name in str(repair)
+    assert repair.action == {"remove": {"index": name, "alias": "okta-system-log"}}
+
+
+def test_a_month_without_the_alias_gets_it() -> None:
+    older = index(OLDER, aliases={NAMES.write_alias(OLDER): False})
+    assert actions(index(MONTH), older) == [
+        {"add": {"index": OLDER, "alias": "okta-system-log", "is_write_index": False}}
+    ]
+
+
+def test_one_that_is_not_ours_does_not() -> None:
+    assert actions(index(MONTH), index(OLDER, aliases={}, meta=Meta(None, 0))) == []
+
+
+def test_a_filter_on_the_alias_goes_and_the_write_index_stays() -> None:
+    assert actions(index(MONTH, narrowed=(NAMES.alias,))) == [
+        {"add": {"index": MONTH, "alias": "okta-system-log", "is_write_index": True}}
+    ]
+
+
+def test_the_alias_through_which_a_month_is_written_must_not_narrow_it_either() -> None:
+    state = index(MONTH, narrowed=(NAMES.write_alias(MONTH),))
+    assert alias_actions(NAMES, MONTH, {MONTH: state}) == [
+        {"add": {"index": MONTH, "alias": "okta-system-log-2026-11-write"}}
+    ]
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({}, "not append-only"),
+        ({"append_only.enabled": "false"}, "not append-only"),
+        ({"append_only.enabled": "true", "final_pipeline": "redact"}, "the ingest pipeline redact"),
+        ({"append_only.enabled": "true", "default_pipeline": "redact"}, "the ingest pipeline redact"),
+    ],
+)
+def test_settings_that_a_month_must_not_have_are_named(settings: dict[str, str], said: str) -> None:
+    (trouble,) = troubles(NAMES, {MONTH: index(MONTH, settings=settings)})
+    assert MONTH in trouble.found
+    assert said in trouble.found
+
+
+def test_where_no_settings_are_told_none_are_missed() -> None:
+    assert troubles(NAMES, {MONTH: index(MONTH, settings={}, uuid="")}) == []
