@@ -81,7 +81,7 @@ class BackfillSummaryOperator(LedgerOperator):
         windows = windows_of(self.windows)
         with self.org_ledger() as org:
             entries = [entry for window in windows if (entry := org.entry("backfill", window)) is not None]
-            done = [entry.window for entry in entries if entry.state == "complete"]
+            done = [entry.window for entry in entries if entry.is_done]
             # The newest entries may not be searchable yet, those read by their names are.
             left = gaps(whole, [*org.within(whole).complete, *done])
         figures = {

@@ -137,7 +137,7 @@ class ReconcileVerdictOperator(LedgerOperator):
             if entry is None or entry.run_id != run_id:
                 unread.append(window)
                 continue
-            if entry.state != "complete":
+            if not entry.is_done:
                 unread.append(window)
             late += int(entry.counts.get("late", 0))
             late_max = max(late_max, entry.lateness.get("late_max", 0.0))
