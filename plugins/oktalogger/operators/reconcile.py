@@ -146,7 +146,7 @@ class ReconcileVerdictOperator(LedgerOperator):
             if entry is None or entry.run_id != run_id:
                 unread.append(window)
                 continue
-            if entry.state != "complete":
+            if not entry.is_done:
                 unread.append(window)
             if any(hour.start < window.end and window.start < hour.end for hour in damaged):
                 # What was stored before and is put back was not late.

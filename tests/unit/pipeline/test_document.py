@@ -4,13 +4,15 @@ import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import msgspec
 import pytest
 
+from oktalogger.okta.system_log import Page
 from oktalogger.opensearch.bulk import Rejection
 from oktalogger.opensearch.names import IndexNames
 from oktalogger.pipeline import document
 from oktalogger.pipeline.added_fields import LONGEST_KEYWORD
-from oktalogger.pipeline.document import Built, DocumentBuilder, LoadKind, Stamp, identity
+from oktalogger.pipeline.document import Built, DocumentBuilder, LoadKind, Stamp, identity, prepare
 from oktalogger.window import Window
 
 TEN = datetime(2026, 11, 23, 10, tzinfo=UTC)
@@ -215,3 +217,21 @@ def test_any_time_that_okta_can_mean_is_stored(published: str) -> None:
 @pytest.mark.parametrize("raw", [event(), b' {"uuid":"u",\r\n"published":"2026-11-23T10:01:02Z"}\n', event() + b" "])
 def test_the_event_can_be_had_again_as_okta_sent_it(raw: bytes) -> None:
     assert built(raw).event == raw
+
+
+def test_a_clock_here_that_is_days_behind_rejects_nothing() -> None:
+    sent = Page(
+        number=1,
+        events=[msgspec.Raw(event())],
+        url="u",
+        next_url=None,
+        request_id=None,
+        rate_limit=None,
+        size_bytes=1,
+        requests=1,
+        waited_seconds=0.0,
+        answered_at=NOW,
+    )
+    reads = Window(TEN, TEN + timedelta(minutes=5))
+    page = prepare(sent, DocumentBuilder(stamp(), IndexNames()), reads, at=NOW - timedelta(days=3))
+    assert (len(page.documents), page.rejections) == (1, [])
