@@ -55,3 +55,10 @@ def test_the_documentation_lists_every_rule() -> None:
         row = f"| `{detection.name}` | {detection.title} | {detection.severity} |"
         assert row in listed, f"the table of the pack in docs/detections.md lacks the row {row!r}: add it"
     assert f"\n{len(detections)} rules, written for this project." in listed
+
+
+def test_the_documentation_says_how_many_shapes_are_assumed() -> None:
+    text = " ".join((FOLDER.parent.parent / "docs" / "detections.md").read_text(encoding="utf-8").split())
+    cases = [case for rule in compile_folder(FOLDER).rules.values() for case in rule.own.cases]
+    assumed = sum(case.is_assumed for case in cases)
+    assert f"Of the {len(cases)} test cases {assumed} have events whose shape is assumed." in text
