@@ -18,8 +18,9 @@ locals {
   subnet_ids  = one(concat(module.network[*].private_subnet_ids, var.existing_vpc[*].private_subnet_ids))
   kms_key_arn = one(concat(aws_kms_key.this[*].arn, var.kms_key_arn[*]))
 
-  # Our own environment reaches a public domain through our own NAT gateways.
-  own_addresses = local.with_mwaa && local.make_vpc && !local.in_vpc ? [for address in module.network[0].nat_public_ips : "${address}/32"] : []
+  # Our own environment reaches a public domain through its VPC's NAT gateways.
+  nat_addresses = local.make_vpc ? one(module.network[*].nat_public_ips) : try(coalesce(var.existing_vpc.nat_public_ips, []), [])
+  own_addresses = local.with_mwaa && !local.in_vpc ? [for address in local.nat_addresses : "${address}/32"] : []
   named_ranges  = coalesce(var.domain.allowed_ip_ranges, [])
   ip_ranges     = length(local.named_ranges) == 0 ? [] : concat(local.named_ranges, local.own_addresses)
 
@@ -51,6 +52,7 @@ module "opensearch" {
   tags         = var.tags
 
   engine_version             = var.domain.engine_version
+  accept_unlisted            = var.domain.accept_unlisted
   instance_type              = var.domain.instance_type
   instance_count             = var.domain.instance_count
   zone_count                 = var.domain.zone_count
@@ -115,6 +117,7 @@ module "mwaa" {
   tags        = var.tags
 
   airflow_version          = var.mwaa.airflow_version
+  accept_unlisted          = var.mwaa.accept_unlisted
   environment_class        = var.mwaa.environment_class
   min_workers              = var.mwaa.min_workers
   max_workers              = var.mwaa.max_workers

@@ -29,6 +29,16 @@ variable "kms_key_arn" {
     condition     = var.kms_key_arn == null || can(regex("^arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:key/", var.kms_key_arn))
     error_message = "kms_key_arn takes the ARN of a key (arn:aws:kms:REGION:ACCOUNT:key/ID), not of an alias, or null."
   }
+
+  validation {
+    condition     = try(split(":", var.kms_key_arn)[3], local.region) == local.region
+    error_message = "kms_key_arn is a key of another region than ${local.region}, in which the stack is made: AWS encrypts with keys of the same region only. Choose a key of ${local.region}, or null for one that the stack makes."
+  }
+
+  validation {
+    condition     = try(split(":", var.kms_key_arn)[4], local.account) == local.account
+    error_message = "kms_key_arn is a key of another account than ${local.account}. What its policy allows cannot be seen from here, and AWS refuses only after half an hour: choose a key of this account, or null for one that the stack makes."
+  }
 }
 
 # --- Okta ---
@@ -91,6 +101,11 @@ variable "network" {
   })
   default  = {}
   nullable = false
+
+  validation {
+    condition     = var.mwaa == null || var.existing_vpc != null || coalesce(var.network.nat_gateways, "single") != "none"
+    error_message = "network.nat_gateways is none, and Amazon MWAA has no other way to Okta, whose API is public, nor to AWS. Choose single or per_zone, or name a VPC with a way out of its own in existing_vpc."
+  }
 }
 
 variable "existing_vpc" {
@@ -99,12 +114,27 @@ variable "existing_vpc" {
     * `vpc_id`: its id
     * `private_subnet_ids`: private subnets in different zones, as many as the domain has zones; Amazon MWAA takes the
       first two, which need a way out to the internet
+    * `nat_public_ips`: the addresses of its NAT gateways, which a public domain with `allowed_ip_ranges` lets in
   TEXT
   type = object({
     vpc_id             = string
     private_subnet_ids = list(string)
+    nat_public_ips     = optional(list(string))
   })
   default = null
+
+  validation {
+    condition     = alltrue([for address in try(coalesce(var.existing_vpc.nat_public_ips, []), []) : can(cidrhost("${address}/32", 0))])
+    error_message = "existing_vpc.nat_public_ips takes IPv4 addresses, such as 203.0.113.10, without a range."
+  }
+
+  validation {
+    condition = (
+      var.existing_vpc == null || var.mwaa == null || var.domain.access != "public" || length(coalesce(var.domain.allowed_ip_ranges, [])) == 0 ? true :
+      length(coalesce(var.existing_vpc.nat_public_ips, [])) > 0
+    )
+    error_message = "existing_vpc has no nat_public_ips, and the domain is public and lets in domain.allowed_ip_ranges only: Airflow would be shut out. Name the addresses of your VPC's NAT gateways in existing_vpc.nat_public_ips."
+  }
 
   validation {
     condition     = var.existing_vpc == null ? true : length(distinct(var.existing_vpc.private_subnet_ids)) >= (var.mwaa == null ? 1 : 2)
@@ -124,7 +154,8 @@ variable "index_prefix" {
 variable "domain" {
   description = <<-TEXT
     The OpenSearch domain.
-    * `engine_version`, `instance_type`, `instance_count`, `zone_count`
+    * `engine_version`, `instance_type`, `instance_count`, `zone_count`; `accept_unlisted`: take those that limits.json
+      does not know yet
     * `dedicated_master_type`, `dedicated_master_count`
     * `volume_gib`, `volume_iops`, `volume_throughput_mib`
     * `access`: `vpc` or `public`; `allowed_ip_ranges` for `public`
@@ -135,6 +166,7 @@ variable "domain" {
   TEXT
   type = object({
     engine_version             = optional(string)
+    accept_unlisted            = optional(bool)
     instance_type              = optional(string)
     instance_count             = optional(number)
     zone_count                 = optional(number)
@@ -221,7 +253,7 @@ variable "settings" {
 variable "mwaa" {
   description = <<-TEXT
     The Amazon MWAA environment; null for none.
-    * `airflow_version`, `environment_class`, `min_workers`, `max_workers`, `schedulers`
+    * `airflow_version` (`accept_unlisted`: also one that limits.json does not know yet), `environment_class`, `min_workers`, `max_workers`, `schedulers`
     * `webserver_access`: `public` or `private`
     * `package_folder`: the folder that `make mwaa-package` made; left out, oktalogger is not on it
     * `configuration_options`: Airflow configuration options
@@ -232,6 +264,7 @@ variable "mwaa" {
   TEXT
   type = object({
     airflow_version          = optional(string)
+    accept_unlisted          = optional(bool)
     environment_class        = optional(string)
     min_workers              = optional(number)
     max_workers              = optional(number)

@@ -46,6 +46,11 @@ run "existing_vpc" {
     source = "./examples/existing-vpc"
   }
 
+  override_data {
+    target = module.oktalogger.data.aws_region.this
+    values = { id = "eu-central-1", name = "eu-central-1" }
+  }
+
   variables {
     region             = "eu-central-1"
     package_folder     = "./tests/fixtures/package"

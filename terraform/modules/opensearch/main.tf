@@ -52,8 +52,8 @@ resource "aws_opensearch_domain" "this" {
     ebs_enabled = true
     volume_type = "gp3"
     volume_size = var.volume_gib
-    iops        = var.volume_iops
-    throughput  = var.volume_throughput_mib
+    iops        = local.iops
+    throughput  = local.throughput
   }
 
   encrypt_at_rest {

@@ -49,6 +49,18 @@ variable "engine_version" {
     condition     = can(regex("^(2\\.19|3\\.[0-9]+)$", var.engine_version))
     error_message = "engine_version takes 2.19 or a version of line 3, such as 3.1: the lines that oktalogger is tested on."
   }
+
+  validation {
+    condition     = var.accept_unlisted || !can(regex("^3\\.", var.engine_version)) || contains(local.limits.engine_versions.offered, var.engine_version)
+    error_message = "engine_version is not among those that Amazon OpenSearch Service offered when limits.json was last read: ${local.offered}. Choose one of them, or set accept_unlisted if AWS offers it now."
+  }
+}
+
+variable "accept_unlisted" {
+  description = "Whether to take versions and instance types that `limits.json` does not know, because AWS offers them since."
+  type        = bool
+  default     = false
+  nullable    = false
 }
 
 variable "instance_type" {
@@ -58,8 +70,27 @@ variable "instance_type" {
   nullable    = false
 
   validation {
-    condition     = can(regex("^[a-z0-9]+\\.[a-z0-9]+\\.search$", var.instance_type)) && !can(regex("^(t2|m3|r3)\\.", var.instance_type))
-    error_message = "instance_type takes a type such as t3.medium.search or r7g.large.search; t2, m3 and r3 cannot encrypt at rest, so fine-grained access control refuses them."
+    condition     = can(regex("^[a-z0-9]+\\.[a-z0-9]+\\.search$", var.instance_type))
+    error_message = "instance_type takes a type such as t3.medium.search or r7g.large.search."
+  }
+
+  validation {
+    condition     = !contains(local.limits.own_disks.families, split(".", var.instance_type)[0])
+    error_message = "instance_type ${var.instance_type} has disks of its own and takes no EBS volume, which this module gives to every data node. Choose a type with EBS, such as r7g.large.search."
+  }
+
+  validation {
+    condition     = !contains(local.limits.no_gp3.families, split(".", var.instance_type)[0])
+    error_message = "instance_type ${var.instance_type} takes no gp3 volume; t2, m3 and r3 cannot encrypt at rest either, so fine-grained access control refuses them. Choose a type of today, such as t3.medium.search or r7g.large.search."
+  }
+
+  validation {
+    condition = (
+      var.accept_unlisted || !can(regex("^[a-z0-9]+\\.[a-z0-9]+\\.search$", var.instance_type)) ||
+      contains(concat(local.limits.own_disks.families, local.limits.no_gp3.families), split(".", var.instance_type)[0]) ||
+      contains(keys(local.limits.data_nodes.types), var.instance_type)
+    )
+    error_message = "instance_type ${var.instance_type} is not in limits.json, so whether it takes this volume is not known. Choose one that is, such as r7g.large.search, or set accept_unlisted if AWS offers it now."
   }
 }
 
@@ -77,6 +108,11 @@ variable "instance_count" {
   validation {
     condition     = var.instance_count % var.zone_count == 0
     error_message = "instance_count must be a multiple of zone_count, so that every zone has the same number of nodes."
+  }
+
+  validation {
+    condition     = !local.burstable || var.instance_count <= local.limits.burstable_data_nodes.most
+    error_message = "instance_count is over ${local.limits.burstable_data_nodes.most}, the most data nodes of a t3 type. Choose fewer, or a type such as m7g.large.search."
   }
 }
 
@@ -101,6 +137,11 @@ variable "dedicated_master_type" {
     condition     = var.dedicated_master_type == null || can(regex("^[a-z0-9]+\\.[a-z0-9]+\\.search$", var.dedicated_master_type))
     error_message = "dedicated_master_type takes a type such as m7g.large.search, or null for no dedicated masters."
   }
+
+  validation {
+    condition     = var.dedicated_master_type == null ? true : !startswith(var.dedicated_master_type, "t") || var.instance_count <= local.limits.dedicated_masters.burstable_up_to_data_nodes
+    error_message = "dedicated_master_type may be a t3 type for up to ${local.limits.dedicated_masters.burstable_up_to_data_nodes} data nodes only. Choose m7g.large.search or larger."
+  }
 }
 
 variable "dedicated_master_count" {
@@ -122,13 +163,18 @@ variable "volume_gib" {
   nullable    = false
 
   validation {
-    condition     = var.volume_gib >= 10 && var.volume_gib <= 24576
-    error_message = "volume_gib takes 10 to 24576; the largest volume depends on the instance type."
+    condition     = var.volume_gib >= 10 && var.volume_gib <= 36864 && floor(var.volume_gib) == var.volume_gib
+    error_message = "volume_gib takes a whole number from 10 to 36864."
+  }
+
+  validation {
+    condition     = local.node == null ? true : var.volume_gib >= local.node.min_gib && var.volume_gib <= local.node.max_gib
+    error_message = "volume_gib is outside of what ${var.instance_type} takes: ${try(local.node.min_gib, 10)} to ${try(local.node.max_gib, 36864)} GiB. Choose a size within, more nodes, or a larger instance type."
   }
 }
 
 variable "volume_iops" {
-  description = "Operations a second of each volume; null for what gp3 brings (3000)."
+  description = "Operations a second of each volume; null for what a gp3 volume of this size brings (3000, or 3 for each GiB)."
   type        = number
   default     = null
 
@@ -136,16 +182,26 @@ variable "volume_iops" {
     condition     = var.volume_iops == null ? true : var.volume_iops >= 3000 && var.volume_iops <= 80000
     error_message = "volume_iops takes 3000 to 80000, or null."
   }
+
+  validation {
+    condition     = var.volume_iops == null ? true : var.volume_iops < 3000 || var.volume_iops > 80000 || (var.volume_iops >= local.included_iops && var.volume_iops <= local.most_iops)
+    error_message = "volume_iops is outside of what ${var.volume_gib} GiB on ${var.instance_type} take: ${local.included_iops} to ${local.most_iops}. Leave it out for what comes with the volume, or choose a larger volume or instance type."
+  }
 }
 
 variable "volume_throughput_mib" {
-  description = "Throughput of each volume in MiB a second; null for what gp3 brings (125)."
+  description = "Throughput of each volume in MiB a second; null for what a gp3 volume of this size brings (125, or 250 from 170 GiB on)."
   type        = number
   default     = null
 
   validation {
     condition     = var.volume_throughput_mib == null ? true : var.volume_throughput_mib >= 125 && var.volume_throughput_mib <= 2000
     error_message = "volume_throughput_mib takes 125 to 2000, or null."
+  }
+
+  validation {
+    condition     = var.volume_throughput_mib == null ? true : var.volume_throughput_mib < 125 || var.volume_throughput_mib > 2000 || (var.volume_throughput_mib >= local.included_throughput && var.volume_throughput_mib <= local.most_throughput)
+    error_message = "volume_throughput_mib is outside of what ${var.volume_gib} GiB with ${local.iops} IOPS on ${var.instance_type} take: ${local.included_throughput} to ${local.most_throughput}. Leave it out for what comes with the volume, or choose more volume_iops, a larger volume or a larger instance type."
   }
 }
 
