@@ -13,6 +13,13 @@ variable "name" {
   }
 }
 
+variable "role_names_with_region" {
+  description = "Whether the names of IAM roles have the region in them. Set it for a second stack of the same name in another region. For a stack that is there already it makes the roles anew: run okta_opensearch_setup afterwards."
+  type        = bool
+  default     = false
+  nullable    = false
+}
+
 variable "tags" {
   description = "Tags for everything that takes tags."
   type        = map(string)
@@ -160,9 +167,11 @@ variable "domain" {
     * `volume_gib`, `volume_iops`, `volume_throughput_mib`
     * `access`: `vpc` or `public`; `allowed_ip_ranges` for `public`
     * `client_security_group_ids` (by a name of your choice) and `client_cidr_blocks`: who else may reach it, for `vpc`
-    * `saml`: login to Dashboards through an identity provider, `analyst_saml_groups`: its groups that may read
+    * `saml`: login to Dashboards through an identity provider, `analyst_saml_groups`: its groups that may read; or
+      `cognito`: login through Amazon Cognito (see dashboards.md)
     * `log_retention_days`, `create_log_resource_policy`, `create_service_linked_role`
     * `off_peak_start_hour`, `automatic_software_updates`
+    * `replaced_domains`: names of the domains that may be made anew, with everything in them gone; see the module's README
   TEXT
   type = object({
     engine_version             = optional(string)
@@ -185,11 +194,19 @@ variable "domain" {
     create_service_linked_role = optional(bool)
     off_peak_start_hour        = optional(number)
     automatic_software_updates = optional(bool)
+    replaced_domains           = optional(list(string))
     saml = optional(object({
       entity_id       = string
       metadata_xml    = string
       roles_key       = optional(string)
       session_minutes = optional(number)
+
+      administrators_group = optional(string)
+    }))
+    cognito = optional(object({
+      user_pool_id     = string
+      identity_pool_id = string
+      role_arn         = string
     }))
   })
   default  = {}
@@ -283,6 +300,24 @@ variable "mwaa" {
   default = null
 }
 
+# --- archive ---
+
+variable "archive" {
+  description = <<-TEXT
+    A bucket for evidence, to which Airflow's role may write; null for none. oktalogger does not write to it yet.
+    * `object_lock`: `mode` (`governance` or `compliance`) and `days`; can be turned on later, and never off
+    * `colder_after_days`, `expire_after_days`: when objects get cheaper to keep, and when they go
+    * `access_log_bucket`: for the bucket's S3 access logs
+  TEXT
+  type = object({
+    object_lock       = optional(object({ mode = string, days = number }))
+    colder_after_days = optional(number)
+    expire_after_days = optional(number)
+    access_log_bucket = optional(string)
+  })
+  default = null
+}
+
 # --- alarms ---
 
 variable "alarms" {
@@ -291,6 +326,7 @@ variable "alarms" {
     * `sns_topic_arns`: who hears of them
     * `jvm_memory_percent`, `silent_minutes`, `behind_minutes`: when they go off
     * `dag_ids`: the DAGs to watch, in this stack's Amazon MWAA environment
+    * `failing_dag_ids`: DAGs of which only a failed run is heard: reconcile, whose verdict fails it, and detections
     * `runs`: metrics of runs in an Airflow elsewhere (see modules/alarms)
   TEXT
   type = object({
@@ -299,11 +335,12 @@ variable "alarms" {
     silent_minutes     = optional(number)
     behind_minutes     = optional(number)
     dag_ids            = optional(list(string), ["okta_system_log"])
+    failing_dag_ids    = optional(list(string), ["okta_system_log_reconcile", "okta_detections", "okta_detections_after_load"])
     runs = optional(map(object({
       namespace      = string
-      success_metric = string
+      success_metric = optional(string)
       failure_metric = optional(string)
-      delay_metric   = string
+      delay_metric   = optional(string)
       dimensions     = map(string)
     })), {})
   })

@@ -60,6 +60,10 @@ def _domain(domain: dict[str, Any]) -> set[str]:
     masters = domain.get("dedicated_master_type")
     if masters and masters.startswith("t3") and nodes > known["dedicated_masters"]["burstable_up_to_data_nodes"]:
         found.add("domain.dedicated_master_type")
+    if domain.get("saml") and domain.get("access") == "public" and not domain.get("allowed_ip_ranges"):
+        found.add("domain.saml")
+    if domain.get("saml") and domain.get("cognito"):
+        found.add("domain.cognito")
     if kind not in known["data_nodes"]["types"]:
         return found | {"domain.instance_type"}
     return found | _volume(domain, known["data_nodes"]["types"][kind], known["gp3"])

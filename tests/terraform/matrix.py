@@ -12,6 +12,7 @@ VIRGINIA, FRANKFURT = Place("us-east-1"), Place("eu-central-1")
 _VPC = {"vpc_id": "vpc-0123456789abcdef0", "private_subnet_ids": ["subnet-a", "subnet-b", "subnet-c"]}
 _SAML = {"entity_id": "http://www.okta.com/exk1", "metadata_xml": "<xml/>"}
 _FENCED: dict[str, Any] = {"access": "public", "allowed_ip_ranges": ["203.0.113.0/28"]}
+_COGNITO = {"user_pool_id": "us-east-1_Aa1", "identity_pool_id": "us-east-1:x", "role_arn": ROLE}
 _THREE: dict[str, Any] = {"instance_count": 3, "zone_count": 3}
 
 
@@ -95,7 +96,10 @@ CASES = [
         dedicated_master_type="t3.medium.search",
     ),
     _domain("saml", saml=_SAML, analyst_saml_groups=["analysts"]),
-    _domain("saml_public", saml=_SAML, place=FRANKFURT, **_FENCED),
+    _domain("saml_fenced", saml=_SAML, place=FRANKFURT, **_FENCED),
+    _domain("saml_for_the_internet", "saml", saml=_SAML, access="public"),
+    _stack("cognito", airflow_role_arns=[ROLE], analyst_arns=[ROLE], domain={"cognito": _COGNITO}),
+    _stack("two_logins", "domain.cognito", mwaa={}, analyst_arns=[ROLE], domain={"cognito": _COGNITO, "saml": _SAML}),
     # Classes, workers, schedulers and versions of Amazon MWAA.
     _mwaa("environment"),
     _mwaa("environment_frankfurt", place=FRANKFURT),

@@ -50,6 +50,8 @@ GOOD: dict[str, dict[str, Any]] = {
         "secrets_backend_kwargs": '{"connections_prefix": "x"}',
         "pipeline_policy": '{"Version": "2012-10-17", "Statement": []}',
     },
+    "modules/archive": {"name": "oktalogger", "kms_key_arn": KEY},
+    "modules/serverless": {"name": "oktalogger", "kms_key_arn": KEY, "loader_arns": [ROLE]},
     "modules/alarms": {
         "name": "oktalogger",
         "domain_name": "oktalogger",
@@ -72,6 +74,8 @@ def _in(folder: str, *cases: tuple[str, int, Any] | tuple[str, int, Any, dict[st
 
 
 _WILD = ["arn:aws:iam::123456789012:role/*"]
+_SAML = {"entity_id": "x", "metadata_xml": "<xml/>"}
+_COGNITO = {"user_pool_id": "us-east-1_Aa1", "identity_pool_id": "us-east-1:x", "role_arn": ROLE}
 _FENCED = {"access": "public", "allowed_ip_ranges": ["203.0.113.0/28"]}
 _OTHER_VPC = {"vpc_id": "vpc-0123456789abcdef0", "private_subnet_ids": ["subnet-a", "subnet-b"]}
 _VPC = {"existing_vpc": {"vpc_id": "vpc-0123456789abcdef0", "private_subnet_ids": ["subnet-a", "subnet-a"]}}
@@ -97,6 +101,7 @@ REFUSALS: list[Refusal] = [
         ("cidr_block", 0, "10.0.0.0/24"),
         ("cidr_block", 0, "10.0.0.0"),
         ("zone_count", 0, 1),
+        ("role_prefix", 0, "x" * 45),
         ("nat_gateways", 0, "two"),
         ("kms_key_arn", 0, "00000000-0000-0000-0000-000000000000"),
         ("log_retention_days", 0, 8),
@@ -105,6 +110,7 @@ REFUSALS: list[Refusal] = [
         "modules/opensearch",
         ("name", 0, "a-name-that-is-too-long-for-it"),
         ("index_prefix", 0, "okta.system.log"),
+        ("role_prefix", 0, "okta/logger"),
         ("kms_key_arn", 0, "alias/oktalogger"),
         ("engine_version", 0, "OpenSearch_2.19"),
         ("engine_version", 0, "2.11"),
@@ -145,7 +151,10 @@ REFUSALS: list[Refusal] = [
         ("analyst_arns", 0, _WILD),
         ("analyst_saml_groups", 0, ["analysts"], {"saml": None}),
         ("master_trusted_arns", 0, _WILD),
-        ("saml", 0, {"entity_id": "x", "metadata_xml": "<xml/>", "session_minutes": 2000}),
+        ("saml", 0, _SAML, {"access": "public", "allowed_ip_ranges": [], "subnet_ids": []}),
+        ("saml", 1, _SAML | {"session_minutes": 2000}),
+        ("cognito", 0, _COGNITO, {"saml": _SAML, "analyst_arns": [ROLE]}),
+        ("cognito", 1, _COGNITO, {"saml": None, "analyst_arns": []}),
         ("log_retention_days", 0, 8),
     ),
     *_in(
@@ -170,6 +179,7 @@ REFUSALS: list[Refusal] = [
         ("name", 0, "ab"),
         ("kms_key_arn", 0, "alias/oktalogger"),
         ("vpc_id", 0, "oktalogger"),
+        ("role_prefix", 0, "ab"),
         ("subnet_ids", 0, ["subnet-a"]),
         ("subnet_ids", 0, ["subnet-a", "subnet-b", "subnet-c"]),
         ("egress_ports", 0, [8080]),
@@ -199,6 +209,27 @@ REFUSALS: list[Refusal] = [
         ("log_retention_days", 0, 8),
         ("access_log_bucket", 0, "arn:aws:s3:::access-logs"),
         ("noncurrent_version_days", 0, 1),
+    ),
+    *_in(
+        "modules/archive",
+        ("name", 0, "A"),
+        ("kms_key_arn", 0, "alias/oktalogger"),
+        ("object_lock", 0, {"mode": "forever", "days": 1}),
+        ("object_lock", 1, {"mode": "governance", "days": 0}),
+        ("colder_after_days", 0, -1),
+        ("expire_after_days", 0, 90, {"colder_after_days": 90}),
+        ("expire_after_days", 0, 400, {"object_lock": {"mode": "compliance", "days": 731}}),
+        ("access_log_bucket", 0, "arn:aws:s3:::access-logs"),
+    ),
+    *_in(
+        "modules/serverless",
+        ("name", 0, "a-name-that-is-too-long-x"),
+        ("index_prefix", 0, "okta.system.log"),
+        ("kms_key_arn", 0, "alias/oktalogger"),
+        ("vpc_id", 0, "oktalogger"),
+        ("subnet_ids", 0, [], {"vpc_id": "vpc-0123456789abcdef0"}),
+        ("loader_arns", 0, []),
+        ("analyst_arns", 0, _WILD),
     ),
     *_in(
         "modules/alarms",

@@ -79,6 +79,7 @@ def test_that_the_matrix_is_wide() -> None:
         *(f"domain.{name}" for name in ("engine_version", "instance_type", "instance_count", "dedicated_master_type")),
         *(f"domain.volume_{name}" for name in ("gib", "iops", "throughput_mib")),
         *(f"mwaa.{name}" for name in ("airflow_version", "min_workers", "max_workers", "schedulers")),
+        *("domain.saml", "domain.cognito"),
         *("network.nat_gateways", "existing_vpc.nat_public_ips", "kms_key_arn", "tags"),
     }
 

@@ -30,7 +30,9 @@ TIED = {
     "modules/opensearch": {
         *("dedicated_master_count", "dedicated_master_type", "engine_version", "instance_count", "instance_type"),
         *("volume_gib", "volume_iops", "volume_throughput_mib", "zone_count"),
+        *("access", "allowed_ip_ranges", "analyst_arns", "analyst_saml_groups", "cognito", "saml"),
     },
+    "modules/archive": {"colder_after_days", "expire_after_days", "object_lock"},
     "modules/mwaa": {"airflow_version", "environment_class", "max_workers", "min_workers", "schedulers"},
 }
 

@@ -80,6 +80,17 @@ resource "aws_opensearch_domain" "this" {
     }
   }
 
+  dynamic "cognito_options" {
+    for_each = var.cognito[*]
+
+    content {
+      enabled          = true
+      user_pool_id     = cognito_options.value.user_pool_id
+      identity_pool_id = cognito_options.value.identity_pool_id
+      role_arn         = cognito_options.value.role_arn
+    }
+  }
+
   dynamic "vpc_options" {
     for_each = local.in_vpc ? [1] : []
 
@@ -142,5 +153,6 @@ resource "aws_opensearch_domain" "this" {
   depends_on = [
     aws_cloudwatch_log_resource_policy.this,
     aws_iam_service_linked_role.opensearch,
+    terraform_data.guard,
   ]
 }

@@ -8,6 +8,17 @@ variable "name" {
   }
 }
 
+variable "role_prefix" {
+  description = "Beginning of the names of IAM roles, of which an account has one set for all regions; null for `name`."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.role_prefix == null ? true : can(regex("^[A-Za-z0-9-]{3,44}$", var.role_prefix))
+    error_message = "role_prefix takes 3 to 44 letters, digits and dashes, so that a role's name has no more than the 64 that IAM allows."
+  }
+}
+
 variable "index_prefix" {
   description = "Alias of the events and beginning of every index name, as in `OKTALOGGER_INDEX_PREFIX`. The roles are written for it."
   type        = string
@@ -34,6 +45,19 @@ variable "tags" {
   description = "Tags for everything that takes tags."
   type        = map(string)
   default     = {}
+  nullable    = false
+}
+
+variable "key_identity" {
+  description = "What tells the key from another one before it is made: a word of your choice where Terraform makes the key, null for `kms_key_arn` where its ARN is known."
+  type        = string
+  default     = null
+}
+
+variable "replaced_domains" {
+  description = "Names of the domains that this one may take the place of, oldest first. A plan that would make the domain anew, with another name, key or access or in another region, is refused unless this names the domain that goes, with everything in it. Leave the names in afterwards."
+  type        = list(string)
+  default     = []
   nullable    = false
 }
 
@@ -222,164 +246,6 @@ variable "automatic_software_updates" {
   type        = bool
   default     = true
   nullable    = false
-}
-
-# --- the way to it ---
-
-variable "access" {
-  description = "`vpc`: the domain has addresses in your subnets only. `public`: it has a public address, and only the named principals get an answer, from the named IP ranges if there are any."
-  type        = string
-  default     = "vpc"
-  nullable    = false
-
-  validation {
-    condition     = contains(["vpc", "public"], var.access)
-    error_message = "access takes vpc or public. A domain cannot change from one to the other later."
-  }
-}
-
-variable "vpc_id" {
-  description = "Id of the VPC, for access `vpc`."
-  type        = string
-  default     = null
-
-  validation {
-    condition     = var.access == "public" || can(regex("^vpc-[0-9a-f]+$", var.vpc_id))
-    error_message = "vpc_id takes the id of a VPC (vpc-...), where access is vpc."
-  }
-}
-
-variable "subnet_ids" {
-  description = "Ids of private subnets, at least `zone_count` of them, each in another zone, for access `vpc`. The first `zone_count` are used."
-  type        = list(string)
-  default     = []
-  nullable    = false
-
-  validation {
-    condition     = var.access == "public" || length(distinct(var.subnet_ids)) >= var.zone_count
-    error_message = "subnet_ids must name as many different subnets as zone_count says, where access is vpc."
-  }
-}
-
-variable "client_security_group_ids" {
-  description = "Security groups that may reach the domain, by a name of your choice, for access `vpc`. A map, because the ids may not be known before apply."
-  type        = map(string)
-  default     = {}
-  nullable    = false
-}
-
-variable "client_cidr_blocks" {
-  description = "IPv4 ranges that may reach the domain, for access `vpc`: of a VPN, or of a peered VPC."
-  type        = list(string)
-  default     = []
-  nullable    = false
-
-  validation {
-    condition     = alltrue([for block in var.client_cidr_blocks : can(cidrnetmask(block)) && try(tonumber(split("/", block)[1]), 0) >= 8])
-    error_message = "client_cidr_blocks takes IPv4 ranges no wider than /8, such as 10.20.0.0/16."
-  }
-}
-
-variable "allowed_ip_ranges" {
-  description = "IPv4 ranges from which the named principals may ask, for access `public`; empty for anywhere."
-  type        = list(string)
-  default     = []
-  nullable    = false
-
-  validation {
-    condition     = alltrue([for block in var.allowed_ip_ranges : can(cidrnetmask(block)) && try(tonumber(split("/", block)[1]), 0) >= 8])
-    error_message = "allowed_ip_ranges takes IPv4 ranges no wider than /8, such as 203.0.113.0/24."
-  }
-
-  validation {
-    condition     = length(var.allowed_ip_ranges) == 0 || var.access == "public"
-    error_message = "allowed_ip_ranges is for access public; inside a VPC use client_cidr_blocks, which become security group rules."
-  }
-}
-
-# --- who may do what ---
-
-variable "loader_arns" {
-  description = "ARNs of the IAM roles (or users) that load events."
-  type        = list(string)
-  default     = []
-  nullable    = false
-
-  validation {
-    condition     = alltrue([for arn in var.loader_arns : can(regex("^arn:aws[a-z-]*:iam::[0-9]{12}:(role|user)/[^*]+$", arn))])
-    error_message = "loader_arns takes ARNs of IAM roles or users, each named: no *, no whole account, no assumed-role session."
-  }
-}
-
-variable "sync_arns" {
-  description = "ARNs of the IAM roles (or users) that keep the monitors in step. Usually the same as `loader_arns`."
-  type        = list(string)
-  default     = []
-  nullable    = false
-
-  validation {
-    condition     = alltrue([for arn in var.sync_arns : can(regex("^arn:aws[a-z-]*:iam::[0-9]{12}:(role|user)/[^*]+$", arn))])
-    error_message = "sync_arns takes ARNs of IAM roles or users, each named: no *, no whole account, no assumed-role session."
-  }
-}
-
-variable "analyst_arns" {
-  description = "ARNs of the IAM roles (or users) that may read."
-  type        = list(string)
-  default     = []
-  nullable    = false
-
-  validation {
-    condition     = alltrue([for arn in var.analyst_arns : can(regex("^arn:aws[a-z-]*:iam::[0-9]{12}:(role|user)/[^*]+$", arn))])
-    error_message = "analyst_arns takes ARNs of IAM roles or users, each named: no *, no whole account, no assumed-role session."
-  }
-}
-
-variable "analyst_saml_groups" {
-  description = "Groups of the identity provider whose members may read, where `saml` is set."
-  type        = list(string)
-  default     = []
-  nullable    = false
-
-  validation {
-    condition     = length(var.analyst_saml_groups) == 0 || var.saml != null
-    error_message = "analyst_saml_groups needs saml: without an identity provider no group ever arrives."
-  }
-}
-
-variable "master_trusted_arns" {
-  description = "ARNs of the IAM roles (or users) that may assume the master role, which may do everything in the domain. Empty: whoever the account's administrators allow."
-  type        = list(string)
-  default     = []
-  nullable    = false
-
-  validation {
-    condition     = alltrue([for arn in var.master_trusted_arns : can(regex("^arn:aws[a-z-]*:iam::[0-9]{12}:(role|user)/[^*]+$", arn))])
-    error_message = "master_trusted_arns takes ARNs of IAM roles or users, each named: no *, no whole account, no assumed-role session."
-  }
-}
-
-variable "saml" {
-  description = <<-TEXT
-    Login to OpenSearch Dashboards through an identity provider (Okta, say); null for none. Without it Dashboards has no
-    login page that works, because there is no user database.
-    * `entity_id`: the identity provider's entity id
-    * `metadata_xml`: the identity provider's metadata, as XML
-    * `roles_key`: the assertion's attribute that lists the user's groups
-    * `session_minutes`: how long a login lasts, up to 1440
-  TEXT
-  type = object({
-    entity_id       = string
-    metadata_xml    = string
-    roles_key       = optional(string, "groups")
-    session_minutes = optional(number, 60)
-  })
-  default = null
-
-  validation {
-    condition     = var.saml == null ? true : var.saml.session_minutes >= 1 && var.saml.session_minutes <= 1440
-    error_message = "saml.session_minutes takes 1 to 1440."
-  }
 }
 
 # --- logs, and what an account has once ---
