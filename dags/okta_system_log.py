@@ -29,9 +29,11 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from oktalogger.compat import DAG, EXPONENTIAL_BACKOFF, CronDataIntervalTimetable, Param
+from oktalogger.compat import DAG, EXPONENTIAL_BACKOFF, Param
+from oktalogger.operators.params import refuse_unknown_params
 from oktalogger.operators.system_log import OktaSystemLogToOpenSearchOperator, system_log_asset
 from oktalogger.settings import load_settings
+from oktalogger.timetables import LONG_PAST, CronFromTimetable
 
 settings = load_settings()
 
@@ -52,8 +54,8 @@ for conn_id in settings.okta_conn_ids:
         description=f"Okta System Log ({conn_id}) into OpenSearch, every five minutes",
         doc_md=__doc__,
         # Named, because on Airflow 3 a bare cron string gives runs an empty data interval.
-        schedule=CronDataIntervalTimetable("*/5 * * * *", timezone="UTC"),
-        start_date=settings.start_date,
+        schedule=CronFromTimetable("*/5 * * * *", settings.start_date),
+        start_date=LONG_PAST,
         catchup=True,
         # Enough to catch up after an outage; what asks Okta at once is bounded by the pool, for backfills as well.
         max_active_runs=settings.live_tasks,
@@ -80,6 +82,7 @@ for conn_id in settings.okta_conn_ids:
     ):
         OktaSystemLogToOpenSearchOperator(
             task_id="load",
+            pre_execute=refuse_unknown_params,
             okta_conn_id=conn_id,
             opensearch_conn_id=settings.opensearch_conn_id,
             outlets=[system_log_asset(conn_id, settings.opensearch_conn_id, settings.index_prefix)],

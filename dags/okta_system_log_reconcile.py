@@ -27,10 +27,12 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from oktalogger.compat import DAG, EXPONENTIAL_BACKOFF, CronDataIntervalTimetable
+from oktalogger.compat import DAG, EXPONENTIAL_BACKOFF
+from oktalogger.operators.params import refuse_unknown_params
 from oktalogger.operators.reconcile import ReconcilePlanOperator, ReconcileVerdictOperator
 from oktalogger.operators.system_log import OktaSystemLogToOpenSearchOperator, system_log_asset
 from oktalogger.settings import load_settings
+from oktalogger.timetables import LONG_PAST, CronFromTimetable
 
 settings = load_settings()
 
@@ -40,8 +42,8 @@ for conn_id in settings.okta_conn_ids:
         description=f"Okta System Log ({conn_id}): closed hours once more, for late events and gaps",
         doc_md=__doc__,
         # Not on the full hour, when everybody else's jobs start.
-        schedule=CronDataIntervalTimetable("7 * * * *", timezone="UTC"),
-        start_date=settings.start_date,
+        schedule=CronFromTimetable("7 * * * *", settings.start_date),
+        start_date=LONG_PAST,
         catchup=True,
         # In turn, so that two never fill the same gap.
         max_active_runs=1,
@@ -62,6 +64,7 @@ for conn_id in settings.okta_conn_ids:
     ):
         plan = ReconcilePlanOperator(
             task_id="plan",
+            pre_execute=refuse_unknown_params,
             doc_md="Names the hours and gaps to read again. The gaps are its XCom `gaps`.",
         )
         reread = OktaSystemLogToOpenSearchOperator.partial(

@@ -142,6 +142,8 @@ def resolve_window(
     until: str | datetime | None,
     data_interval_start: datetime | None,
     data_interval_end: datetime | None,
+    *,
+    fixed: bool = False,
 ) -> Window:
     """Answer which window a run has: ``since`` and ``until`` if given, else the data interval, else an error.
 
@@ -151,13 +153,19 @@ def resolve_window(
     :param until: likewise
     :param data_interval_start: of the run, where it has one
     :param data_interval_end: of the run, where it has one
-    :raises WindowError: where only one of the two params is given, or nothing gives a window
+    :param fixed: whether the run was made for its data interval, as the schedule and backfills make them. It loads that
+        and nothing else: params of one backfill would make all its runs load the same window, and none its own
+    :raises WindowError: where only one of the two params is given, nothing gives a window, or the params of a fixed run
+        name another window than its own
     """
     if since or until:
         if not (since and until):
             given, missing = ("since", "until") if since else ("until", "since")
             raise WindowError(f"The param `{given}` was given without `{missing}`. Give both, or neither.")
-        return Window(parse_instant(since, name="since"), parse_instant(until, name="until"))
+        named = Window(parse_instant(since, name="since"), parse_instant(until, name="until"))
+        if fixed and data_interval_start is not None and data_interval_end is not None:
+            _refuse_another(named, data_interval_start, data_interval_end)
+        return named
     if data_interval_start is None or data_interval_end is None:
         raise WindowError(
             "This run has no data interval (a manual run without a logical date has none). "
@@ -171,3 +179,12 @@ def resolve_window(
             "or give the params `since` and `until`."
         )
     return Window(data_interval_start, data_interval_end)
+
+
+def _refuse_another(named: Window, start: datetime, end: datetime) -> None:
+    if named != Window(start, end):
+        raise WindowError(
+            f"This run was made for its data interval {Window(start, end)}, but its params `since` and `until` name "
+            f"{named}. A scheduled or a backfill run loads its own window and no other: start it without these params, "
+            "and trigger a run by hand to load another range."
+        )

@@ -112,3 +112,18 @@ class TestWhichWindowARunHas:
     def test_an_empty_data_interval_names_the_timetable(self) -> None:
         with pytest.raises(WindowError, match="CronDataIntervalTimetable"):
             resolve_window(None, None, TEN, TEN)
+
+
+class TestTheWindowThatARunWasMadeFor:
+    def test_params_of_another_window_are_refused(self) -> None:
+        with pytest.raises(WindowError, match=r"\[2026-11-23T10:00:00Z, .*name \[2026-11-23T08:00:00Z, "):
+            resolve_window("2026-11-23T08:00:00Z", "2026-11-23T08:05:00Z", TEN, TEN + FIVE_MINUTES, fixed=True)
+        with pytest.raises(WindowError, match="no other"):
+            resolve_window("2026-11-23T10:00:00Z", "2026-11-23T10:04:00Z", TEN, TEN + FIVE_MINUTES, fixed=True)
+
+    def test_params_of_the_same_window_pass(self) -> None:
+        window = resolve_window("2026-11-23T10:00:00Z", "2026-11-23T10:05:00Z", TEN, TEN + FIVE_MINUTES, fixed=True)
+        assert window == Window(TEN, TEN + FIVE_MINUTES)
+
+    def test_without_params_it_is_the_data_interval(self) -> None:
+        assert resolve_window(None, None, TEN, TEN + FIVE_MINUTES, fixed=True) == Window(TEN, TEN + FIVE_MINUTES)

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 # A run that an asset (a dataset) starts is as live as one that the clock starts; all others somebody started by hand.
 _LIVE_RUNS = frozenset({"scheduled", "asset_triggered", "dataset_triggered"})
+# Made for a data interval each, so that no other window may take its place.
+_FIXED_RUNS = frozenset({"scheduled", "backfill"})
 
 # A deferral costs two starts of the task and the triggerer's turn: not worth it for less.
 LONGEST_HELD = timedelta(seconds=30)
@@ -43,8 +45,9 @@ class OktaSystemLogToOpenSearchOperator(BaseOperator):
     Loads the events of one window from an Okta org's System Log into OpenSearch.
 
     Which window that is: ``since`` and ``until`` of this operator if given, else the run's params of these names, else
-    the run's data interval, else an error that says which params to give. Loading a window any number of times leaves
-    the same documents, so a task may be retried or cleared at any time.
+    the run's data interval, else an error that says which params to give. Params that name another window than the one
+    that a scheduled or a backfill run was made for fail it. Loading a window any number of times leaves the same
+    documents, so a task may be retried or cleared at any time.
 
     Returned, and so left as an XCom, are the counts of :class:`oktalogger.pipeline.load.LoadResult`, and what was
     loaded. The same goes with the event of the outlet asset (Airflow 2: dataset). Events never pass through Airflow.
@@ -209,10 +212,17 @@ class OktaSystemLogToOpenSearchOperator(BaseOperator):
     def _window(self, context: Context) -> Window:
         params = context.get("params") or {}
         since, until = _given(self.since), _given(self.until)
-        if since is None and until is None:
+        by_params = since is None and until is None
+        if by_params:
             since, until = _given(params.get("since")), _given(params.get("until"))
         # A run of Airflow 3 may have no data interval, and then these keys are not there.
-        return resolve_window(since, until, context.get("data_interval_start"), context.get("data_interval_end"))
+        return resolve_window(
+            since,
+            until,
+            context.get("data_interval_start"),
+            context.get("data_interval_end"),
+            fixed=by_params and run_type(context) in _FIXED_RUNS,
+        )
 
     def _share(self, kind: LoadKind, settings: Settings) -> Share:
         given = _given(self.share)
@@ -353,11 +363,16 @@ def load_kind(given: str | None, context: Context) -> LoadKind:
         if given not in get_args(LoadKind):
             raise AirflowFailException(f"kind={given!r} is none of {', '.join(get_args(LoadKind))}.")
         return cast("LoadKind", given)
-    run_type = context["dag_run"].run_type
-    name = str(getattr(run_type, "value", run_type))
+    name = run_type(context)
     if name == "backfill":
         return "backfill"
     return "scheduled" if name in _LIVE_RUNS else "manual"
+
+
+def run_type(context: Context) -> str:
+    """Return what started a run, in Airflow's word."""
+    kind = context["dag_run"].run_type
+    return str(getattr(kind, "value", kind))
 
 
 def summary(result: LoadResult) -> str:
