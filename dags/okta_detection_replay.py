@@ -24,7 +24,7 @@ from oktalogger.operators.detection_replay import (
     DetectionReplayReportOperator,
     DetectionReplayUnitsOperator,
 )
-from oktalogger.operators.params import refuse_unknown_params
+from oktalogger.operators.run import refuse_unknown_params
 from oktalogger.settings import load_settings
 from oktalogger.timetables import LONG_PAST
 

@@ -35,7 +35,7 @@ from datetime import timedelta
 
 from oktalogger.compat import DAG, EXPONENTIAL_BACKOFF, Param
 from oktalogger.operators.detections import DetectionApplyOperator, DetectionPlanOperator, DetectionVerifyOperator
-from oktalogger.operators.params import refuse_unknown_params
+from oktalogger.operators.run import refuse_unknown_params
 from oktalogger.resources import rule_folders
 from oktalogger.settings import load_settings
 from oktalogger.timetables import LONG_PAST, FilesOrDailyTimetable, changed_at

@@ -34,7 +34,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from oktalogger.compat import DAG, EXPONENTIAL_BACKOFF, Param
-from oktalogger.operators.params import refuse_unknown_params
+from oktalogger.operators.run import refuse_unknown_params
 from oktalogger.operators.setup import OpenSearchSetupOperator
 from oktalogger.settings import load_settings
 from oktalogger.timetables import LONG_PAST

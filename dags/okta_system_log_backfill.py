@@ -33,7 +33,7 @@ from datetime import timedelta
 
 from oktalogger.compat import DAG, EXPONENTIAL_BACKOFF, Param
 from oktalogger.operators.backfill import BackfillPlanOperator, BackfillSummaryOperator
-from oktalogger.operators.params import refuse_unknown_params
+from oktalogger.operators.run import refuse_unknown_params
 from oktalogger.operators.system_log import OktaSystemLogToOpenSearchOperator, system_log_asset
 from oktalogger.pipeline.backfill import CHUNKS, DEFAULT_CHUNK, ORDERS
 from oktalogger.settings import load_settings

@@ -31,6 +31,7 @@ from oktalogger.pipeline.ledger import LedgerKey
 from oktalogger.pipeline.ledger_store import LedgerStore
 from oktalogger.pipeline.load import LoadPlan
 from oktalogger.pipeline.okta_clock import TooEarlyError
+from oktalogger.pipeline.owed import with_owed
 from oktalogger.pipeline.reconcile import RETENTION, Ledgered, closed_hours, covered_time, plan_reconcile
 from oktalogger.pipeline.recorded_load import load_and_record
 from oktalogger.pipeline.share import share_of
@@ -118,9 +119,10 @@ class Worker:
         self.store()
         ledgered = self.ledgered(Window(at - RETENTION, at))
         closed = closed_hours(interval_end, [timedelta(hours=hours) for hours in settings.reconcile_after_hours])
-        covered = covered_time(ledgered, start_date=settings.start_date, now=at, hold_back=settings.hold_back)
+        covered = covered_time(ledgered, interval=settings.interval, now=at, hold_back=settings.hold_back)
         plan = plan_reconcile(closed, covered, ledgered)
-        return {"windows": _units(plan.windows), "gaps": _units(plan.gaps)}
+        windows = with_owed(plan.windows, ledgered.owed, settings.interval)
+        return {"windows": _units(windows), "gaps": _units(plan.gaps)}
 
     def plan_backfill(self, params: dict[str, Any]) -> dict[str, Any]:
         """Say which chunks a backfill loads."""

@@ -57,6 +57,27 @@ class CronFromTimetable(CronDataIntervalTimetable):
         )
 
 
+def every_minutes(minutes: int) -> str:
+    """Return the cron expression of an interval.
+
+    :param minutes: a divisor of 60
+    """
+    return "0 * * * *" if minutes == 60 else f"*/{minutes} * * * *"
+
+
+def begin_note(begins: datetime) -> str:
+    """Return a paragraph on a begin that is still to come, for the DAG's page; nothing once it is past.
+
+    :param begins: where the schedule begins, aware
+    """
+    if begins <= datetime.now(UTC):
+        return ""
+    return (
+        f"\n### Nothing is loaded yet\n\n`OKTALOGGER_START_DATE` is in the future: the first window begins at "
+        f"{begins.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}.\n"
+    )
+
+
 class FilesOrDailyTimetable(Timetable):
     """
     Runs as soon as files have changed, and a day after the last run at the latest.

@@ -21,11 +21,8 @@ from oktalogger.okta.errors import OktaConnectionError
 from oktalogger.okta.retry import RetrySettings
 from oktalogger.opensearch.bulk import BulkRetry
 from oktalogger.opensearch.errors import IndexBlockedError, IndexConflictError, OpenSearchUnavailableError
-from oktalogger.operators.system_log import (
-    LONGEST_HELD,
-    OktaSystemLogToOpenSearchOperator,
-    load_kind,
-)
+from oktalogger.operators.run import load_kind
+from oktalogger.operators.system_log import LONGEST_HELD, OktaSystemLogToOpenSearchOperator
 from oktalogger.pipeline.stop import LoadStoppedError
 from oktalogger.window import Window, format_instant
 from tests.airflow.task import Search, Task, execute, five_minutes

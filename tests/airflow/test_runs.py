@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import uuid
+from copy import copy
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
@@ -12,8 +13,10 @@ import pendulum
 import pytest
 from airflow.timetables.base import DataInterval, TimeRestriction
 
-from oktalogger.compat import AirflowFailException
-from oktalogger.operators.params import refuse_unknown_params
+from oktalogger.compat import AirflowFailException, AirflowTaskTimeout
+from oktalogger.operators.errors import giving_up
+from oktalogger.operators.run import before_load, refuse_unknown_params
+from oktalogger.pipeline.stop import LoadStoppedError
 from oktalogger.timetables import LONG_PAST, CronFromTimetable
 from oktalogger.window import Window
 from tests.airflow.task import Task, five_minutes
@@ -89,7 +92,8 @@ class TestParams:
         for dag_id, task_id in FIRST_TASKS.items():
             task = dags[dag_id].get_task(task_id)
             assert task.upstream_task_ids == set(), dag_id
-            assert task._pre_execute_hook is refuse_unknown_params, dag_id
+            hook = before_load if dag_id == "okta_system_log" else refuse_unknown_params
+            assert task._pre_execute_hook is hook, dag_id
 
     def test_what_no_dag_takes_is_named_with_what_it_does_take(self, dags: dict[str, Any]) -> None:
         for dag_id, dag in dags.items():
@@ -157,3 +161,68 @@ class TestBegin:
         assert back == timetable
         assert back.serialize() == timetable.serialize()
         assert back.summary == EVERY_FIVE
+
+
+class TestGivingUp:
+    """A load that fails for too long fails for good, so that its run makes room for others."""
+
+    WINDOW = Window(BEGINS, BEGINS + FIVE)
+
+    def fail(self, error: BaseException, *, past: bool, tries: int) -> None:
+        last = datetime.now(UTC) + timedelta(minutes=-1 if past else 1)
+        with giving_up(self.WINDOW, last, tries=tries):
+            raise error
+
+    @pytest.mark.parametrize("error", [OSError("gone"), KeyError("bug"), AirflowTaskTimeout()])
+    def test_whatever_failed(self, error: BaseException) -> None:
+        with pytest.raises(AirflowFailException) as caught:
+            self.fail(error, past=True, tries=3)
+        said = str(caught.value)
+        assert str(self.WINDOW) in said
+        assert "okta_system_log_reconcile finds the gap" in said
+        assert caught.value.__cause__ is error
+
+    @pytest.mark.parametrize(("past", "tries"), [(False, 9), (True, 2)])
+    def test_not_before_its_time_nor_its_third_try(self, past: bool, tries: int) -> None:
+        with pytest.raises(OSError, match="gone"):
+            self.fail(OSError("gone"), past=past, tries=tries)
+
+    def test_what_fails_at_once_and_what_somebody_stopped_stays_what_it_is(self) -> None:
+        for error in (AirflowFailException("a wrong token"), LoadStoppedError("stopped")):
+            with pytest.raises(type(error)) as caught:
+                self.fail(error, past=True, tries=9)
+            assert caught.value is error
+
+    def test_without_a_time_all_is_left_to_the_retries(self) -> None:
+        with pytest.raises(OSError, match="gone"), giving_up(self.WINDOW, None, tries=99):
+            raise OSError("gone")
+
+    @pytest.mark.parametrize(("run_type", "longest"), [("scheduled", 10), ("manual", 60), ("backfill", 60)])
+    def test_a_live_try_has_less_time(self, dags: dict[str, Any], run_type: str, longest: int) -> None:
+        dag = dags["okta_system_log"]
+        task = copy(dag.get_task("load"))
+        run = SimpleNamespace(conf=None, run_type=run_type)
+        context: Any = {"dag": dag, "dag_run": run, "params": dag.params, "task": task}
+        before_load(context)
+        assert task.execution_timeout == timedelta(minutes=longest)
+
+    def test_a_load_that_somebody_started_is_left_to_its_retries(
+        self, task: Task, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.delenv("AIRFLOW_CONN_OKTA_DEFAULT", raising=False)
+        context = task.context(five_minutes(timedelta(hours=2)), run_type="manual")
+        context["ti"].try_number = 9
+        with pytest.raises(Exception, match="okta_default") as caught:
+            task.make(give_up_after=timedelta(hours=1)).load(context)
+        assert not isinstance(caught.value, AirflowFailException)
+
+    @pytest.mark.parametrize(("tries", "expected"), [(3, AirflowFailException), (1, Exception)])
+    def test_the_operator_counts_from_the_end_of_its_window(
+        self, task: Task, monkeypatch: pytest.MonkeyPatch, tries: int, expected: type[Exception]
+    ) -> None:
+        monkeypatch.delenv("AIRFLOW_CONN_OKTA_DEFAULT", raising=False)  # so that it cannot load
+        context = task.context(five_minutes(timedelta(hours=2)))
+        context["ti"].try_number = tries
+        with pytest.raises(expected) as caught:
+            task.make(give_up_after=timedelta(hours=1)).load(context)
+        assert isinstance(caught.value, AirflowFailException) == (tries == 3)
