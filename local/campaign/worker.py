@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
-from urllib.parse import urlsplit
 
 import msgspec
 
@@ -21,6 +20,7 @@ from local.campaign.clock import SharedClock
 from oktalogger.cli.environment import OKTA_URL, okta_client, opensearch_client
 from oktalogger.malloc import limit_heap_growth_of_process
 from oktalogger.okta.errors import OktaError
+from oktalogger.okta.origin import org_name
 from oktalogger.okta.rate_budget import RateBudget
 from oktalogger.opensearch.errors import OpenSearchLoadError
 from oktalogger.opensearch.names import IndexNames
@@ -160,7 +160,7 @@ def main() -> None:
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(asctime)s %(process)d %(message)s")
     clock = SharedClock(Path(sys.argv[1]), skew=float(sys.argv[2]))
     settings = load_settings()
-    org = urlsplit(os.environ[OKTA_URL]).hostname or ""
+    org = org_name(os.environ[OKTA_URL])
     worker = Worker(clock, opensearch_client(), IndexNames(settings.index_prefix), org, settings)
     for line in sys.stdin:
         try:

@@ -18,7 +18,7 @@ class WindowError(ValueError):
 
 @dataclass(frozen=True, slots=True, order=True)
 class Window:
-    """A half-open time range ``[start, end)`` of ``published``, in UTC.
+    """A half-open time range ``[start, end)`` of ``published``, in UTC and whole milliseconds.
 
     :param start: first instant that belongs to the window
     :param end: first instant that no longer does
@@ -33,7 +33,13 @@ class Window:
             value = getattr(self, name)
             if value.tzinfo is None:
                 raise WindowError(f"The window's {name} {value.isoformat()} has no time zone.")
-            in_utc = value.astimezone(UTC)
+            try:
+                in_utc = value.astimezone(UTC)
+                # Okta's clock ticks in milliseconds, and so does all that is asked and written down. The same events
+                # lie between two instants when both are put off to the next tick, and windows that touch still do.
+                in_utc += timedelta(microseconds=-in_utc.microsecond % 1000)
+            except OverflowError:
+                raise WindowError(f"The window's {name} {value.isoformat()} is at the edge of the calendar.") from None
             # Airflow gives pendulum's instants. One of these with `UTC` of the standard library loses its time zone
             # as soon as a timedelta is added.
             plain = datetime.combine(in_utc.date(), in_utc.time(), UTC)
