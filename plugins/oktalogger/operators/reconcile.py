@@ -69,9 +69,9 @@ class ReconcilePlanOperator(LedgerOperator):
             self.log.warning("Damaged, and so read again: %s are in OpenSearch.", damage)
         context["ti"].xcom_push(key="damaged", value=[unit_of(damage.window) for damage in checked.damaged])
         context["ti"].xcom_push(key="gaps", value=[unit_of(gap) for gap in plan.gaps])
-        context["ti"].xcom_push(key="left", value=plan.left)
-        most = get_setting_int("core", "max_map_length", 1024)
         windows = with_owed(plan.windows, ledgered.owed, settings.interval)
+        most = get_setting_int("core", "max_map_length", 1024)
+        context["ti"].xcom_push(key="left", value=plan.left + len(windows[most:]))
         return [unit_of(window) for window in windows[:most]]
 
 
