@@ -9,7 +9,7 @@ channels that a rule names. Nobody hears of the same events twice, and a notific
 with the task.
 
 Each rule that found something has a task of its own in `finding`, named after it: its log has the matches, and what to
-do about them. Where nothing was found, `finding` is skipped.
+do about them. If nothing was found, `finding` is skipped.
 
 ### Who hears of it
 

@@ -11,7 +11,7 @@ applied with other roles or principals. A second run changes nothing.
 It compares what OpenSearch has with what it should have, writes the difference into the log and the XCom `plan`, and
 then puts what differs: the **index templates**, the **retention policy** (Index State Management) and its assignment to
 the months that are there, the **roles** whose names begin with `oktalogger_`, and **who is mapped** to them. A role,
-template or policy that has such a name and is somebody else's ends the run before anything is written. Where a plugin
+template or policy that has such a name and is somebody else's ends the run before anything is written. If a plugin
 is missing, its part is left out with a notice.
 
 Roles and mappings come from the Airflow Variable `oktalogger_security`, which Terraform makes in the secrets backend.

@@ -73,7 +73,7 @@ for conn_id in settings.okta_conn_ids:
         default_args={
             "owner": "oktalogger",
             "pool": settings.pool,
-            # A live load goes first where the pool is full, whatever stands behind other tasks: reconciling has 5, a
+            # A live load goes first if the pool is full, whatever stands behind other tasks: reconciling has 5, a
             # backfill 1.
             "priority_weight": 10,
             "weight_rule": "absolute",

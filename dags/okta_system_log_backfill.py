@@ -12,7 +12,7 @@ and by night with a large one is the same work.
 
 ### What it costs
 
-It uses at most `share` of Okta's rate limit (`OKTALOGGER_BACKFILL_SHARE` where not given), and stops earlier when other
+It uses at most `share` of Okta's rate limit (`OKTALOGGER_BACKFILL_SHARE` if not given), and stops earlier when other
 programs use much, so that `OKTALOGGER_LIVE_RESERVE` of the limit always stays for the live loads. A request brings up
 to a thousand events.
 

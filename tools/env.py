@@ -98,7 +98,7 @@ def python_for(name: str, python: str) -> str:
     pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"))
     on_path = shutil.which(f"python{version}")
     for candidate in (on_path, *map(str, sorted(pyenv.glob(f"versions/{version}.*/bin/python{version}")))):
-        # A shim of pyenv is there even where it leads nowhere.
+        # A shim of pyenv is there even if it leads nowhere.
         if candidate and subprocess.run([candidate, "--version"], capture_output=True).returncode == 0:  # noqa: S603
             return candidate
     return python
@@ -109,7 +109,7 @@ def make_all(names: list[str], python: str) -> None:
 
     :param names: of lock files in ``requirements``, without ``.txt``
     :param python: the interpreter to base them on
-    :raises EnvError: where there is no such lock file, an environment cannot be, or an install fails
+    :raises EnvError: if there is no such lock file, an environment cannot be, or an install fails
     """
     for name in names:
         check_python(name)
@@ -125,7 +125,7 @@ def make_all(names: list[str], python: str) -> None:
 def lock_of(name: str) -> Path:
     """Return the lock file of an environment.
 
-    :raises EnvError: where there is none
+    :raises EnvError: if there is none
     """
     lock = ROOT / "requirements" / f"{name}.txt"
     if not lock.exists():
@@ -151,7 +151,7 @@ def make(name: str, python: str) -> None:
     """Make or refresh one environment, whether or not it is as it should be.
 
     :param python: the interpreter to base it on
-    :raises EnvError: where the disk is too full, or an install fails
+    :raises EnvError: if the disk is too full, or an install fails
     """
     lock, home, stamp = lock_of(name), VENVS / name, _stamp(name)
     check_disk(NEEDED_FOR_EACH_BYTES, f"{name} needs")

@@ -97,7 +97,7 @@ def fingerprint(body: dict[str, Any]) -> str:
 def versions(root: Path, templates: dict[Path, dict[str, Any]]) -> dict[str, dict[str, str]]:
     """Return the hash of each version of each template, a new version's among them.
 
-    :raises GenerateError: where a template is not what its version was
+    :raises GenerateError: if a template is not what its version was
     """
     known: dict[str, dict[str, str]] = json.loads((root / VERSIONS).read_text(encoding="utf-8"))
     found: dict[str, dict[str, str]] = {}
@@ -134,7 +134,7 @@ def _is_flat(value: dict[str, Any]) -> bool:
 def with_blocks(text: str, blocks: dict[str, str]) -> str:
     """Put made text between the marks of a page.
 
-    :raises GenerateError: where the page has no such marks
+    :raises GenerateError: if the page has no such marks
     """
     for name, content in blocks.items():
         begin, end = f"<!-- {name}: made by `make generate` -->\n", f"<!-- end of {name} -->\n"

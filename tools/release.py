@@ -40,7 +40,7 @@ def notes_of(changelog: str, version: str) -> tuple[str, str]:
     """Return when a version was released and what the changelog says of it.
 
     :param changelog: the text of CHANGELOG.md
-    :raises ReleaseError: where it says nothing
+    :raises ReleaseError: if it says nothing
     """
     found = re.search(
         rf"^## \[{re.escape(version)}\] - ([^\n]+)\n(.*?)(?=^## |^\[|\Z)", changelog, re.MULTILINE | re.DOTALL
@@ -62,7 +62,7 @@ def check_tag(tag: str, version: str, date: str) -> None:
     """Refuse a tag that is not that of the checkout's version, or whose changelog is not finished.
 
     :param date: what the changelog gives as the day of the release
-    :raises ReleaseError: where it does not fit
+    :raises ReleaseError: if it does not fit
     """
     if tag != f"v{version}":
         raise ReleaseError(
@@ -80,8 +80,8 @@ def make_release(source: Path, bills: Path, target: Path) -> list[Path]:
     :param bills: the folder with ``sbom-airflow-LINE.cdx.json`` of each of :data:`LINES`
     :param target: a folder, which is emptied first
     :return: the files made, ``SHA256SUMS`` last
-    :raises ReleaseError: where a bill of materials is missing
-    :raises PackageError: where the wheel cannot be built
+    :raises ReleaseError: if a bill of materials is missing
+    :raises PackageError: if the wheel cannot be built
     """
     version = version_of(source)
     if target.exists():

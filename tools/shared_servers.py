@@ -50,7 +50,7 @@ class SharedServers:
     def url(self, version: str) -> str:
         """Return the address of a server, started if none runs or the one that did has ended.
 
-        :raises NotReadyError: where it does not become ready
+        :raises NotReadyError: if it does not become ready
         """
         with self._locks[version]:
             url, _ = self._running.get(version, ("", None))

@@ -1,4 +1,4 @@
-"""What the load runs with, its licences, and what is known against it: ``python -m tools.supply_chain COMMAND``.
+"""Lists what the load runs with, its licences and known vulnerabilities: ``python -m tools.supply_chain COMMAND``.
 
 Runs in ``.venvs/supply-chain``, whose tools are locked like everything else. What the load runs with is the part of an
 Airflow line's lock file that can be reached from ``requirements.txt``: test tools are left out.

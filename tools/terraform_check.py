@@ -1,6 +1,6 @@
 """``make terraform-check``: format, validation, tests with mocks, policies, checkov, and an apply against moto.
 
-Needs terraform 1.11 or newer. Where there is none it runs what needs none (scanner, roles, docs) and counts the rest
+Needs terraform 1.11 or newer. If there is none it runs what needs none (scanner, roles, docs) and counts the rest
 as skipped; under CI that is a failure. Results: one JUnit case for each run of ``terraform/tests`` and each Python
 test, in ``build/terraform/junit.xml``.
 """

@@ -38,7 +38,7 @@ def find_mirror(environ: Mapping[str, str] = os.environ) -> Path | None:
     that terraform searches by itself (such as ``/usr/share/terraform/plugins``) need no help.
 
     :param environ: the environment variables
-    :raises TerraformError: where the variable names a folder without the provider
+    :raises TerraformError: if the variable names a folder without the provider
     """
     named = environ.get(MIRROR_VARIABLE)
     if named:
@@ -66,7 +66,7 @@ def _platform() -> str:
 def terraform_environment(scratch: Path, environ: Mapping[str, str] = os.environ) -> dict[str, str]:
     """Return the environment for terraform: quiet, without credentials of anybody's, and with a way to the provider.
 
-    A configuration of the user's own is left alone. Without one a mirror is used where there is one, else the registry,
+    A configuration of the user's own is left alone. Without one a mirror is used if there is one, else the registry,
     with a cache under ``.local`` because the provider has 700 MB.
 
     :param scratch: a folder for the configuration file that this may have to write
@@ -111,7 +111,7 @@ def run_terraform(
     :param environ: from :func:`terraform_environment`
     :param timeout: seconds after which it is ended
     :param check: whether an exit code other than 0 is an error
-    :raises TerraformError: where it is
+    :raises TerraformError: if it is
     """
     terraform = find_terraform()
     if terraform is None:

@@ -1,7 +1,7 @@
 """Keeps the tables of inputs and outputs in terraform/**/README.md in step with the code.
 
 Run ``python -m tools.terraform_docs`` in the environment ``terraform`` after a change of inputs or outputs; a test in
-``tests/terraform`` fails where that was forgotten.
+``tests/terraform`` fails if that was forgotten.
 
 It stands in for terraform-docs, which PyPI, npm and Debian lack: it would take Go, or a download that no lock file
 pins. The tests need :func:`read_module` either way, because terraform-docs does not read the messages of validations
@@ -42,7 +42,7 @@ _LONGEST_TYPE = 40
 class Variable:
     """One input.
 
-    :param default: as written, None where a value must be given
+    :param default: as written, None if a value must be given
     :param refusals: what each of its validations says when it refuses a value
     """
 
@@ -132,7 +132,7 @@ def tables(module: Module) -> str:
 def with_tables(text: str, module: Module) -> str:
     """Return a README's text with its tables replaced.
 
-    :raises ValueError: where the README has no place for them
+    :raises ValueError: if the README has no place for them
     """
     begin, end = text.find(_BEGIN), text.find(_END)
     if not 0 <= begin < end:

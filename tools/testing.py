@@ -1,6 +1,6 @@
 """Runs the tests, stage by stage, each in the environment that it is for: ``python3 -m tools.testing [STAGE ...]``.
 
-Needs nothing but Python and the environments (``make env``). Runs two stages side by side where there are two cores,
+Needs nothing but Python and the environments (``make env``). Runs two stages side by side if there are two cores,
 because each waits much of its time. Stages that want the same OpenSearch release share one server. Prints progress,
 each stage's output when it ends, its time and its CPU seconds; goes on after a stage that fails, and ends with one line
 of counts.
@@ -179,7 +179,7 @@ def _environment(stage: Stage, home: Path, opensearch_url: str) -> dict[str, str
         **stage.variables,
         # Programs that a test starts come from the same environment.
         "PATH": f"{home}{os.pathsep}{os.environ.get('PATH', '')}",
-        # Else each of the hundreds of Python programs would compile all of Airflow anew, where nothing may be written
+        # Else each of the hundreds of Python programs would compile all of Airflow anew, if nothing may be written
         # beside the sources: twice the CPU time of its command line.
         "PYTHONPYCACHEPREFIX": str(paths.state() / "bytecode"),
     }

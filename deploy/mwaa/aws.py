@@ -21,8 +21,8 @@ def client(service: str, region: str | None = None) -> Any:
     """Return a client of AWS, with the credentials that boto3 finds.
 
     :param service: ``mwaa`` or ``s3``
-    :param region: of the environment; where not given, that of the profile or of ``AWS_REGION``
-    :raises MwaaError: where no region is known
+    :param region: of the environment; if not given, that of the profile or of ``AWS_REGION``
+    :raises MwaaError: if no region is known
     """
     import boto3
     from botocore.config import Config

@@ -49,7 +49,7 @@ def read_conf(params: Mapping[str, Any], *, now: datetime, say: Callable[[str], 
     :param params: ``from``, and what else is given of ``to``, ``chunk``, ``order`` and ``share``
     :param now: the time, in UTC
     :param say: shows what is odd
-    :raises MwaaError: where they make no sense
+    :raises MwaaError: if they make no sense
     """
     try:
         request = read_request(params, now=now)
@@ -81,7 +81,7 @@ def start_backfill(
     :param unpause: turn the DAG on first, if it is paused
     :param now: the time, in UTC
     :return: the id of the run
-    :raises MwaaError: where the params make no sense, or Airflow would not run it
+    :raises MwaaError: if the params make no sense, or Airflow would not run it
     """
     at = now or datetime.now(UTC)
     conf = read_conf(params, now=at, say=say)

@@ -50,7 +50,7 @@ class Bucket:
             )
 
     def read(self, key: str) -> Stored | None:
-        """Return an object, or None where there is none."""
+        """Return an object, or None if there is none."""
         with self._errors(f"read {key}"):
             try:
                 found = self._s3.get_object(Bucket=self.name, Key=key)

@@ -77,7 +77,7 @@ class Deploy:
         :param environment: where to
         :param dags_only: leave plugins, requirements and startup script to whoever owns them
         :param replace: also replace what somebody else has put there
-        :raises MwaaError: where the package, the environment or the bucket is not fit for it
+        :raises MwaaError: if the package, the environment or the bucket is not fit for it
         """
         check_ready(environment)
         dags = _package_dags(self._package)
@@ -115,7 +115,7 @@ class Deploy:
         :param environment: where to
         :param wait: for the update, and then store the DAGs
         :return: whether all of it is done; without ``wait`` the DAGs may still be to come
-        :raises MwaaError: where a step fails; those before it stay done
+        :raises MwaaError: if a step fails; those before it stay done
         """
         parts = [(part, self._store(what) if isinstance(what, Upload) else what) for part, what in plan.parts]
         changes = self._changes(parts, environment)
@@ -171,7 +171,7 @@ def deploy(
     """Bring a package to an environment, or say what that would do.
 
     :return: whether the environment has all of it now
-    :raises MwaaError: where it cannot be done
+    :raises MwaaError: if it cannot be done
     """
     environment = read_environment(mwaa, environment_name)
     run = Deploy(mwaa, bucket, package, say)

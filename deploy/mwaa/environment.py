@@ -23,7 +23,7 @@ _PASSING: Final = ("CREATING", "CREATING_SNAPSHOT", "UPDATING", "ROLLING_BACK", 
 class Part:
     """A file of the package of which the environment names one version.
 
-    :param file: its name in the package, and its key in the bucket where the environment names none
+    :param file: its name in the package, and its key in the bucket if the environment names none
     :param path_field: the API's name for its key
     :param version_field: the API's name for its version
     """
@@ -86,7 +86,7 @@ class Environment:
         return str(self.described.get(part.path_field) or part.file)
 
     def version(self, part: Part) -> str | None:
-        """The version that it runs of one of its files; None where it runs none."""
+        """The version that it runs of one of its files; None if it runs none."""
         found = self.described.get(part.version_field) if self.described.get(part.path_field) else None
         return str(found) if found else None
 
@@ -96,7 +96,7 @@ def read_environment(mwaa: Any, name: str) -> Environment:
 
     :param mwaa: a client
     :param name: its name
-    :raises MwaaError: where there is none, or AWS refuses
+    :raises MwaaError: if there is none, or AWS refuses
     """
     from botocore.exceptions import ClientError
 
@@ -141,7 +141,7 @@ def wait_for_update(
     :param sleep: waits some seconds
     :param timeout: seconds
     :return: the environment after it
-    :raises MwaaError: where it failed, with AWS's reason, or takes longer
+    :raises MwaaError: if it failed, with AWS's reason, or takes longer
     """
     waited = 0.0
     while waited <= timeout:

@@ -42,7 +42,7 @@ def make_package(source: Path, target: Path, *, startup: Path | None = None) -> 
     :param target: a folder, which is emptied first
     :param startup: a startup script to take along
     :return: the files made
-    :raises PackageError: where the wheel cannot be built, or a file would do harm on MWAA
+    :raises PackageError: if the wheel cannot be built, or a file would do harm on MWAA
     """
     if target.exists():
         shutil.rmtree(target)

@@ -1,7 +1,7 @@
-"""Whether Airflow in an environment can run what a deploy brought there: its pool, its DAGs, its import errors.
+"""Asks Airflow in an environment whether it can run what was deployed: pool, DAGs, import errors.
 
-``pip`` that fails on MWAA only leaves a line in a log, and a task whose pool is missing is never started. Neither shows
-in a deploy, so this asks Airflow.
+If ``pip`` fails on MWAA, only a line in a log says so, and a task whose pool is missing never starts. A deploy shows
+neither, so this asks Airflow.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def make_pool(rest: RestApi, name: str = POOL, slots: int = SLOTS) -> bool:
     :param name: as ``OKTALOGGER_POOL`` says
     :param slots: how many tasks may ask Okta at once
     :return: whether it was made now
-    :raises MwaaError: where Airflow refuses
+    :raises MwaaError: if Airflow refuses
     """
     if rest.ask("GET", f"/pools/{name}").ok:
         return False

@@ -66,7 +66,7 @@ class MwaaRestApi:
     def ask(self, method: str, path: str, body: Any = None, query: Mapping[str, Any] | None = None) -> Answer:
         """Ask it something.
 
-        :raises MwaaError: where AWS refuses, Airflow fails, or the path is too long for AWS
+        :raises MwaaError: if AWS refuses, Airflow fails, or the path is too long for AWS
         """
         from botocore.exceptions import ClientError
 

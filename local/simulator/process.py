@@ -37,7 +37,7 @@ class Control:
     """The control endpoint of a simulator.
 
     :param url: ending in ``/_control``
-    :param token: its bearer, where the simulator was started with one
+    :param token: its bearer, if the simulator was started with one
     """
 
     url: str

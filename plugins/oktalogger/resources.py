@@ -27,7 +27,7 @@ def include_dir() -> Path:
     Looked for in this order: ``_include`` inside the package (an installed wheel, or one that was unpacked into
     Airflow's plugins folder); ``include`` beside ``plugins`` (a checkout).
 
-    :raises ResourceError: where there is none
+    :raises ResourceError: if there is none
     """
     package = Path(__file__).resolve().parent
     candidates = (package / "_include", package.parent.parent / "include")
@@ -45,7 +45,7 @@ def resource(relative: str) -> Path:
     """Find one file of ``include/``. It always comes from the package, so that it fits the code.
 
     :param relative: the path below ``include``, with slashes, as ``opensearch/index-template.json``
-    :raises ResourceError: where it is not there
+    :raises ResourceError: if it is not there
     """
     folder = include_dir()
     path = folder / relative
@@ -63,8 +63,8 @@ def rule_folders(named: str | None = None, environ: Mapping[str, str] = os.envir
     :param named: folders, separated by commas, of which ``pack`` is the one that comes with the package; None takes
         ``OKTALOGGER_DETECTIONS_DIR``
     :param environ: the environment variables
-    :raises ResourceError: where one is no folder
-    :raises SettingsError: where the variable, or ``named``, cannot be read
+    :raises ResourceError: if one is no folder
+    :raises SettingsError: if the variable, or ``named``, cannot be read
     """
     if named is not None:
         try:

@@ -22,7 +22,7 @@ class Window:
 
     :param start: first instant that belongs to the window
     :param end: first instant that no longer does
-    :raises WindowError: where an instant has no time zone, or ``start`` is not before ``end``
+    :raises WindowError: if an instant has no time zone, or ``start`` is not before ``end``
     """
 
     start: datetime
@@ -65,7 +65,7 @@ class Window:
         """Cut the window into windows of ``width``, in order; the last one may be shorter.
 
         :param width: length of each part, positive
-        :raises WindowError: where ``width`` is not positive
+        :raises WindowError: if ``width`` is not positive
         """
         if width <= timedelta(0):
             raise WindowError(f"A window cannot be cut into parts of {width}.")
@@ -127,7 +127,7 @@ def parse_instant(value: str | datetime, *, name: str) -> datetime:
 
     :param value: for example ``2026-11-23T10:05:00Z``
     :param name: what the value is called where the user gave it, for the error message
-    :raises WindowError: where the value is no instant
+    :raises WindowError: if the value is no instant
     """
     if isinstance(value, str):
         try:
@@ -138,7 +138,7 @@ def parse_instant(value: str | datetime, *, name: str) -> datetime:
 
 
 def format_instant(instant: datetime) -> str:
-    """Write an instant as Okta does: UTC, ``Z``, with milliseconds only where there are some."""
+    """Write an instant as Okta does: UTC, ``Z``, with milliseconds only if there are some."""
     spec = "milliseconds" if instant.microsecond else "seconds"
     return instant.astimezone(UTC).isoformat(timespec=spec).replace("+00:00", "Z")
 
@@ -155,7 +155,7 @@ def resolve_window(
 
     On Airflow 3 a run may have no data interval at all, or an empty one (a bare cron schedule).
 
-    :param since: the run's param of that name, empty or absent where not given
+    :param since: the run's param of that name, empty or absent if not given
     :param until: likewise
     :param data_interval_start: of the run, where it has one
     :param data_interval_end: of the run, where it has one

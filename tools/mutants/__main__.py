@@ -3,7 +3,7 @@
 Makes small changes in the modules that must not lose or double an event, or let a rule fail without a word: a
 condition the other way round, a statement left out, a number one greater. Runs the unit tests that reach each change. A
 change that they do not notice is a survivor: write a test that does, or give the reason why none can in
-``explained.toml``. Ends with 1 where there are survivors without a reason.
+``explained.toml``. Ends with 1 if there are survivors without a reason.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ def judge(name: str, reasons: dict[str, str], *, only: str = "") -> Verdict:
     :param name: of ``TARGETS``
     :param reasons: by a change's key, why no test can notice it
     :param only: try no change whose key lacks this text
-    :raises TrialError: where its tests do not pass as they are
+    :raises TrialError: if its tests do not pass as they are
     """
     source = PACKAGE / f"{name}.py"
     found = [change for change in changes(source.read_text(encoding="utf-8")) if only in change.key]

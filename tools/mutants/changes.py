@@ -136,8 +136,8 @@ class Change:
 
     :param line: where it is, from 1
     :param function: qualified name of the outermost function around it, or of the class, or empty
-    :param body: first and last line of that function's body, where it is in one; what stands outside runs at import
-    :param key: names the change: the function, and the line before and after; stays where others lines move
+    :param body: first and last line of that function's body, if it is in one; what stands outside runs at import
+    :param key: names the change: the function, and the line before and after; stays if others lines move
     :param source: the whole file with the change
     """
 
@@ -223,7 +223,7 @@ class _Scopes:
                 self._functions.append((child.lineno, first, last, above + child.name))
 
     def around(self, line: int) -> tuple[str, tuple[int, int] | None]:
-        """Return the outermost function of a line, and the lines of its body where the line is among those."""
+        """Return the outermost function of a line, and the lines of its body if the line is among those."""
         for start, first, last, name in self._functions:
             if start <= line <= last:
                 return name, ((first, last) if line >= first else None)

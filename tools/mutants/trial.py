@@ -51,7 +51,7 @@ def tried(module: str, source: Path, tests: Sequence[str], changes: Sequence[Cha
     :param source: its file
     :param tests: files and folders with the tests that concern it
     :param changes: the changes
-    :raises TrialError: where the tests do not pass without a change
+    :raises TrialError: if the tests do not pass without a change
     """
     for name in HEAVY:
         importlib.import_module(name)
@@ -220,7 +220,7 @@ def _forget() -> None:
 def _passes(run: Callable[[], int], seconds: float) -> bool:
     """Run tests in a process of their own, and say whether they pass.
 
-    :param run: runs them, and returns 0 where they pass
+    :param run: runs them, and returns 0 if they pass
     :param seconds: how long they take without a change
     """
     read, write = os.pipe()

@@ -5,7 +5,7 @@ org over HTTP. The clock is a virtual one, and OpenSearch is replaced by memory,
 has 5 events instead of Okta's thousand, because the limit counts requests.
 
 Writes ``build/backfill.json``, one object per limit, and ``build/backfill-five-minutes.json``, the same history in
-windows of five minutes. Ends with 1 where a figure is not what it has to be.
+windows of five minutes. Ends with 1 if a figure is not what it has to be.
 """
 
 from __future__ import annotations

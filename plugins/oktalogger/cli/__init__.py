@@ -38,7 +38,7 @@ def build_parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command.
 
-    :param argv: the arguments, those of the process where not given
+    :param argv: the arguments, those of the process if not given
     :return: 0 all well, 1 failed, 2 wrong use or settings, 3 loaded but some events were rejected
     """
     arguments = build_parser().parse_args(argv)

@@ -134,7 +134,7 @@ def _check(arguments: argparse.Namespace) -> int:
 
 
 def _ask_engine(compiled: Compiled) -> tuple[list[Problem], str | None]:
-    """Ask the OpenSearch of the environment about each rule; say why, where it cannot be asked."""
+    """Ask the OpenSearch of the environment about each rule; say why, if it cannot be asked."""
     from oktalogger.cli.environment import OPENSEARCH_URL, opensearch_client
     from oktalogger.detections.monitors.render import monitor_settings
     from oktalogger.detections.monitors.trial import refused_detections

@@ -1,4 +1,4 @@
-"""Where Okta and OpenSearch are, and how to log in, from environment variables: for use without Airflow."""
+"""Reads addresses and logins of Okta and OpenSearch from environment variables, for use without Airflow."""
 
 from __future__ import annotations
 
@@ -61,10 +61,10 @@ def okta_client(
 ) -> SystemLogClient:
     """Make a client of the org that the environment names.
 
-    :param environ: the environment, ``os.environ`` where not given
+    :param environ: the environment, ``os.environ`` if not given
     :param sleep: how to wait, in seconds
     :param gate: asked before each request
-    :raises EnvironmentConfigError: where a variable is missing or contradicts another
+    :raises EnvironmentConfigError: if a variable is missing or contradicts another
     """
     environ = os.environ if environ is None else environ
     url = required(environ, OKTA_URL)
@@ -79,8 +79,8 @@ def okta_client(
 def opensearch_client(environ: Mapping[str, str] | None = None) -> OpenSearch:
     """Make a client of the OpenSearch that the environment names.
 
-    :param environ: the environment, ``os.environ`` where not given
-    :raises EnvironmentConfigError: where a variable is missing or contradicts another
+    :param environ: the environment, ``os.environ`` if not given
+    :raises EnvironmentConfigError: if a variable is missing or contradicts another
     """
     environ = os.environ if environ is None else environ
     url = required(environ, OPENSEARCH_URL)
@@ -145,7 +145,7 @@ def _sigv4(region: str, service: str) -> object:
 def required(environ: Mapping[str, str], name: str) -> str:
     """Return a variable's value.
 
-    :raises EnvironmentConfigError: where it is missing
+    :raises EnvironmentConfigError: if it is missing
     """
     value = environ.get(name, "").strip()
     if not value:

@@ -51,7 +51,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 def run(arguments: argparse.Namespace) -> int:
     """Load the window that the arguments name.
 
-    :return: 0, or 3 where some events were rejected
+    :return: 0, or 3 if some events were rejected
     """
     settings = load_settings()
     window = Window(parse_instant(arguments.since, name="--from"), parse_instant(arguments.until, name="--to"))

@@ -60,7 +60,7 @@ def write_bundle(folder: Path, compiled: Compiled) -> Path:
     """Write the bundle of a folder of rules.
 
     :param compiled: what ``compile_folder`` made of it
-    :raises DetectionsError: where a rule cannot be used
+    :raises DetectionsError: if a rule cannot be used
     :return: the file
     """
     detections = [canonical_json(detection.as_dict()) for detection in compiled.strictly()]
@@ -79,8 +79,8 @@ def write_bundle(folder: Path, compiled: Compiled) -> Path:
 def read_bundle(folder: Path) -> Bundle | None:
     """Read the bundle of a folder of rules.
 
-    :return: the bundle, or ``None`` where there is none
-    :raises BundleError: where it cannot be read
+    :return: the bundle, or ``None`` if there is none
+    :raises BundleError: if it cannot be read
     """
     path = folder / BUNDLE_FILE
     if not path.is_file():
@@ -104,10 +104,10 @@ def load_detections(*folders: Path, skip_broken: bool = False) -> tuple[Compiled
     """Return the detections of some folders: from the bundle of each that is up to date, else compiled on the spot.
 
     :param folders: the folders of detections
-    :param skip_broken: leave out rules that cannot be used, where rules are compiled here, and warn of each
-    :raises DetectionsError: where rules are compiled here and one cannot be used, or where two folders have rules of
+    :param skip_broken: leave out rules that cannot be used, if rules are compiled here, and warn of each
+    :raises DetectionsError: if rules are compiled here and one cannot be used, or if two folders have rules of
         one id or name
-    :raises BundleError: where they would have to be compiled, and pySigma is not installed
+    :raises BundleError: if they would have to be compiled, and pySigma is not installed
     """
     found = {folder: _load_folder(folder, skip_broken=skip_broken) for folder in folders}
     if doubles := find_doubles(found):

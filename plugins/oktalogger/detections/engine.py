@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from opensearchpy import OpenSearch
 
 _LONGEST_REASON: Final = 500
-# How a clause without documents is written where the query_string's parser put it in place of one that failed. A term
+# How a clause without documents is written if the query_string's parser put it in place of one that failed. A term
 # that holds these words stands behind its field and a colon.
 _REPLACED: Final = re.compile(r'(?<![:\w])MatchNoDocsQuery\("((?:failed|unmapped) .*?)"\)')
 _INDEX: Final = re.compile(r"^\[[^\]/]+/[^\]]+\] ")
@@ -59,10 +59,10 @@ def refusals(
     :param client: the client
     :param index: the index or alias that the search is for; nothing in it is changed
     :param search: the body of the search, aggregations included
-    :param title: whose search it is, for the error where OpenSearch cannot be asked
+    :param title: whose search it is, for the error if OpenSearch cannot be asked
     :param sleep: waits for a number of seconds
-    :return: a sentence for each fault, with what to do; empty where there is none
-    :raises OpenSearchLoadError: where OpenSearch cannot be asked, or not by this user
+    :return: a sentence for each fault, with what to do; empty if there is none
+    :raises OpenSearchLoadError: if OpenSearch cannot be asked, or not by this user
     """
     doing = f"to check the query of {title}"
     texts = list(dict.fromkeys(_query_texts(search["query"])))

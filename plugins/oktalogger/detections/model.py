@@ -1,4 +1,4 @@
-"""What a detection is once it is compiled, and what a monitor is once it is rendered.
+"""Defines a compiled detection and a rendered monitor.
 
 Both are plain values that a worker reads from the compiled bundle: nothing here needs pySigma.
 """
@@ -59,7 +59,7 @@ class CompiledDetection:
     """A Sigma rule made ready for OpenSearch.
 
     :param id: the rule's UUID; everything that must stay the same over an edit derives from it
-    :param name: the rule file's name without ending (with the rule's `name` after a dot where a file holds several)
+    :param name: the rule file's name without ending (with the rule's `name` after a dot if a file holds several)
     :param title: the rule's title
     :param description: what it finds and why that matters
     :param severity: Sigma's `level`
@@ -73,7 +73,7 @@ class CompiledDetection:
     :param throttle_minutes: for how long a group that fired stays quiet; thresholds only
     :param selection: query_string that selects the events, historical ones too
     :param fields: index fields that the query, the grouping and the counting look at
-    :param threshold: what is counted, or ``None`` where every matching event counts by itself
+    :param threshold: what is counted, or ``None`` if every matching event counts by itself
     :param file: the rule's file, relative to the folder of detections
     :param line: the line of the file where its `detection` or `correlation` begins
     """
@@ -108,7 +108,7 @@ class CompiledDetection:
         return f"{MONITOR_PREFIX}{self.title} [{self.id}]"
 
     def channels_under(self, settings: MonitorSettings) -> tuple[str, ...]:
-        """Return the names of the channels that hear of it: its own, or the settings' where it leaves the choice."""
+        """Return the names of the channels that hear of it: its own, or the settings' if it leaves the choice."""
         if self.channels is not None:
             return self.channels
         loud_enough = SEVERITIES.index(self.severity) >= SEVERITIES.index(settings.default_channels_from)
@@ -122,7 +122,7 @@ class CompiledDetection:
     def from_dict(cls, values: Mapping[str, Any]) -> CompiledDetection:
         """Read what ``as_dict`` wrote, also after a way through JSON.
 
-        :raises TypeError: where a field is missing or unknown
+        :raises TypeError: if a field is missing or unknown
         """
         given: dict[str, Any] = {
             name: tuple(value) if isinstance(value, list) else value for name, value in values.items()

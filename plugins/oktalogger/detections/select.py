@@ -21,7 +21,7 @@ def select_detections(detections: Sequence[CompiledDetection], wanted: Sequence[
 
     :param detections: what there is
     :param wanted: names, ids or files, in which ``*`` and ``?`` may stand; empty selects all
-    :raises UnknownRuleError: where a pattern names none
+    :raises UnknownRuleError: if a pattern names none
     """
     if not wanted:
         return tuple(detections)

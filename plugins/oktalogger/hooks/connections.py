@@ -1,4 +1,4 @@
-"""Gets an Airflow connection, or says what to do where there is none."""
+"""Gets an Airflow connection, or says what to do if there is none."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def look_up(hook: BaseHook, conn_id: str, conn_type: str) -> Any:
     :param hook: who asks
     :param conn_id: its id
     :param conn_type: what type it is to be of, for the error
-    :raises AirflowNotFoundException: where there is none. A retry may help: Airflow says the same of a secrets backend
+    :raises AirflowNotFoundException: if there is none. A retry may help: Airflow says the same of a secrets backend
         that is out of reach
     """
     try:

@@ -1,4 +1,4 @@
-"""What a connection's extras may hold: one table per connection type, read strictly.
+"""Reads a connection's extras strictly, by one table per connection type.
 
 The table is the single source of the form in the Airflow UI on every line, of what is accepted, and of the docs.
 Extras are taken one by one, never spread into a client: whoever may edit a connection may not turn it into arbitrary
@@ -55,7 +55,7 @@ class Extra:
     def read(self, value: Any) -> Any:
         """Turn a value, as JSON or as text from a connection URI, into what the kind says.
 
-        :raises ValueError: where it cannot be; the message says what is taken
+        :raises ValueError: if it cannot be; the message says what is taken
         """
         if self.kind == "boolean":
             return _boolean(value)
@@ -100,7 +100,7 @@ def read_extras(conn_id: str, extras: Mapping[str, Any], table: Sequence[Extra])
     :param extras: as the connection holds them
     :param table: what is taken
     :return: the values that are there, and the keys that the table does not know
-    :raises ConnectionSettingsError: where a value cannot be used; values are never repeated, they may be secret
+    :raises ConnectionSettingsError: if a value cannot be used; values are never repeated, they may be secret
     """
     known = {extra.name: extra for extra in table}
     values: dict[str, Any] = {}

@@ -1,4 +1,4 @@
-"""What each connection type takes: the tables that the hooks read by and that the forms are made from."""
+"""Lists the settings of each connection type: hooks read connections, and forms are made, by these tables."""
 
 from __future__ import annotations
 

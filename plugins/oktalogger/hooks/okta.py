@@ -113,7 +113,7 @@ class OktaHook(BaseHook):
     def settings(self) -> OktaConnection:
         """What the connection says.
 
-        :raises ConnectionSettingsError: where it cannot be used
+        :raises ConnectionSettingsError: if it cannot be used
         """
         return read_okta_connection(look_up(self, self.okta_conn_id, self.conn_type))
 
@@ -123,8 +123,8 @@ class OktaHook(BaseHook):
 
         The login asks for the connection's ``scopes``, of which an endpoint other than the System Log needs its own.
 
-        :raises ConnectionSettingsError: where the connection cannot be used
-        :raises OktaConfigurationError: where the org's address or the key cannot be used
+        :raises ConnectionSettingsError: if the connection cannot be used
+        :raises OktaConfigurationError: if the org's address or the key cannot be used
         """
         return self._make_client()
 
@@ -132,8 +132,8 @@ class OktaHook(BaseHook):
     def client(self) -> SystemLogClient:
         """The System Log client, made once. Close it, or use the hook's :meth:`get_conn` as a context manager.
 
-        :raises ConnectionSettingsError: where the connection cannot be used
-        :raises OktaConfigurationError: where the org's address or the key cannot be used
+        :raises ConnectionSettingsError: if the connection cannot be used
+        :raises OktaConfigurationError: if the org's address or the key cannot be used
         """
         from oktalogger.okta.system_log import SystemLogClient
 
@@ -144,7 +144,7 @@ class OktaHook(BaseHook):
         return self.client
 
     def test_connection(self) -> tuple[bool, str]:
-        """Ask Okta for one event and say in a sentence how that went, and what to do where it did not go well."""
+        """Ask Okta for one event and say in a sentence how that went, and what to do if it did not go well."""
         from oktalogger.okta.system_log import SystemLogClient
 
         try:
@@ -194,7 +194,7 @@ def read_okta_connection(conn: Any) -> OktaConnection:
     """Read an Airflow connection, and see that its secrets are masked in logs.
 
     :param conn: an Airflow ``Connection``
-    :raises ConnectionSettingsError: where it cannot be used
+    :raises ConnectionSettingsError: if it cannot be used
     """
     from oktalogger.okta.keys import secret_parts
 

@@ -1,7 +1,6 @@
-"""From an Airflow connection of the type ``opensearch`` to an OpenSearch client.
+"""Makes an OpenSearch client from an Airflow connection of the type ``opensearch``.
 
-DAG files import this module each time a task starts, so the client, with the libraries that it needs, is imported where
-a client is made.
+DAG files import this module each time a task starts. So it imports the client's libraries only when it makes a client.
 """
 
 from __future__ import annotations
@@ -59,7 +58,7 @@ class OpenSearchHook(BaseHook):
     Making the hook reads nothing and connects nowhere.
 
     :param opensearch_conn_id: Airflow connection to OpenSearch
-    :param role_arn: IAM role to assume with the credentials that the connection leads to, where it logs in by SigV4
+    :param role_arn: IAM role to assume with the credentials that the connection leads to, if it logs in by SigV4
     :param sleep: waits between requests; an operator gives one that ends when its task is killed
     """
 
@@ -101,7 +100,7 @@ class OpenSearchHook(BaseHook):
     def settings(self) -> OpenSearchSettings:
         """What the connection says.
 
-        :raises ConnectionSettingsError: where it cannot be used
+        :raises ConnectionSettingsError: if it cannot be used
         :raises OpenSearchSettingsError: likewise
         """
         return self._connection[0]
@@ -144,12 +143,12 @@ class OpenSearchHook(BaseHook):
 
     @property
     def dashboards_url(self) -> str | None:
-        """Address of OpenSearch Dashboards, where the connection has one."""
+        """Address of OpenSearch Dashboards, if the connection has one."""
         return self._connection[1].get("dashboards_url")
 
     @property
     def dashboards_index_pattern(self) -> str | None:
-        """Id of the index pattern there, where the connection has one."""
+        """Id of the index pattern there, if the connection has one."""
         return self._connection[1].get("dashboards_index_pattern")
 
     @property
@@ -158,7 +157,7 @@ class OpenSearchHook(BaseHook):
         return getattr(self.settings.http_auth, "service", None) == "aoss"
 
     def test_connection(self) -> tuple[bool, str]:
-        """Ask the cluster who it is and say in a sentence how that went, and what to do where it did not go well."""
+        """Ask the cluster who it is and say in a sentence how that went, and what to do if it did not go well."""
         from oktalogger.opensearch.request import call
 
         doing = "while testing the connection"

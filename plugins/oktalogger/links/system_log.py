@@ -1,7 +1,7 @@
 """The extra links of :class:`~oktalogger.operators.system_log.OktaSystemLogToOpenSearchOperator`.
 
 The operator leaves each address as an XCom as soon as it knows it, so that the links are there while the task runs, and
-also where it fails. On Airflow 2.11 the web server makes the link, and looks the class up by its path, which the plugin
+also if it fails. On Airflow 2.11 the web server makes the link, and looks the class up by its path, which the plugin
 and the provider info register. On Airflow 3 the web server reads the XCom of the name ``xcom_key`` and needs no class;
 there ``get_link`` is called by the worker, after the task, and what it returns is written to that XCom once more.
 """
@@ -28,7 +28,7 @@ class XComLink(BaseOperatorLink):
         return self.key
 
     def get_link(self, operator: Any, *, ti_key: TaskInstanceKey) -> str:
-        """Return the address, or nothing where the operator left none.
+        """Return the address, or nothing if the operator left none.
 
         :param operator: on a worker the operator that has just run; in a web server a shadow of it
         :param ti_key: of the task instance
@@ -54,7 +54,7 @@ class OpenSearchDashboardsLink(XComLink):
 
 
 class RejectedEventsLink(XComLink):
-    """Leads to the events that OpenSearch refused in this run; there is none where it refused nothing."""
+    """Leads to the events that OpenSearch refused in this run; there is none if it refused nothing."""
 
     name = "Rejected events"
     key = "rejected_events_url"

@@ -1,4 +1,4 @@
-"""From the names of channels to Airflow notifiers, as the settings say."""
+"""Makes the Airflow notifier of a channel by the settings, and notifies it of alerts."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def notify(alert: Alert, notifiers: Mapping[str, Mapping[str, Any]], context: Co
     :param notifiers: the setting ``OKTALOGGER_DETECTION_NOTIFIERS``; a channel that it leaves out is told by a warning
         in the task's log
     :param context: of the running task
-    :raises SettingsError: where the notifier cannot be made
+    :raises SettingsError: if the notifier cannot be made
     :raises Exception: whatever the notifier raises
     """
     definition = notifiers.get(alert.channel)
@@ -49,7 +49,7 @@ def send_to(channel: str, definition: Mapping[str, Any], alert: Mapping[str, Any
     :param definition: the notifier's class and the arguments
     :param alert: what templates see as ``alert``
     :param context: of the running task
-    :raises SettingsError: where the notifier cannot be made
+    :raises SettingsError: if the notifier cannot be made
     :raises Exception: whatever the notifier raises
     """
     notifier = make_notifier(channel, definition)
@@ -65,7 +65,7 @@ def make_notifier(channel: str, definition: Mapping[str, Any]) -> BaseNotifier:
 
     :param channel: for the message of an error
     :param definition: its class and the arguments
-    :raises SettingsError: where it cannot be made
+    :raises SettingsError: if it cannot be made
     """
     arguments = {name: value for name, value in definition.items() if name != "class"}
     path = definition["class"]

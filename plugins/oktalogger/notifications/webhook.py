@@ -35,7 +35,7 @@ class WebhookNotifier(BaseNotifier):
     def notify(self, context: Context) -> None:
         """Post.
 
-        :raises AirflowException: where it did not arrive; the address, which is secret, is left out
+        :raises AirflowException: if it did not arrive; the address, which is secret, is left out
         """
         import requests
 

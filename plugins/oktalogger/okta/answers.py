@@ -44,7 +44,7 @@ class Envelope:
 
 
 def envelope_of(reply: Reply) -> Envelope:
-    """Return code, summary and causes of an error answer; empty where it holds none."""
+    """Return code, summary and causes of an error answer; empty if it holds none."""
     try:
         body: Any = msgspec.json.decode(reply.body)
     except (msgspec.DecodeError, UnicodeDecodeError):

@@ -162,7 +162,7 @@ class PrivateKeyJwtAuth(OktaAuth):
         self._lock = threading.Lock()
 
     def flow(self, request: HttpRequest, attempts: LoginAttempts) -> Generator[HttpRequest, Reply, None]:
-        """Yield the request with a valid token, after the requests that get one, and again where that can help.
+        """Yield the request with a valid token, after the requests that get one, and again if that can help.
 
         A proof that Okta refuses for want of a nonce is made anew with that nonce, and a token that Okta calls invalid
         is replaced, each once.

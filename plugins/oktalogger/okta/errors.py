@@ -1,6 +1,6 @@
-"""What can go wrong between us and Okta, one class for each thing that a person would do about it.
+"""Defines the errors of talking to Okta: one class for each thing that a person would do about it.
 
-Every message says what happened, to what, in Okta's own words where Okta spoke, and what to do. None holds a token, a
+Every message says what happened, to what, in Okta's own words if Okta spoke, and what to do. None holds a token, a
 key or the user part of a URL. ``retryable`` answers one question for whoever runs the load: can the same request
 succeed later if nobody changes anything?
 """
@@ -102,7 +102,7 @@ class OktaRateLimitError(OktaApiError):
     """429 until the bound on waiting was reached.
 
     ``kind`` is ``"rate"`` (too many requests in this minute) or ``"concurrency"`` (too many at the same moment).
-    ``reset_in_seconds`` is how long the rate window still lasted by Okta's own clock, where Okta said so.
+    ``reset_in_seconds`` is how long the rate window still lasted by Okta's own clock, if Okta said so.
     """
 
     retryable = True

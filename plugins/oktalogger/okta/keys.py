@@ -179,7 +179,7 @@ def load_signing_keys(material: KeyMaterial, *, key_id: str | None = None) -> tu
 def known_apart(keys: tuple[SigningKey, ...]) -> tuple[SigningKey, ...]:
     """Return the keys, if each has an id of its own.
 
-    :raises OktaConfigurationError: where one has none, or two have the same.
+    :raises OktaConfigurationError: if one has none, or two have the same.
     """
     ids = [key.key_id for key in keys]
     if None in ids or len(set(ids)) < len(ids):

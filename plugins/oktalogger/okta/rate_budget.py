@@ -44,7 +44,7 @@ class Share:
     :param tasks: how many tasks of all kinds may ask at once: as many requests stay as well, because each of the others
         may have one on its way that this task's last answer did not yet show
     :param paced: whether tasks follow one another in a row that keeps to the share as a whole
-    :raises ValueError: where a number is out of its range
+    :raises ValueError: if a number is out of its range
     """
 
     part: float
@@ -146,7 +146,7 @@ class RateBudget:
     def rest(self) -> None:
         """Wait, at the end of a task, until the next one may make its first request.
 
-        A task's first request goes out blind. Where the floor is reached, the place is kept up to Okta's reset, so that
+        A task's first request goes out blind. If the floor is reached, the place is kept up to Okta's reset, so that
         no more first requests go out than there are places. A row of short tasks would know no share either: a paced
         one keeps its place for as long as its requests take at the pace of the share.
         """

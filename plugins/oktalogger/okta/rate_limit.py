@@ -1,4 +1,4 @@
-"""What Okta says about its rate limit, and the gate that every request passes.
+"""Reads Okta's rate limit from its answers, and defines the gate that every request passes.
 
 Source of the headers: Okta, "Rate limits overview": ``X-Rate-Limit-Limit``, ``-Remaining``, and ``-Reset`` in epoch
 seconds (UTC), on every response. Limit 0 with remaining 0 on a 429 means too many requests at the same moment.

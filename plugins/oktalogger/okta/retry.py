@@ -1,4 +1,4 @@
-"""Which errors are tried again, how long to wait before that, and when to give up.
+"""Decides which errors to retry, how long to wait before that, and when to give up.
 
 429 of both kinds, 500 with Okta's code for "there's been an error", 502, 503, 504, and answers that never came or came
 cut off are asked for again and again. Refusals that as a rule are final, and that Okta now and then gives for no

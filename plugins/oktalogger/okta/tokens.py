@@ -1,4 +1,4 @@
-"""Gets access tokens from the org: a signed assertion in, a token out, bound to a key where the app demands it.
+"""Gets access tokens from the org: a signed assertion in, a token out, bound to a key if the app demands it.
 
 Sources: Okta, "Implement OAuth for Okta with a service app" (claims, lifetimes, algorithms) and "Configure OAuth 2.0
 Demonstrating Proof-of-Possession"; RFC 9449 sections 5 and 8.
@@ -34,7 +34,7 @@ NONCE_HEADER: Final = "DPoP-Nonce"
 _ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 _ASSERTION_SECONDS = 300  # Okta allows an hour; short, because one is made for each use
 _RENEW_BEFORE_SECONDS = 300.0
-# Without a proof, with one, with a nonce, and with a newer nonce where the server's changed in that moment.
+# Without a proof, with one, with a nonce, and with a newer nonce if the server's changed in that moment.
 _MAX_TURNS = 4
 
 
@@ -55,7 +55,7 @@ class AccessToken:
 class TokenEndpoint:
     """Gets access tokens for one service app.
 
-    Where Okta answers that the app must prove possession of a key, that is done from then on (see ``bound``). Where
+    If Okta answers that the app must prove possession of a key, that is done from then on (see ``bound``). If
     it refuses one of the app's keys, the next is tried, so that keys can be changed while loads go on; the one that
     worked last is tried first the next time.
 

@@ -59,7 +59,7 @@ class BulkRetry:
     :param first_wait_seconds: the first wait
     :param longest_wait_seconds: the longest single wait
     :param total_seconds: how long after the first refusal of a body trying goes on
-    :param blocked_seconds: the same where writes are blocked (disk full), which seldom ends soon
+    :param blocked_seconds: the same if writes are blocked (disk full), which seldom ends soon
     :param server_error_tries: how often a document may get a 500 of its own before it is rejected, provided that the
         server takes others of the same body
     """
@@ -122,12 +122,12 @@ class BulkWriter:
 
         :param documents: in any number and order, for one or several indices; JSON, newlines only between its tokens
         :param alias_of: names the alias of an index through which it is written, and which must exist; without it the
-            index itself is written, and OpenSearch makes it where it is missing
+            index itself is written, and OpenSearch makes it if it is missing
         :param refresh: make the documents visible to searches at once; Amazon OpenSearch Serverless refuses that
         :param renew: makes those updates again whose document somebody else wrote after it was read
             (:attr:`Document.read`); without it such an update is sent again as it is, and fails in the end
         :return: the counts, and what was refused for good; the caller decides what becomes of that
-        :raises OpenSearchLoadError: where a document could be neither written nor rejected. What was written before
+        :raises OpenSearchLoadError: if a document could be neither written nor rejected. What was written before
             stays
         """
         result = BulkResult()
@@ -228,7 +228,7 @@ class _Waits:
         self._next = retry.first_wait_seconds
 
     def wait(self, error: OpenSearchLoadError) -> None:
-        """Wait before the next try, or raise the error where that would go past the bound."""
+        """Wait before the next try, or raise the error if that would go past the bound."""
         now = self._clock()
         if self._began is None:
             self._began = now
@@ -265,7 +265,7 @@ def _settle(
     """Sort documents by what became of them.
 
     :return: the counts; the documents to send again, each with why it was refused
-    :raises OpenSearchLoadError: where an item's refusal has nothing to do with the document
+    :raises OpenSearchLoadError: if an item's refusal has nothing to do with the document
     """
     created = updated = 0
     existing: list[str] = []

@@ -1,4 +1,4 @@
-"""What goes into a bulk request, and what comes out of it."""
+"""Defines the documents of a bulk request, and their results."""
 
 from __future__ import annotations
 
@@ -43,12 +43,12 @@ class Document:
 class Rejection:
     """One event that cannot be stored as it is.
 
-    :param id: the event's uuid, None where it has none
+    :param id: the event's uuid, None if it has none
     :param reason_type: OpenSearch's name of the error, or ours for what was found before sending
     :param reason: why, in words
     :param event: the whole event, whatever it is; it need not be JSON
-    :param published: as the event has it, None where it has none
-    :param index: the index that it was meant for, None where that could not be told
+    :param published: as the event has it, None if it has none
+    :param index: the index that it was meant for, None if that could not be told
     """
 
     id: str | None

@@ -1,4 +1,4 @@
-"""What can go wrong between oktalogger and OpenSearch, by what the user has to do about it."""
+"""Defines the errors of talking to OpenSearch, sorted by what the user has to do about them."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ class OpenSearchAuthenticationError(OpenSearchLoadError):
 class OpenSearchPermissionError(OpenSearchLoadError):
     """The server knows who we are and forbids it: 403.
 
-    :param user: the name that the server knows us by, where it says so
+    :param user: the name that the server knows us by, if it says so
     :param backend_roles: the backend roles that the server sees, on AWS the ARN of the IAM role
     :param permissions: what the request would have needed
     """

@@ -20,7 +20,7 @@ class IndexNames:
     """Every name that derives from one prefix.
 
     :param prefix: the alias of the events, and how each other name begins: what ``OKTALOGGER_INDEX_PREFIX`` takes
-    :raises IndexPrefixError: where the prefix cannot be (the start of) an index name
+    :raises IndexPrefixError: if the prefix cannot be (the start of) an index name
     """
 
     prefix: str = DEFAULT_PREFIX
@@ -80,7 +80,7 @@ class IndexNames:
         """Name the index of an event: a pure function of ``published``, so that a second load meets the first.
 
         :param published: when Okta says that the event happened; with a time zone
-        :raises ValueError: where ``published`` has no time zone
+        :raises ValueError: if ``published`` has no time zone
         """
         if published.tzinfo is None:
             raise ValueError(f"published has no time zone: {published.isoformat()}")

@@ -89,7 +89,7 @@ def send(
     :param headers: further headers
     :param ignore: statuses that are no error
     :param choose_error: chooses the typed error for a refusal
-    :raises OpenSearchResponseError: where the answer is not OpenSearch's
+    :raises OpenSearchResponseError: if the answer is not OpenSearch's
     :raises OpenSearchLoadError: the typed error for whatever else went wrong
     """
     query = dict(params or {})
@@ -182,7 +182,7 @@ def call(
 ) -> Any:
     """Send one small request that may be repeated without harm, and return its answer parsed.
 
-    A server that is not available is asked three times within a few seconds, where ``retry`` says nothing else.
+    A server that is not available is asked three times within a few seconds, if ``retry`` says nothing else.
 
     :param body: what to send as JSON; the others as in :func:`send` and :func:`repeated`
     :raises OpenSearchLoadError: the typed error for whatever went wrong
@@ -204,7 +204,7 @@ def refresh(client: OpenSearch, indices: str, *, doing: str) -> bool:
     :param indices: names of indices and aliases, comma-separated; those that are missing are left out
     :param doing: as in :func:`send`
     :return: whether that could be asked for: Amazon OpenSearch Serverless refreshes by itself only
-    :raises OpenSearchLoadError: where it is refused for another reason, or OpenSearch stays out of reach
+    :raises OpenSearchLoadError: if it is refused for another reason, or OpenSearch stays out of reach
     """
     params = {"ignore_unavailable": "true", "allow_no_indices": "true"}
     try:

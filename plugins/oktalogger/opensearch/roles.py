@@ -25,16 +25,16 @@ def shipped_roles(index_prefix: str) -> dict[str, dict[str, Any]]:
     """Return the roles of this package, by name, as the security plugin's API takes them.
 
     :param index_prefix: the beginning of every index name of the deployment
-    :raises ResourceError: where a file is missing
+    :raises ResourceError: if a file is missing
     """
     return {name: _role(name, index_prefix) for name in ROLES}
 
 
 def role_that_allows(permissions: Iterable[str]) -> str | None:
-    """Name the role of ours that has permissions, wherever it has them; None where no single one has them all.
+    """Name the role of ours that has permissions, wherever it has them; None if no single one has them all.
 
     :param permissions: names of actions, as OpenSearch gives them when it refuses
-    :raises ResourceError: where a role's file is missing
+    :raises ResourceError: if a role's file is missing
     """
     wanted = tuple(permissions)
     for name in ROLES:

@@ -43,8 +43,8 @@ class Template:
 class Meta:
     """The mark that oktalogger leaves in ``_meta`` of its templates and mappings.
 
-    :param managed_by: ``oktalogger`` where it is ours
-    :param version: the version of the mapping, 0 where it says none
+    :param managed_by: ``oktalogger`` if it is ours
+    :param version: the version of the mapping, 0 if it says none
     """
 
     managed_by: str | None

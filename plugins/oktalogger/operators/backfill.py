@@ -33,8 +33,8 @@ class BackfillPlanOperator(LedgerOperator):
     def execute(self, context: Context) -> list[dict[str, str]]:
         """Return the chunks to load.
 
-        :raises AirflowFailException: where the params make no sense, in a sentence
-        :raises OpenSearchLoadError: where OpenSearch was out of reach
+        :raises AirflowFailException: if the params make no sense, in a sentence
+        :raises OpenSearchLoadError: if OpenSearch was out of reach
         """
         at = now()
         try:
@@ -76,8 +76,8 @@ class BackfillSummaryOperator(LedgerOperator):
     def execute(self, context: Context) -> dict[str, Any]:
         """Return the figures.
 
-        :raises AirflowFailException: where something is left
-        :raises OpenSearchLoadError: where OpenSearch was out of reach
+        :raises AirflowFailException: if something is left
+        :raises OpenSearchLoadError: if OpenSearch was out of reach
         """
         if self.whole is None:
             raise AirflowFailException("Nothing was loaded: the task before this one refused the params, and says why.")

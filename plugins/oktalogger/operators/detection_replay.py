@@ -66,7 +66,7 @@ class DetectionReplayUnitsOperator(DetectionOperator):
     def execute(self, context: Context) -> list[dict[str, Any]]:
         """Cut, and return the parts.
 
-        :raises AirflowFailException: where the params make no sense
+        :raises AirflowFailException: if the params make no sense
         """
         with failing_at_once(UnknownRuleError, *REFUSED):
             window = Window(parse_instant(self.since, name="from"), parse_instant(self.until, name="to"))
@@ -112,8 +112,8 @@ class DetectionReplayOperator(DetectionOperator):
     def execute(self, context: Context) -> dict[str, Any]:
         """Run the rule, and return a row of the table.
 
-        :raises AirflowFailException: where no retry can help
-        :raises OpenSearchLoadError: where OpenSearch was out of reach
+        :raises AirflowFailException: if no retry can help
+        :raises OpenSearchLoadError: if OpenSearch was out of reach
         """
         with failing_at_once(*REFUSED):
             settings = load_settings()
@@ -175,9 +175,9 @@ class DetectionAlertOperator(DetectionOperator):
     def execute(self, context: Context) -> list[dict[str, Any]]:
         """Look, notify, and return what was found that no run before had found: two may look at the same loads.
 
-        :raises AirflowSkipException: where the cluster has the Alerting plugin
-        :raises AirflowFailException: where no retry can help
-        :raises OpenSearchLoadError: where OpenSearch was out of reach
+        :raises AirflowSkipException: if the cluster has the Alerting plugin
+        :raises AirflowFailException: if no retry can help
+        :raises OpenSearchLoadError: if OpenSearch was out of reach
         """
         with failing_at_once(*REFUSED):
             settings = load_settings()
@@ -286,7 +286,7 @@ class DetectionFindingOperator(DetectionOperator):
     def execute(self, context: Context) -> None:
         """Show.
 
-        :raises AirflowFailException: where the rules cannot be read
+        :raises AirflowFailException: if the rules cannot be read
         """
         with failing_at_once(*REFUSED):
             rules = {rule.id: rule for rule in self._detections()}
@@ -312,7 +312,7 @@ class DetectionFindingOperator(DetectionOperator):
 def loaded_range(context: Context) -> Window:
     """Return the time range in which documents were stored that nobody has looked at yet.
 
-    :raises WindowError: where the run's params are no range
+    :raises WindowError: if the run's params are no range
     """
     now = datetime.now(UTC)
     events = triggering_events(context)
@@ -336,7 +336,7 @@ def _began(at: datetime, extra: Mapping[str, Any]) -> datetime:
     since = extra.get("loading_since")
     if since is None:  # announced by an older version, or not by a load of ours
         return began
-    # The length is that of the last try alone. It still counts where the clock of the first one's machine was ahead.
+    # The length is that of the last try alone. It still counts if the clock of the first one's machine was ahead.
     return min(began, parse_instant(since, name="loading_since"))
 
 

@@ -119,9 +119,9 @@ class DetectionPlanOperator(DetectionOperator):
     def execute(self, context: Context) -> list[dict[str, Any]]:
         """Plan, and return the parts.
 
-        :raises AirflowSkipException: where the cluster has no Alerting plugin
-        :raises AirflowFailException: where no retry can help
-        :raises OpenSearchLoadError: where OpenSearch was out of reach
+        :raises AirflowSkipException: if the cluster has no Alerting plugin
+        :raises AirflowFailException: if no retry can help
+        :raises OpenSearchLoadError: if OpenSearch was out of reach
         """
         with _sync(self, context) as sync:
             detections = self._detections()
@@ -158,9 +158,9 @@ class DetectionApplyOperator(DetectionOperator):
     def execute(self, context: Context) -> list[dict[str, Any]]:
         """Apply, and return the steps that were carried out.
 
-        :raises AirflowFailException: where no retry can help
-        :raises SyncIncompleteError: where something could not be done
-        :raises OpenSearchLoadError: where OpenSearch was out of reach
+        :raises AirflowFailException: if no retry can help
+        :raises SyncIncompleteError: if something could not be done
+        :raises OpenSearchLoadError: if OpenSearch was out of reach
         """
         with _sync(self, context) as sync:
             rendered = sync.rendered(self._detections())
@@ -193,9 +193,9 @@ class DetectionVerifyOperator(DetectionOperator):
         """Compare, and return the counts by kind.
 
         :raises AirflowSkipException: in a dry run
-        :raises AirflowFailException: where no retry can help
-        :raises SyncIncompleteError: where something is left to be done
-        :raises OpenSearchLoadError: where OpenSearch was out of reach
+        :raises AirflowFailException: if no retry can help
+        :raises SyncIncompleteError: if something is left to be done
+        :raises OpenSearchLoadError: if OpenSearch was out of reach
         """
         with _sync(self, context) as sync:
             if sync.dry_run:
@@ -221,7 +221,7 @@ def parts(plan: SyncPlan) -> list[dict[str, Any]]:
     """Cut a plan's changes into parts, each the arguments of a :class:`DetectionApplyOperator`.
 
     :param plan: the plan
-    :return: a part for each change, or, where there are many, a part for several changes of one kind
+    :return: a part for each change, or, if there are many, a part for several changes of one kind
     """
     size = max(1, -(-len(plan.changes) // MOST_UNITS))
     cut: list[dict[str, Any]] = []

@@ -1,4 +1,4 @@
-"""Which errors leave a task to Airflow's retries, and which fail it at once."""
+"""Decides which errors Airflow retries, and which fail the task at once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the operators have in common that go by the ledger and load nothing themselves."""
+"""Holds what operators share that read the ledger and do not load a window of their own."""
 
 from __future__ import annotations
 
@@ -119,7 +119,7 @@ class LedgerOperator(BaseOperator):
         """Open the ledger, and let what no retry can mend fail the task at once.
 
         :raises AirflowFailException: in its place
-        :raises OpenSearchLoadError: where OpenSearch was out of reach
+        :raises OpenSearchLoadError: if OpenSearch was out of reach
         """
         with failing_at_once():
             settings = load_settings()

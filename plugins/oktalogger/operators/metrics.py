@@ -1,4 +1,4 @@
-"""What goes to Airflow's metrics: StatsD or OpenTelemetry, whichever the deployment has. Names: docs/metrics.md."""
+"""Sends metrics to StatsD or OpenTelemetry, whichever Airflow is configured for. Names: docs/metrics.md."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def measure_load(result: LoadResult, plan: LoadPlan, *, newest: datetime | None,
 
     :param result: the counts
     :param plan: what was loaded
-    :param newest: end of the newest complete window of the org, where somebody knows it
+    :param newest: end of the newest complete window of the org, if somebody knows it
     :param now: the time
     """
     tags = {"org": plan.stamp.org, "kind": plan.stamp.kind}
@@ -41,7 +41,7 @@ def measure_failure(plan: LoadPlan, *, newest: datetime | None, now: datetime) -
     """Send that a load failed, and how far behind that leaves its org.
 
     :param plan: what was to be loaded
-    :param newest: end of the newest complete window of the org, where somebody knows it
+    :param newest: end of the newest complete window of the org, if somebody knows it
     :param now: the time
     """
     Stats.incr("oktalogger.load.failed", 1, tags={"org": plan.stamp.org, "kind": plan.stamp.kind})

@@ -42,8 +42,8 @@ class ReconcilePlanOperator(LedgerOperator):
     def execute(self, context: Context) -> list[dict[str, str]]:
         """Return the windows to read again.
 
-        :raises AirflowFailException: where no retry can help
-        :raises OpenSearchLoadError: where OpenSearch was out of reach
+        :raises AirflowFailException: if no retry can help
+        :raises OpenSearchLoadError: if OpenSearch was out of reach
         """
         at = now()
         with self.org_ledger() as org:
@@ -77,7 +77,7 @@ class ReconcilePlanOperator(LedgerOperator):
 
 class ReconcileVerdictOperator(LedgerOperator):
     """
-    Says what reading again found, and raises an alert where that passes a setting.
+    Says what reading again found, and raises an alert if that passes a setting.
 
     It goes by the ledger alone: a window counts as read when its entry of the kind ``reconcile`` says that this run
     completed it. One that was not fails the task. Lateness or a gap beyond the settings fails it too, or is told to a
@@ -88,7 +88,7 @@ class ReconcileVerdictOperator(LedgerOperator):
     :param left: its XCom ``left`` (templated)
     :param damaged: its XCom ``damaged`` (templated)
     :param channel: the channel of ``OKTALOGGER_DETECTION_NOTIFIERS`` to tell; None takes
-        ``OKTALOGGER_RECONCILE_CHANNEL``, and where that is not set the task fails
+        ``OKTALOGGER_RECONCILE_CHANNEL``, and if that is not set the task fails
     :param okta_conn_id: as for the load
     :param opensearch_conn_id: as for the load
     :param index_prefix: as for the load
@@ -116,8 +116,8 @@ class ReconcileVerdictOperator(LedgerOperator):
     def execute(self, context: Context) -> dict[str, Any]:
         """Return what was found.
 
-        :raises AirflowFailException: where a window was not read, or lateness or a gap passes a setting
-        :raises OpenSearchLoadError: where OpenSearch was out of reach
+        :raises AirflowFailException: if a window was not read, or lateness or a gap passes a setting
+        :raises OpenSearchLoadError: if OpenSearch was out of reach
         """
         if self.windows is None:
             raise AirflowFailException("Nothing was read again: the task before this one did not say what to read.")

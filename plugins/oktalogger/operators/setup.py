@@ -21,16 +21,16 @@ if TYPE_CHECKING:
 
 class OpenSearchSetupOperator(BaseOperator):
     """
-    Puts index templates, the retention policy, roles and role mappings into OpenSearch, where they differ.
+    Puts index templates, the retention policy, roles and role mappings into OpenSearch, if they differ.
 
     All is compared first, and nothing is written if something of our names is somebody else's. With the param
     ``dry_run`` nothing is written at all. The plan is in the log, and what was done is returned.
 
     :param opensearch_conn_id: Airflow connection of an administrator (templated); None takes
         ``OKTALOGGER_OPENSEARCH_CONN_ID``
-    :param security_variable: Airflow Variable with the output ``security_documents`` of Terraform (templated). Where
+    :param security_variable: Airflow Variable with the output ``security_documents`` of Terraform (templated). If
         there is none, the roles are those of this package and nobody is mapped
-    :param role_arn: IAM role to assume for this (templated), where the connection logs in by SigV4; None takes the
+    :param role_arn: IAM role to assume for this (templated), if the connection logs in by SigV4; None takes the
         domain's master role that the documents name
     """
 
@@ -55,8 +55,8 @@ class OpenSearchSetupOperator(BaseOperator):
         """Plan and, but for a dry run, apply.
 
         :return: ``changed``, ``unchanged`` and ``notices``; in a dry run nothing is ``changed``
-        :raises AirflowFailException: where no retry can help
-        :raises OpenSearchLoadError: where OpenSearch was out of reach, or somebody else changed the same just now
+        :raises AirflowFailException: if no retry can help
+        :raises OpenSearchLoadError: if OpenSearch was out of reach, or somebody else changed the same just now
         """
         params = context.get("params") or {}
         with failing_at_once():

@@ -1,4 +1,4 @@
-"""From one event as Okta sent it to the document that is stored."""
+"""Makes the document to store from an event as Okta sent it."""
 
 from __future__ import annotations
 

@@ -59,7 +59,7 @@ def parse_span(value: Any, *, what: str) -> timedelta:
     """Read a time span like ``30s``, ``10m``, ``2h`` or ``1d``.
 
     :param what: what it is called in the rule, for the message
-    :raises RuleError: where it is none
+    :raises RuleError: if it is none
     """
     found = _SPAN.fullmatch(value) if isinstance(value, str) else None
     if found is None:
@@ -70,7 +70,7 @@ def parse_span(value: Any, *, what: str) -> timedelta:
 def parse_cases(document: YamlDocument, tests: Any) -> tuple[Case, ...]:
     """Read `oktalogger.tests`.
 
-    :raises RuleError: where a part of it cannot be used, with its line
+    :raises RuleError: if a part of it cannot be used, with its line
     """
     if not isinstance(tests, list):
         raise RuleError("`oktalogger.tests` must be a list of test cases", document.line("oktalogger", "tests"))

@@ -1,4 +1,4 @@
-"""From a folder of rule files to compiled detections. pySigma is needed for this, and imported here only when it is."""
+"""Compiles folders of rule files to detections. Needs pySigma, and imports it only then."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class Compiled:
     def strictly(self) -> tuple[CompiledDetection, ...]:
         """Return the detections if nothing is wrong.
 
-        :raises DetectionsError: where something is
+        :raises DetectionsError: if something is
         """
         if self.errors:
             raise DetectionsError(self.errors)
@@ -72,7 +72,7 @@ def compile_folder(folder: Path) -> Compiled:
     """Compile every rule of a folder. What cannot be used is among the problems, the other rules are compiled.
 
     :param folder: the folder of detections
-    :raises CompilerMissingError: where pySigma is not installed
+    :raises CompilerMissingError: if pySigma is not installed
     """
     if not can_compile():
         raise CompilerMissingError(

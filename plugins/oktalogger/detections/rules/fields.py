@@ -1,4 +1,4 @@
-"""From the field names that rule writers use to the index fields that a monitor can see.
+"""Maps the field names that rule writers use to the index fields that a monitor can see.
 
 A document-level monitor sees mapped scalars, and arrays of scalars, reached through objects only; it overlooks
 everything else without a word. So a rule that names anything else is an error here.
@@ -76,7 +76,7 @@ class Field:
         return _EXACT.search(self.path) is not None and _NOT_EXACT.search(self.path) is None
 
     def spell(self, text: str) -> str:
-        """Write a literal value the way Okta does, where Okta has one way."""
+        """Write a literal value the way Okta does, if Okta has one way."""
         if self.path in _UPPER:
             return text.upper()
         if self.path == EVENT_TYPE:
@@ -102,7 +102,7 @@ class FieldTable:
         """Find the field that a rule means. Upper and lower case do not matter: public rules had them wrong for years.
 
         :param name: as the rule writes it, without modifiers
-        :raises FieldError: where a monitor cannot see such a field, or there is none
+        :raises FieldError: if a monitor cannot see such a field, or there is none
         """
         plain = re.sub(r"\{\}|\[\*?\]", "", name.strip())
         path = self._by_name.get(plain.lower())
@@ -118,11 +118,11 @@ class FieldTable:
     def resolve_countable(self, name: str) -> Field:
         """Find a field that a threshold groups by, or whose values it counts.
 
-        OpenSearch refuses the whole search where the index does not keep the field's values: a monitor would fail each
+        OpenSearch refuses the whole search if the index does not keep the field's values: a monitor would fail each
         time that it runs.
 
         :param name: as the rule writes it
-        :raises FieldError: where there is no such field, or its values are not kept
+        :raises FieldError: if there is no such field, or its values are not kept
         """
         field = self.resolve(name)
         if not field.is_countable:

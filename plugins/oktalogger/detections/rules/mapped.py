@@ -26,8 +26,8 @@ def unmapped_fields(
     :param client: the client
     :param names: the names of the deployment
     :param detections: the rules
-    :return: a problem for each field that the cluster lacks; none where nothing was loaded yet
-    :raises OpenSearchLoadError: where the mapping cannot be read
+    :return: a problem for each field that the cluster lacks; none if nothing was loaded yet
+    :raises OpenSearchLoadError: if the mapping cannot be read
     """
     mapping = newest_mapping(client, names)
     if mapping is None:
@@ -54,8 +54,8 @@ def unmapped_fields(
 def require_mapped(client: OpenSearch, names: IndexNames, detections: Iterable[CompiledDetection]) -> None:
     """Refuse rules that look at fields that the cluster lacks; see :func:`unmapped_fields`.
 
-    :raises DetectionsError: where there is any
-    :raises OpenSearchLoadError: where the mapping cannot be read
+    :raises DetectionsError: if there is any
+    :raises OpenSearchLoadError: if the mapping cannot be read
     """
     problems = unmapped_fields(client, names, detections)
     if problems:

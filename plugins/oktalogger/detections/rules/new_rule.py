@@ -113,7 +113,7 @@ def write_skeleton(folder: Path, name: str, *, title: str | None = None, is_thre
     :param title: the rule's title
     :param is_threshold: whether it counts
     :return: the file
-    :raises ValueError: where the name cannot be a file's, or there is such a file
+    :raises ValueError: if the name cannot be a file's, or there is such a file
     """
     if not re.fullmatch(r"[a-z][a-z0-9_]{2,80}", name):
         raise ValueError(f"{name!r} is no name for a rule: use small letters, digits and `_`.")

@@ -1,4 +1,4 @@
-"""What is wrong with a rule: one sentence, with file and line."""
+"""Describes what is wrong with a rule: one sentence, with file and line."""
 
 from __future__ import annotations
 

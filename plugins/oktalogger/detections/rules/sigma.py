@@ -104,7 +104,7 @@ def read_selection(document: YamlDocument, table: FieldTable, variables: Mapping
     :param document: the rule
     :param table: the fields of the index
     :param variables: the lists that `expand` fills in, by name
-    :raises RuleError: where it cannot be compiled, with the line where that is known
+    :raises RuleError: if it cannot be compiled, with the line if that is known
     """
     try:
         rule = SigmaRule.from_dict(_sigma_part(document.data), policy=_POLICY)
@@ -123,7 +123,7 @@ def read_selection(document: YamlDocument, table: FieldTable, variables: Mapping
 def read_correlation(document: YamlDocument) -> SigmaCorrelationRule:
     """Parse the `correlation` of a rule.
 
-    :raises RuleError: where pySigma cannot
+    :raises RuleError: if pySigma cannot
     """
     try:
         return SigmaCorrelationRule.from_dict(_sigma_part(document.data))

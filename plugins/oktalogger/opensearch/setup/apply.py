@@ -76,7 +76,7 @@ def apply_setup(
     :param client: the client of an administrator
     :param plan: what to do
     :param on_step: told of each step when it is done
-    :raises OpenSearchUnavailableError: also where somebody was faster
+    :raises OpenSearchUnavailableError: also if somebody was faster
     :raises OpenSearchLoadError: for all else
     """
     with _administrator():

@@ -1,4 +1,4 @@
-"""How long months are kept, by a policy of Index State Management (ISM).
+"""Sets how long months are kept, by a policy of Index State Management (ISM).
 
 Sources: https://docs.opensearch.org/latest/im-plugin/ism/api/ and the plugin's own code (opensearch-project/
 index-management, package ``indexstatemanagement``): a policy applies by itself to indices that are made later only, an
@@ -80,8 +80,8 @@ def plan_retention(
     :param days: how many days to keep events; 0 keeps them for ever
     :param confirmed: whether months may be deleted that are too old by now
     :param now: the present
-    :raises SetupConflictError: where a policy of our name is somebody else's
-    :raises RetentionRefusedError: where months would be deleted at once and that was not confirmed
+    :raises SetupConflictError: if a policy of our name is somebody else's
+    :raises RetentionRefusedError: if months would be deleted at once and that was not confirmed
     :raises OpenSearchLoadError: for all else
     """
     try:

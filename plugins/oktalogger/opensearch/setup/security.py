@@ -73,7 +73,7 @@ def read_security_documents(text: str, names: IndexNames, *, source: str) -> Sec
     :param text: JSON
     :param names: the names of the deployment
     :param source: where the text comes from, for people
-    :raises SetupDocumentsError: where it is something else, names a role that is not ours, or is for other indices
+    :raises SetupDocumentsError: if it is something else, names a role that is not ours, or is for other indices
     """
     try:
         document = msgspec.json.decode(text, type=_Document)
@@ -138,7 +138,7 @@ def plan_security(client: OpenSearch, documents: SecurityDocuments) -> SetupPlan
 
     :param client: the client of an administrator
     :param documents: what there should be
-    :raises SetupConflictError: where a role of our name is somebody else's
+    :raises SetupConflictError: if a role of our name is somebody else's
     :raises OpenSearchLoadError: for all else
     """
     steps: list[SetupStep] = []

@@ -1,4 +1,4 @@
-"""What the setup of a cluster is made of: steps that say what they would change, and can do it."""
+"""Defines the steps of a setup: each says what it would change, and can do it."""
 
 from __future__ import annotations
 
