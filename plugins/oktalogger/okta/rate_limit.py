@@ -25,9 +25,9 @@ _LATEST: Final = MINUTE + 15.0
 
 @dataclass(frozen=True, slots=True)
 class RateLimit:
-    """One response's view of the rate limit.
+    """The rate limit as one response shows it.
 
-    :param limit: requests that are allowed a minute
+    :param limit: requests allowed a minute
     :param remaining: how many of them are left
     :param reset: when the count starts anew; None where the response does not say
     :param date: Okta's own time of the response; None where it names none
@@ -51,28 +51,28 @@ class RateLimit:
 
     @property
     def is_concurrency(self) -> bool:
-        """Whether these are the numbers that go with a breach of the concurrency limit."""
+        """Whether these numbers mean that the concurrency limit was exceeded."""
         return self.limit == 0 and self.remaining == 0
 
 
 class RequestGate(Protocol):
-    """Asked before each System Log request, told after each; the place for a rate budget."""
+    """Called before and after each request, for instance by a rate budget."""
 
     def before_request(self) -> None:
         """Wait until one more request may be made, or raise."""
 
     def after_response(self, rate_limit: RateLimit | None) -> None:
-        """Take note of what the response said; None when no response came, or one without rate headers."""
+        """Note the response's rate limit; None if no response came, or one without rate headers."""
 
 
 class OpenGate:
-    """A gate that lets everything through."""
+    """A gate that never waits."""
 
     def before_request(self) -> None:
         """Return at once."""
 
     def after_response(self, rate_limit: RateLimit | None) -> None:
-        """Take no note."""
+        """Do nothing."""
 
 
 def from_headers(headers: Mapping[str, str]) -> RateLimit | None:
@@ -95,7 +95,7 @@ def _reset_of(headers: Mapping[str, str]) -> datetime | None:
 
 
 def seconds_until_reset(headers: Mapping[str, str], *, now: datetime) -> float | None:
-    """Return how long the rate window still lasts, or None when the response does not say.
+    """Return the seconds until the reset, or None if the response does not say.
 
     Okta's own clock (``Date``) counts, so that a wrong clock here neither waits for ever nor asks too early. Where its
     times contradict each other the window is taken to last a minute.
@@ -108,7 +108,7 @@ def seconds_until_reset(headers: Mapping[str, str], *, now: datetime) -> float |
     if left is not None:
         return left
     try:
-        # Okta documents no Retry-After; a gateway in between may send one.
+        # Okta documents no Retry-After, but a gateway in between may send one.
         return max(0.0, float(int(headers["Retry-After"])))
     except (KeyError, ValueError, OverflowError):
         return None if rate_limit is None else MINUTE
