@@ -10,7 +10,7 @@ twice, and nothing is missed while the scheduler is down: the runs are caught up
 ### Load a time range by hand
 
 Trigger the DAG with both params, for example `{"since": "2026-11-23T10:00:00Z", "until": "2026-11-23T11:00:00Z"}`.
-Without them a run that has no data interval (Airflow 3: a trigger without a logical date) fails and says so.
+Without them a run without a data interval (Airflow 3: a trigger without a logical date) fails, and says so.
 
 ### Load history
 
@@ -43,7 +43,7 @@ begins = settings.begins
 
 
 def dag_id(conn_id: str) -> str:
-    """Name the DAG of an org. By its connection alone: a place in the list would give one org's history to another."""
+    """Return an org's DAG id, by its connection: by its place in the list, an org could get another's history."""
     return "okta_system_log" if conn_id == "okta_default" else f"okta_system_log__{conn_id}"
 
 
@@ -68,13 +68,12 @@ for conn_id in settings.okta_conn_ids:
         dagrun_timeout=LONGEST_RUN,
         params={
             "since": instant("Load from this instant on, instead of the run's data interval. Needs `until`."),
-            "until": instant("Load up to this instant, itself not included. Needs `since`."),
+            "until": instant("Load up to this instant, not including it. Needs `since`."),
         },
         default_args={
             "owner": "oktalogger",
             "pool": settings.pool,
-            # A live load goes first if the pool is full, whatever stands behind other tasks: reconciling has 5, a
-            # backfill 1.
+            # Live loads go first if the pool is full: reconcile has weight 5, a backfill 1.
             "priority_weight": 10,
             "weight_rule": "absolute",
             # For runs that somebody starts; a scheduled one gives up earlier.
@@ -94,5 +93,5 @@ for conn_id in settings.okta_conn_ids:
             give_up_after=patience(settings.interval),
             max_active_tis_per_dag=settings.live_tasks,
             outlets=[system_log_asset(conn_id, settings.opensearch_conn_id, settings.index_prefix)],
-            doc_md="Reads one window page by page and stores it; the counts are its XCom `return_value`.",
+            doc_md="Reads one window page by page and stores it. The counts are its XCom `return_value`.",
         )
