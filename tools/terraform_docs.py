@@ -1,9 +1,9 @@
 """Keeps the tables of inputs and outputs in terraform/**/README.md in step with the code.
 
 Run ``python -m tools.terraform_docs`` in the environment ``terraform`` after a change of inputs or outputs; a test in
-``tests/terraform`` fails if that was forgotten.
+``tests/terraform`` fails if somebody forgets.
 
-It stands in for terraform-docs, which PyPI, npm and Debian lack: it would take Go, or a download that no lock file
+It replaces terraform-docs, which PyPI, npm and Debian lack: installing it needs Go, or a download that no lock file
 pins. The tests need :func:`read_module` either way, because terraform-docs does not read the messages of validations
 (its issue 674).
 """
@@ -43,7 +43,7 @@ class Variable:
     """One input.
 
     :param default: as written, None if a value must be given
-    :param refusals: what each of its validations says when it refuses a value
+    :param refusals: the error message of each of its validations
     """
 
     name: str
@@ -63,7 +63,7 @@ class Output:
 
 @dataclass(frozen=True, slots=True)
 class Module:
-    """What a module takes, gives and needs."""
+    """The inputs, outputs and requirements of a module."""
 
     variables: tuple[Variable, ...]
     outputs: tuple[Output, ...]
