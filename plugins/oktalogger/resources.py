@@ -63,7 +63,7 @@ def rule_folders(named: str | None = None, environ: Mapping[str, str] = os.envir
     :param named: folders, separated by commas, of which ``pack`` is the one that comes with the package; None takes
         ``OKTALOGGER_DETECTIONS_DIR``
     :param environ: the environment variables
-    :raises ResourceError: if one is no folder
+    :raises ResourceError: if one is not a folder
     :raises SettingsError: if the variable, or ``named``, cannot be read
     """
     if named is not None:
@@ -81,7 +81,7 @@ def _rule_folder(name: str, what: str) -> Path:
         return include_dir() / "detections"
     folder = Path(name)
     if not folder.is_dir():
-        raise ResourceError(f"{what} names {name!r} as a folder of detection rules, which is no folder. Correct it.")
+        raise ResourceError(f"{what} names {name!r} as a folder of detection rules, which is not a folder. Correct it.")
     return folder
 
 
@@ -90,13 +90,15 @@ def _old_folder(environ: Mapping[str, str]) -> str | None:
     if not old:
         return None
     if environ.get(FOLDERS_VARIABLE, "").strip():
-        warnings.warn(f"{OLD_VARIABLE} has no effect beside {FOLDERS_VARIABLE}: unset it.", FutureWarning, stacklevel=3)
+        warnings.warn(
+            f"{OLD_VARIABLE} has no effect if {FOLDERS_VARIABLE} is set: unset it.", FutureWarning, stacklevel=3
+        )
         return None
     folder = str(Path(old) / "detections")
     warnings.warn(
         f"{OLD_VARIABLE} will have no effect in the next release, and already its templates, policies and roles have "
         f"none: those come from the package. Set {FOLDERS_VARIABLE}={folder} instead, for your own rules alone, or "
-        f"{FOLDERS_VARIABLE}={PACK},{folder} for ours beside them.",
+        f"{FOLDERS_VARIABLE}={PACK},{folder} to use our rules too.",
         FutureWarning,
         stacklevel=3,
     )

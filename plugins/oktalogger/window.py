@@ -127,13 +127,13 @@ def parse_instant(value: str | datetime, *, name: str) -> datetime:
 
     :param value: for example ``2026-11-23T10:05:00Z``
     :param name: what the value is called where the user gave it, for the error message
-    :raises WindowError: if the value is no instant
+    :raises WindowError: if the value is not an instant
     """
     if isinstance(value, str):
         try:
             value = datetime.fromisoformat(value.strip())
         except ValueError:
-            raise WindowError(f"{name}={value!r} is no date and time. Write it like 2026-11-23T10:05:00Z.") from None
+            raise WindowError(f"{name}={value!r} is not a date and time. Write it like 2026-11-23T10:05:00Z.") from None
     return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
@@ -151,7 +151,7 @@ def resolve_window(
     *,
     fixed: bool = False,
 ) -> Window:
-    """Answer which window a run has: ``since`` and ``until`` if given, else the data interval, else an error.
+    """Answer which window a run has: ``since`` and ``until`` if given, otherwise the data interval, otherwise an error.
 
     On Airflow 3 a run may have no data interval at all, or an empty one (a bare cron schedule).
 

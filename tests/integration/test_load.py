@@ -263,7 +263,7 @@ class TestBadDays:
         self.failed(deployment.load(busy, *HOUR, OKTALOGGER_OKTA_TOKEN=""), 2, "OKTALOGGER_OKTA_TOKEN")
 
     def test_a_page_limit_that_okta_does_not_have(self, deployment: Deployment, busy: Simulator) -> None:
-        self.failed(deployment.load(busy, *HOUR, "--page-limit", "5000"), 2, "no number from 1 to 1000")
+        self.failed(deployment.load(busy, *HOUR, "--page-limit", "5000"), 2, "not a number from 1 to 1000")
 
     def test_a_token_that_is_none(self, deployment: Deployment, busy: Simulator) -> None:
         done = deployment.load(busy, *HOUR, OKTALOGGER_OKTA_TOKEN="two words")

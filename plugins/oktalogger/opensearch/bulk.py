@@ -251,7 +251,7 @@ def _by_index(documents: Sequence[Document]) -> dict[str, list[Document]]:
 
 
 def _next_try(refused: list[_Refused], renew: Renew | None) -> list[Document]:
-    """Return what to send the next time: updates that met a conflict made anew, all else as it is."""
+    """Return the documents to send again: updates that met a conflict are made again, the others stay the same."""
     if renew is None:
         return [document for document, _ in refused]
     again = [document for document, error in refused if error.error_type != VERSION_CONFLICT]
@@ -262,7 +262,7 @@ def _next_try(refused: list[_Refused], renew: Renew | None) -> list[Document]:
 def _settle(
     target: str, documents: list[Document], outcomes: list[ItemOutcome], *, unclear: bool
 ) -> tuple[BulkResult, list[_Refused]]:
-    """Sort documents by what became of them.
+    """Sort documents by their results.
 
     :return: the counts; the documents to send again, each with why it was refused
     :raises OpenSearchLoadError: if an item's refusal has nothing to do with the document

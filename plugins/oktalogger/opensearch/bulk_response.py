@@ -87,7 +87,7 @@ def read_outcomes(answer: object, actions: Sequence[BulkAction]) -> list[ItemOut
 
     :param answer: the answer, parsed
     :param actions: what was asked for, item by item
-    :raises OpenSearchResponseError: if it is no such answer
+    :raises OpenSearchResponseError: if it is not a bulk response
     """
     try:
         items = msgspec.convert(answer, _Response).items

@@ -27,7 +27,7 @@ class Document:
     :param id: the document's id; that of an event is Okta's ``uuid``
     :param index: the concrete index that it belongs to
     :param source: its JSON; for an ``update`` what is to change, as ``{"doc": {...}}``
-    :param action: ``create`` leaves a document that is there already as it is, ``index`` replaces it, ``update``
+    :param action: ``create`` leaves an existing document unchanged, ``index`` replaces it, ``update``
         changes a part of it
     :param read: for an ``update``, what it was made from
     """
@@ -41,7 +41,7 @@ class Document:
 
 @dataclass(frozen=True, slots=True)
 class Rejection:
-    """One event that cannot be stored as it is.
+    """One event that cannot be stored.
 
     :param id: the event's uuid, None if it has none
     :param reason_type: OpenSearch's name of the error, or ours for what was found before sending

@@ -68,7 +68,7 @@ class IndexNames:
 
     @property
     def side_indices(self) -> tuple[str, ...]:
-        """The indices beside the months, each with a template of the same name."""
+        """The other indices, each with a template of the same name."""
         return (self.rejected, self.ledger)
 
     @property

@@ -59,7 +59,7 @@ class RequestRetry:
 
 
 AS_LONG_AS_A_BULK: Final = RequestRetry(attempts=11, longest_wait_seconds=20.0)
-"""For what must not fail where a bulk request would still be repeated: about two minutes."""
+"""For requests that must be as patient as a bulk request: about two minutes."""
 
 
 def send(
@@ -87,7 +87,7 @@ def send(
     :param only: which parts of the answer to send (``filter_path``); those of an error come in any case
     :param body: as it goes over the wire
     :param headers: further headers
-    :param ignore: statuses that are no error
+    :param ignore: statuses that are not an error
     :param choose_error: chooses the typed error for a refusal
     :raises OpenSearchResponseError: if the answer is not OpenSearch's
     :raises OpenSearchLoadError: the typed error for whatever else went wrong

@@ -105,7 +105,7 @@ class OpenSearchStore:
         return {name: found[name].uuid for name in wanted if name in found}
 
     def create(self, documents: Sequence[Document]) -> BulkResult:
-        """Create documents; those that are there already stay as they are.
+        """Create documents; existing ones stay unchanged.
 
         :param documents: in any number and order, of one or several months; JSON, newlines only between its tokens
         :return: the counts, and what was refused for good; the caller hands that to :meth:`reject`

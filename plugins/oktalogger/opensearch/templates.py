@@ -19,7 +19,7 @@ MANAGED_BY = "oktalogger"
 
 @dataclass(frozen=True, slots=True)
 class Template:
-    """One index template as it is to be.
+    """One index template in the form that it should have.
 
     :param name: its name on the server
     :param body: what to PUT
@@ -76,7 +76,7 @@ def month_template(names: IndexNames, *, shards: int | None = None, replicas: in
 
 
 def side_template(names: IndexNames, index: str, *, replicas: int | None = None) -> Template:
-    """The template of one of the indices beside the months; see :func:`month_template`.
+    """The template of an index other than a month; see :func:`month_template`.
 
     :param index: one of ``names.side_indices``
     """

@@ -1,4 +1,4 @@
-"""No window is read before it is over by Okta's own clock, whatever the clock of this machine says."""
+"""Waits until a window is over by Okta's own clock, because this machine's clock may be wrong."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The load of one window with its entry in the ledger: resumed where the last try stopped, complete only at the end."""
+"""Loads one window and keeps its entry in the ledger: resumes where the last try stopped, complete only at the end."""
 
 from __future__ import annotations
 

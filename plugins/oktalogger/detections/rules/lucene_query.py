@@ -32,7 +32,7 @@ _WORDS: Final = frozenset({"AND", "OR", "NOT", "TO"})
 _QUOTED_SPECIAL: Final = re.compile(r'[\\":{}\s]')
 _NUMBERS: Final = frozenset({"byte", "integer", "long"})
 _LONGEST_PATTERN: Final = 300
-# `index.max_regex_length`, as it is by default.
+# `index.max_regex_length`, at its default.
 _LONGEST_REGEX: Final = 1000
 # Of a `long`.
 _LEAST: Final = -(2**63)
@@ -150,7 +150,7 @@ def text(field: Field, parts: Sequence[Part], *, cased: bool = False) -> Clause:
 def matches(field: Field, pattern: str, *, ignore_case: bool = False) -> Clause:
     """Say that a field matches a regular expression.
 
-    :raises RuleError: if OpenSearch's expressions cannot say it, or the field is no text
+    :raises RuleError: if OpenSearch's expressions cannot say it, or the field is not text
     """
     if field.type != "keyword":
         raise RuleError(f"`{field.path}` is of the type {field.type}, which has no text for a regular expression")
@@ -170,7 +170,7 @@ def cidr(field: Field, network: str) -> Clause:
     try:
         return _is(field, _quote(str(ip_network(network, strict=False))))
     except ValueError as error:
-        raise RuleError(f"`{field.path}` is compared with {network!r}, which is no network: {error}") from None
+        raise RuleError(f"`{field.path}` is compared with {network!r}, which is not a network: {error}") from None
 
 
 def number(field: Field, value: str) -> Clause:

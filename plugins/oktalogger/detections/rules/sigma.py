@@ -261,7 +261,7 @@ class _Writer:
             return
         near = nearest_event_types(pattern)
         hint = f" (did you mean {' or '.join(near)}?)" if near else ""
-        message = f"`{pattern}` is no event type of Okta's published catalogue{hint}"
+        message = f"`{pattern}` is not an event type of Okta's published catalogue{hint}"
         line = self._document.line_of_field("detection", EVENT_TYPE, pattern)
         self.warnings.append(Problem(self._document.file, line, message, is_warning=True))
 

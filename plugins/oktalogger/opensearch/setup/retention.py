@@ -130,7 +130,7 @@ def _plan_policy(names: IndexNames, stored: _Stored | None, wanted: Mapping[str,
         return SetupStep(kind=kind, name=name, action="unchanged")
     changes = (f"+ {wanted['description']}", f"- {described}") if described != wanted["description"] else ()
     do = partial(_put_policy, name, wanted, stored)
-    return SetupStep(kind=kind, name=name, action="change", changes=changes or ("+ as it is shipped",), do=do)
+    return SetupStep(kind=kind, name=name, action="change", changes=changes or ("+ the policy of this package",), do=do)
 
 
 def _holds(stored: Any, wanted: Any) -> bool:
@@ -163,7 +163,7 @@ def _put_policy(name: str, policy: Mapping[str, Any], stored: _Stored | None, cl
 def _months(
     client: OpenSearch, names: IndexNames, stored: _Stored | None, *, renewed: bool
 ) -> tuple[list[str], list[str], dict[str, str]]:
-    """Sort the months: without a policy, with an older version of ours, with somebody else's."""
+    """Sort the months: without a policy, with an older version of ours, with a foreign one."""
     path = f"{ISM_API}/explain/{names.month_pattern}"
     answer = call(client, "GET", path, doing="to show which policies the months have", ignore=(404,))
     newest = None if stored is None or renewed else stored.seq_no
