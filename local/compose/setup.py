@@ -1,4 +1,4 @@
-"""Makes what a fresh OpenSearch and its Dashboards lack; a second time does no harm. Runs in the containers ``*-init``.
+"""Sets up a fresh OpenSearch and its Dashboards, and may run twice. Runs in the containers ``*-init``.
 
 ``opensearch`` makes users and roles, with the administrator's certificate; ``dashboards`` makes the index
 patterns that the links in the Airflow UI lead to.

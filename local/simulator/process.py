@@ -1,4 +1,4 @@
-"""A simulator of one's own: started as a process, asked over HTTP, ended with everything it started.
+"""Starts a simulator as a process, asks it over HTTP, and ends it with everything it started.
 
 Needs nothing but Python, so that tests in any environment can use it; the simulator itself runs in ``.venvs/local``.
 """

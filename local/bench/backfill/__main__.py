@@ -1,4 +1,4 @@
-"""``python -m local.bench.backfill``: 90 days of history beside live loads, under Okta's rate limit.
+"""``python -m local.bench.backfill``: backfill 90 days during live loads, under Okta's rate limit.
 
 What runs is the code that Airflow's tasks run (budget, client, paging, load, ledger entries), against the simulated
 org over HTTP. The clock is a virtual one, and OpenSearch is replaced by memory, in which each uuid is counted. A page

@@ -1,4 +1,4 @@
-"""A clock that jumps, for threads: whoever waits lets the next one go on, and nothing else passes the time.
+"""Gives threads a clock that jumps: time passes only when all of them wait.
 
 One thread runs at a time, the one whose time has come; equal times go by the order of asking. So a run of days takes
 as long as its work, and two runs are the same to the last request.

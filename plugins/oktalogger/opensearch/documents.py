@@ -29,7 +29,7 @@ class Document:
     :param source: its JSON; for an ``update`` what is to change, as ``{"doc": {...}}``
     :param action: ``create`` leaves an existing document unchanged, ``index`` replaces it, ``update``
         changes a part of it
-    :param read: for an ``update``, what it was made from
+    :param read: for an ``update``, the writing of the document that it was made from
     """
 
     id: str
@@ -44,7 +44,7 @@ class Rejection:
     """One event that cannot be stored.
 
     :param id: the event's uuid, None if it has none
-    :param reason_type: OpenSearch's name of the error, or ours for what was found before sending
+    :param reason_type: OpenSearch's name of the error, or ours if the fault was found before sending
     :param reason: why, in words
     :param event: the whole event, whatever it is; it need not be JSON
     :param published: as the event has it, None if it has none
@@ -61,7 +61,7 @@ class Rejection:
 
 @dataclass(frozen=True, slots=True)
 class BulkResult:
-    """What became of some documents. Results can be added up.
+    """The results of writing some documents. They can be added up.
 
     ``created + updated + existing + len(rejected)`` is the number of documents.
 

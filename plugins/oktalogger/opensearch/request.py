@@ -1,4 +1,4 @@
-"""Sends every request to OpenSearch: typed errors, answers parsed, small requests repeated.
+"""Sends every request to OpenSearch, raises typed errors, parses answers, and repeats small requests.
 
 Clients come from :func:`~oktalogger.opensearch.client.make_client`, which switches off opensearch-py's own retries:
 what is repeated, and how often, is decided here and in ``bulk``, where it is counted. A client with retries of its own
@@ -79,9 +79,9 @@ def send(
 ) -> Any:
     """Send one request once and return its answer parsed; an empty answer is an empty object.
 
-    :param client: whose connections and log-in are used
+    :param client: the client with connections and login
     :param path: the path, with its leading slash
-    :param doing: what is asked, for the message of an error: ``to make the index x``
+    :param doing: purpose of the request, for error messages: ``to make the index x``
     :param index: the index or alias concerned, for the error
     :param params: the query string
     :param only: which parts of the answer to send (``filter_path``); those of an error come in any case
@@ -90,7 +90,7 @@ def send(
     :param ignore: statuses that are not an error
     :param choose_error: chooses the typed error for a refusal
     :raises OpenSearchResponseError: if the answer is not OpenSearch's
-    :raises OpenSearchLoadError: the typed error for whatever else went wrong
+    :raises OpenSearchLoadError: the typed error for any other failure
     """
     query = dict(params or {})
     if only is not None:
@@ -185,7 +185,7 @@ def call(
     A server that is not available is asked three times within a few seconds, if ``retry`` says nothing else.
 
     :param body: what to send as JSON; the others as in :func:`send` and :func:`repeated`
-    :raises OpenSearchLoadError: the typed error for whatever went wrong
+    :raises OpenSearchLoadError: the typed error for any failure
     """
     data = None if body is None else msgspec.json.encode(body)
     return repeated(
@@ -203,7 +203,7 @@ def refresh(client: OpenSearch, indices: str, *, doing: str) -> bool:
     :param client: the client
     :param indices: names of indices and aliases, comma-separated; those that are missing are left out
     :param doing: as in :func:`send`
-    :return: whether that could be asked for: Amazon OpenSearch Serverless refreshes by itself only
+    :return: whether the server refreshes on request; Amazon OpenSearch Serverless does not
     :raises OpenSearchLoadError: if it is refused for another reason, or OpenSearch stays out of reach
     """
     params = {"ignore_unavailable": "true", "allow_no_indices": "true"}

@@ -1,4 +1,4 @@
-"""The OpenSearch roles of ``include/opensearch/roles``: names, rights, and which one is missing."""
+"""Reads the OpenSearch roles of ``include/opensearch/roles``, and names the role that has given permissions."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def shipped_roles(index_prefix: str) -> dict[str, dict[str, Any]]:
 
 
 def role_that_allows(permissions: Iterable[str]) -> str | None:
-    """Name the role of ours that has permissions, wherever it has them; None if no single one has them all.
+    """Name our role that has all of these permissions, on any index; None if no single role does.
 
     :param permissions: names of actions, as OpenSearch gives them when it refuses
     :raises ResourceError: if a role's file is missing

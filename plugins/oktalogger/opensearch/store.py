@@ -67,8 +67,8 @@ class OpenSearchStore:
     def prepare(self) -> SchemaReport:
         """Bring templates, existing months and the index of rejected events to our version.
 
-        :raises IndexConflictError: if something that is not ours is in the way
-        :raises OpenSearchLoadError: for all else
+        :raises IndexConflictError: if a foreign object is in the way
+        :raises OpenSearchLoadError: if another request fails
         """
         report = ensure_schema(self.client, self.names, shards=self._shards, replicas=self._replicas)
         self._ready |= report.ready_months
@@ -82,8 +82,8 @@ class OpenSearchStore:
     def ensure_month(self, published: datetime) -> None:
         """Make sure that the index of this month is there and is ours; asks OpenSearch once for each month.
 
-        :raises IndexConflictError: if something that is not ours is in the way
-        :raises OpenSearchLoadError: for all else
+        :raises IndexConflictError: if a foreign object is in the way
+        :raises OpenSearchLoadError: if another request fails
         """
         index = self.names.month_index(published)
         with self._lock:

@@ -1,4 +1,4 @@
-"""The index templates: JSON files of ``include/opensearch``, fitted to the names and sizes of a deployment."""
+"""Fits the index templates of ``include/opensearch`` to the names and sizes of a deployment."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class Meta:
 
     @classmethod
     def of(cls, meta: Any) -> Meta:
-        """Read ``_meta``, whatever somebody may have written there."""
+        """Read ``_meta``, which somebody may have changed to anything."""
         if not isinstance(meta, dict):
             return cls(None, 0)
         version = meta.get("version")
@@ -69,8 +69,8 @@ def month_template(names: IndexNames, *, shards: int | None = None, replicas: in
     """The template of the months.
 
     :param names: the names of the deployment
-    :param shards: primary shards of a month, where it is not one
-    :param replicas: copies of each shard, where they are not to follow the number of nodes (0 on one node, else 1)
+    :param shards: primary shards of a month, by default one
+    :param replicas: copies of each shard; by default 0 on one node, otherwise 1
     """
     return _load("opensearch/index-template.json", names.template, names.month_pattern, shards, replicas)
 
