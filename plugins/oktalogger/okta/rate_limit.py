@@ -29,8 +29,8 @@ class RateLimit:
 
     :param limit: requests allowed a minute
     :param remaining: how many of them are left
-    :param reset: when the count starts anew; None where the response does not say
-    :param date: Okta's own time of the response; None where it names none
+    :param reset: when the count starts anew; None if the response does not say
+    :param date: Okta's own time of the response; None if it names none
     """
 
     limit: int
@@ -42,7 +42,7 @@ class RateLimit:
         """Return how long the count still lasts, by Okta's clock where it told the time, from 0 to a little over 60.
 
         :param now: this machine's time, for a response without ``Date``; by default the present
-        :return: None where the reset is not told, or is no time at which a minute that is under way can end
+        :return: None if the reset is not told, or cannot be the end of the current minute
         """
         if self.reset is None:
             return None
@@ -76,7 +76,7 @@ class OpenGate:
 
 
 def from_headers(headers: Mapping[str, str]) -> RateLimit | None:
-    """Return the rate limit that a response names, or None when limit or remaining is missing or is no number.
+    """Return the rate limit that a response names, or None when limit or remaining is missing or is not a number.
 
     :param headers: response headers; the mapping ignores case.
     """

@@ -21,8 +21,8 @@ def rejection_documents(
     """Make the documents that keep one rejected event: one, or several parts if it is very large.
 
     The id is a hash of the org and of the event as Okta sent it: refusing an event again in a later run changes
-    nothing, and two events are both kept, whatever they say of their own ids. What is no UTF-8 is kept a second time
-    in base64, because its readable form is not exact.
+    nothing, and two events are both kept, whatever they say of their own ids. Bytes that are not UTF-8 are kept a
+    second time in base64, because its readable form is not exact.
 
     :param rejection: the event and why it was refused
     :param index: the index of rejected events
