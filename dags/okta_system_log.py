@@ -3,9 +3,9 @@
 ### What a run does
 
 A run loads the events that Okta published in its **data interval** of five minutes (`OKTALOGGER_INTERVAL_MINUTES`). It
-waits half a minute after the interval's end and reads one minute of the interval before once more, because Okta
-publishes some events late. An event is stored under Okta's own id, so a run that is retried or cleared leaves nothing
-twice, and nothing is missed while the scheduler is down: the runs are caught up.
+waits half a minute after the interval's end, and reads the last minute of the interval before again, because Okta
+publishes some events late. Each event is stored under Okta's own id, so a run that is retried or cleared stores nothing
+twice. If the scheduler was down, it catches up on the missed runs, so that no event is missing.
 
 ### Load a time range by hand
 
@@ -19,12 +19,11 @@ Without them a run without a data interval (Airflow 3: a trigger without a logic
 
 ### When a run fails
 
-It is retried for an hour while Okta or OpenSearch is out of reach, and then given up, so that it never holds up the
-windows after it: `okta_system_log_reconcile` finds the gap, fills it and says so. What no retry can mend (a wrong
-token, a missing permission) fails at once, with a sentence in the task's log that says what to do. Mend it; then clear
-the failed tasks, or leave them to reconcile.
-Events that OpenSearch refuses are kept whole in the index `okta-system-log-rejected`; the counts of a run, also of
-these, are its task's XCom `return_value`.
+Airflow retries it for an hour while Okta or OpenSearch is out of reach, and then gives up, so that it never holds up
+the windows after it: `okta_system_log_reconcile` finds the gap, fills it and says so. If no retry can help (a wrong
+token, a missing permission), the run fails at once, and the task's log says what to do. Do that; then clear the failed
+tasks, or leave them to reconcile. Events that OpenSearch refuses are kept whole in the index
+`okta-system-log-rejected`. The counts of a run, rejected events included, are its task's XCom `return_value`.
 """
 
 from __future__ import annotations

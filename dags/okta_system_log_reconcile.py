@@ -2,8 +2,8 @@
 
 ### Why
 
-Okta publishes some events late, a few of them hours late, and says itself that a query for a range of time may miss
-those. The scheduled loads wait half a minute and read one minute twice; what is later than that, this DAG finds.
+Okta publishes some events late, a few of them hours late, and warns that a query for a time range may miss those. The
+scheduled loads wait half a minute and read one minute twice. This DAG finds events that come later than that.
 
 ### What a run does
 

@@ -157,11 +157,11 @@ def resolve_window(
 
     :param since: the run's param of that name, empty or absent if not given
     :param until: likewise
-    :param data_interval_start: of the run, where it has one
-    :param data_interval_end: of the run, where it has one
+    :param data_interval_start: of the run, if it has one
+    :param data_interval_end: of the run, if it has one
     :param fixed: whether the run was made for its data interval, as the schedule and backfills make them. It loads that
         and nothing else: params of one backfill would make all its runs load the same window, and none its own
-    :raises WindowError: where only one of the two params is given, nothing gives a window, or the params of a fixed run
+    :raises WindowError: if only one of the two params is given, nothing gives a window, or the params of a fixed run
         name another window than its own
     """
     if since or until:
