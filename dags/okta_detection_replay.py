@@ -1,17 +1,17 @@
-"""Runs detection rules over the past, with Apache Airflow: over loaded history, and with rules that are new.
+"""Runs detection rules over past windows with Apache Airflow: over backfilled history, or with new rules.
 
 ### What a run does
 
-It runs each rule over each day of the range, one mapped task each, and keeps what it finds in the index
-`okta-detection-matches`. A match has an id of its own that stays the same, so a replay may be run again, cleared and
-retried at will. `report` prints a table: rule, matches, first, last, an example. Nobody is notified.
+One mapped task runs each rule over each day of the range, and stores its matches in the index
+`okta-detection-matches`. A match always has the same id, so you may run, clear and retry a replay as often as you
+like. `report` prints a table: rule, matches, first, last, an example. Nobody is notified.
 
-Events that a backfill loaded count here, and disabled rules run too: "would this have fired?" is what it is for.
+Historical events count here, and disabled rules run too, because a replay answers "would this have fired?".
 
 ### Params
 
-* `from`, `to`: the range of `published`, for example `2026-11-01T00:00:00Z`; `to` itself is not part of it
-* `rules`: names, ids or files of rules, `*` and `?` may stand in; none means all
+* `from`, `to`: the range of `published`, for example `2026-11-01T00:00:00Z`; `to` is not part of it
+* `rules`: names, ids or files of rules, `*` and `?` are wildcards; none means all
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ settings = load_settings()
 
 with DAG(
     dag_id="okta_detection_replay",
-    description="Detection rules over the past",
+    description="Detection rules over past windows",
     doc_md=__doc__,
     schedule=None,
     start_date=LONG_PAST,
@@ -41,12 +41,12 @@ with DAG(
     dagrun_timeout=timedelta(hours=12),
     params={
         "from": Param(type="string", format="date-time", description="Start of the range of `published`."),
-        "to": Param(type="string", format="date-time", description="End of the range, itself not part of it."),
+        "to": Param(type="string", format="date-time", description="End, not part of the range."),
         "rules": Param(
             [],
             type=["array", "null"],
             items={"type": "string"},
-            description="Names, ids or files of rules, `*` and `?` may stand in. None means all.",
+            description="Names, ids or files of rules; `*` and `?` are wildcards. None means all.",
         ),
     },
     default_args={
@@ -72,7 +72,7 @@ with DAG(
         task_id="replay",
         map_index_template="{{ task.unit }}",
         max_active_tis_per_dagrun=4,
-        doc_md="Runs one rule over one day and keeps what it finds; a row of the table is its XCom `return_value`.",
+        doc_md="Runs one rule over one day and stores its matches. Its row of the table is the XCom `return_value`.",
     ).expand_kwargs(parts.output)
     DetectionReplayReportOperator(
         task_id="report",

@@ -3,26 +3,26 @@
 ### What a run does
 
 It compares the rules in the folders of `OKTALOGGER_DETECTIONS_DIR` with the monitors that OpenSearch has, and creates,
-updates and deletes what differs: `plan` says what is to be done and why, `apply` does it, one mapped task for each
-change and named after it, and `verify` reads everything once more. A run with nothing to do writes nothing. It runs
+updates and deletes those that differ. `plan` lists the changes and why, one mapped task of `apply` makes each change
+and is named after it, and `verify` reads everything once more. A run with nothing to do writes nothing. The DAG runs
 when a file has changed, and once a day.
 
-Monitors that oktalogger did not make are never touched. What somebody **changed by hand** in a monitor of ours is shown
-with the difference, and left as it is until a run with `put_back` overwrites it. A rule that is gone takes its monitor
-with it; if that would delete more than a fifth of our monitors (`OKTALOGGER_DETECTION_DELETE_PERCENT`), the run stops
-before it writes anything, and asks for `confirm_deletions`.
+Foreign monitors, which oktalogger did not make, are never touched. If somebody **changed one of our monitors by hand**,
+the log shows the difference, and the monitor stays so until a run with `put_back` overwrites it. If a rule is deleted,
+its monitor is deleted too. If that would delete more than a fifth of our monitors
+(`OKTALOGGER_DETECTION_DELETE_PERCENT`), the run stops before it writes anything, and asks for `confirm_deletions`.
 
 ### Params
 
 * `dry_run`: only plan
-* `confirm_deletions`: delete however many monitors the plan says
-* `put_back`: ids of rules whose monitors become what the rules say, whatever was changed by hand; or the word `all`
+* `confirm_deletions`: delete all monitors of the plan, however many
+* `put_back`: ids of rules whose monitors the run overwrites although somebody changed them by hand; or the word `all`
 
 ### When a run fails
 
-A rule that cannot be compiled or looks at a field that the cluster does not have yet, and a notification channel that
-is missing or disabled, fail `plan` before anything is written, with a sentence that names it. A run that died half-way
-needs no care: the next one reads what is there.
+`plan` fails, before anything is written, if a rule cannot be compiled, if a rule uses a field that the cluster does not
+have yet, or if a notification channel is missing or disabled. Its error names the rule or the channel. After a run that
+died half-way you need do nothing: the next run continues from what it finds.
 
 ### Without the Alerting plugin
 
@@ -49,17 +49,17 @@ with DAG(
     schedule=FilesOrDailyTimetable(changed_at(*rule_folders())),
     start_date=LONG_PAST,
     catchup=False,
-    # Two at once would only get into each other's way.
+    # Two runs at once would only disturb each other.
     max_active_runs=1,
     dagrun_timeout=timedelta(hours=2),
     params={
-        "dry_run": Param(False, type="boolean", description="Only say what would be done."),
-        "confirm_deletions": Param(False, type="boolean", description="Delete however many monitors the plan says."),
+        "dry_run": Param(False, type="boolean", description="Only plan."),
+        "confirm_deletions": Param(False, type="boolean", description="Delete all monitors of the plan."),
         "put_back": Param(
             [],
             type=["array", "null"],
             items={"type": "string"},
-            description="Ids of rules whose monitors become what the rules say, despite changes by hand; or `all`.",
+            description="Ids of rules whose monitors to overwrite despite changes by hand; or `all`.",
         ),
     },
     default_args={
@@ -82,11 +82,11 @@ with DAG(
         task_id="apply",
         map_index_template="{{ task.unit }}",
         max_active_tis_per_dagrun=4,
-        doc_md="Carries out one change. It reads and plans again itself, so it may be retried or cleared at any time.",
+        doc_md="Makes one change. It reads and plans again first, so you may retry or clear it at any time.",
     ).expand_kwargs(plan.output)
     verify = DetectionVerifyOperator(
         task_id="verify",
-        # Also when there was nothing to apply, but not when the plan was skipped.
+        # Runs also if there was nothing to apply, but not if the plan was skipped.
         trigger_rule="none_failed_min_one_success",
         doc_md="Reads everything once more, and fails if a monitor is not as its rule says.",
     )

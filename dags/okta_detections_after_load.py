@@ -1,31 +1,32 @@
-"""Looks for detections in what was just loaded, and notifies by Airflow: for clusters without the Alerting plugin.
+"""Runs detections over events that were just loaded, and notifies by Airflow, on clusters without the Alerting plugin.
 
 ### What a run does
 
-Each load of the Okta System Log starts one. On a cluster with the Alerting plugin it is skipped, because monitors do
-this there; its log says which of the two it was. Otherwise it runs the same compiled rules over what was loaded, by
-tries of the load that failed as well, keeps each match once in the index `okta-detection-matches`, and tells the
-channels that a rule names. Nobody hears of the same events twice, and a notification that did not go out is tried again
+Each load of the Okta System Log starts a run. On a cluster with the Alerting plugin the run is skipped, because
+monitors do this work there; its log says so. Otherwise it runs the same compiled rules over the events that the load
+created, its failed tries included. It stores each match once in the index `okta-detection-matches`, and notifies the
+channels that a rule names. No channel is notified of the same events twice. A notification that failed is tried again
 with the task.
 
-Each rule that found something has a task of its own in `finding`, named after it: its log has the matches, and what to
-do about them. Where nothing was found, `finding` is skipped.
+Each rule with matches has a mapped task of `finding`, named after the rule: its log shows the matches, and what to do
+about them. Without matches `finding` is skipped.
 
-### Who hears of it
+### Who is notified
 
-The channels that rules name, and `OKTALOGGER_DETECTION_CHANNELS`, stand for Airflow notifiers here:
+The channels that rules name, and `OKTALOGGER_DETECTION_CHANNELS`, mean Airflow notifiers here:
 `OKTALOGGER_DETECTION_NOTIFIERS` names one for each channel, for example `{"soc": {"class":
-"airflow.providers.amazon.aws.notifications.sns.SnsNotifier", "target_arn": "...", "message": "{{ alert.text }}"}}`. A
-channel without one is told by a warning in the task's log.
+"airflow.providers.amazon.aws.notifications.sns.SnsNotifier", "target_arn": "...", "message": "{{ alert.text }}"}}`. An
+alert for a channel without a notifier is a warning in the task's log.
 
 ### When a run fails
 
-A rule that OpenSearch will not run fails the task with its name, once all others were run and told of. Clear the task
-when its cause is mended: it looks at everything that was loaded from its own load on up to the present.
+If OpenSearch refuses a rule, the task runs all other rules and notifies of their matches, then fails and names the
+rule. Mend the cause, then clear the task: it searches everything that was loaded since its own load began.
 
 ### Run it by hand
 
-With the params `since` and `until` it looks at what was *loaded* in that range; without them, in the last hour.
+With the params `since` and `until` it searches the events that were *loaded* in that range; without them, in the last
+hour.
 """
 
 from __future__ import annotations
@@ -48,20 +49,20 @@ loads = [
 
 with DAG(
     dag_id="okta_detections_after_load",
-    description="Detection rules over what was just loaded, for clusters without the Alerting plugin",
+    description="Detection rules over events just loaded, for clusters without the Alerting plugin",
     doc_md=__doc__,
-    # Whichever org was loaded.
+    # A load of any org starts it.
     schedule=[loads[0]] if len(loads) == 1 else reduce(or_, loads),
     start_date=LONG_PAST,
     catchup=False,
-    # In turn, so that two never tell the same channel of the same match.
+    # One at a time, so that two runs never notify a channel of the same match.
     max_active_runs=1,
     dagrun_timeout=timedelta(hours=2),
     params={
         name: Param(None, type=["null", "string"], format="date-time", description=description)
         for name, description in (
-            ("since", "Look at what was loaded from this instant on. Needs `until`."),
-            ("until", "Look at what was loaded up to this instant. Needs `since`."),
+            ("since", "Search events loaded from this instant on. Needs `until`."),
+            ("until", "Search events loaded before this instant. Needs `since`."),
         )
     },
     default_args={
@@ -83,5 +84,5 @@ with DAG(
     DetectionFindingOperator.partial(
         task_id="finding",
         map_index_template="{{ task.label }}",
-        doc_md="One for each rule that found something, named after it. Its log says what it means and what to do.",
+        doc_md="One mapped task per rule with matches, named after it. Its log says what they mean and what to do.",
     ).expand(finding=detect.output)

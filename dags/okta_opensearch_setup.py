@@ -9,13 +9,13 @@ applied with other roles or principals. A second run changes nothing.
 ### What a run does
 
 It compares what OpenSearch has with what it should have, writes the difference into the log and the XCom `plan`, and
-then puts what differs: the **index templates**, the **retention policy** (Index State Management) and its assignment to
-the months that are there, the **roles** whose names begin with `oktalogger_`, and **who is mapped** to them. A role,
-template or policy that has such a name and is somebody else's ends the run before anything is written. Where a plugin
-is missing, its part is left out with a notice.
+then changes what differs: the **index templates**, the **retention policy** (Index State Management) and its assignment
+to existing months, the **roles** whose names begin with `oktalogger_`, and **who is mapped** to them. If a foreign
+role, template or policy has such a name, the run stops before it writes anything. If a plugin is missing, its part is
+left out with a notice.
 
 Roles and mappings come from the Airflow Variable `oktalogger_security`, which Terraform makes in the secrets backend.
-Without it the roles are those of the package, and nobody is mapped.
+Without it the run uses the package's roles, and maps nobody.
 
 ### Whose rights it needs
 
@@ -25,7 +25,7 @@ is true. Elsewhere name a connection of an administrator in the param `opensearc
 ### Params
 
 * `dry_run`: only compare
-* `confirm_deletions`: accept a retention that deletes months as soon as it is in force
+* `confirm_deletions`: accept a retention that deletes months at once
 * `opensearch_conn_id`: the connection to use
 """
 
@@ -48,13 +48,13 @@ with DAG(
     schedule=None,
     start_date=LONG_PAST,
     catchup=False,
-    # Two at once would only get into each other's way.
+    # Two runs at once would only disturb each other.
     max_active_runs=1,
     dagrun_timeout=timedelta(hours=1),
     params={
-        "dry_run": Param(False, type="boolean", description="Only say what would be done."),
+        "dry_run": Param(False, type="boolean", description="Only compare."),
         "confirm_deletions": Param(
-            False, type="boolean", description="Accept a retention that deletes months as soon as it is in force."
+            False, type="boolean", description="Accept a retention that deletes months at once."
         ),
         "opensearch_conn_id": Param(
             settings.opensearch_conn_id,
@@ -77,5 +77,5 @@ with DAG(
         task_id="set_up",
         pre_execute=refuse_unknown_params,
         opensearch_conn_id="{{ params.opensearch_conn_id }}",
-        doc_md="Compares, then puts what differs. What it did is its XCom `return_value`, the plan its XCom `plan`.",
+        doc_md="Compares, then changes what differs. Its steps are the XCom `return_value`, its plan `plan`.",
     )

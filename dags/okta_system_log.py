@@ -3,14 +3,14 @@
 ### What a run does
 
 A run loads the events that Okta published in its **data interval** of five minutes (`OKTALOGGER_INTERVAL_MINUTES`). It
-waits half a minute after the interval's end and reads one minute of the interval before once more, because Okta
-publishes some events late. An event is stored under Okta's own id, so a run that is retried or cleared leaves nothing
-twice, and nothing is missed while the scheduler is down: the runs are caught up.
+waits half a minute after the interval's end, and reads the last minute of the interval before again, because Okta
+publishes some events late. Each event is stored under Okta's own id, so a run that is retried or cleared stores nothing
+twice. If the scheduler was down, it catches up on the missed runs, so that no event is missing.
 
 ### Load a time range by hand
 
 Trigger the DAG with both params, for example `{"since": "2026-11-23T10:00:00Z", "until": "2026-11-23T11:00:00Z"}`.
-Without them a run that has no data interval (Airflow 3: a trigger without a logical date) fails and says so.
+Without them a run without a data interval (Airflow 3: a trigger without a logical date) fails, and says so.
 
 ### Load history
 
@@ -19,12 +19,11 @@ Without them a run that has no data interval (Airflow 3: a trigger without a log
 
 ### When a run fails
 
-It is retried for an hour while Okta or OpenSearch is out of reach, and then given up, so that it never holds up the
-windows after it: `okta_system_log_reconcile` finds the gap, fills it and says so. What no retry can mend (a wrong
-token, a missing permission) fails at once, with a sentence in the task's log that says what to do. Mend it; then clear
-the failed tasks, or leave them to reconcile.
-Events that OpenSearch refuses are kept whole in the index `okta-system-log-rejected`; the counts of a run, also of
-these, are its task's XCom `return_value`.
+Airflow retries it for an hour while Okta or OpenSearch is out of reach, and then gives up, so that it never holds up
+the windows after it: `okta_system_log_reconcile` finds the gap, fills it and says so. If no retry can help (a wrong
+token, a missing permission), the run fails at once, and the task's log says what to do. Do that; then clear the failed
+tasks, or leave them to reconcile. Events that OpenSearch refuses are kept whole in the index
+`okta-system-log-rejected`. The counts of a run, rejected events included, are its task's XCom `return_value`.
 """
 
 from __future__ import annotations
@@ -43,7 +42,7 @@ begins = settings.begins
 
 
 def dag_id(conn_id: str) -> str:
-    """Name the DAG of an org. By its connection alone: a place in the list would give one org's history to another."""
+    """Return an org's DAG id, by its connection: by its place in the list, an org could get another's history."""
     return "okta_system_log" if conn_id == "okta_default" else f"okta_system_log__{conn_id}"
 
 
@@ -68,13 +67,12 @@ for conn_id in settings.okta_conn_ids:
         dagrun_timeout=LONGEST_RUN,
         params={
             "since": instant("Load from this instant on, instead of the run's data interval. Needs `until`."),
-            "until": instant("Load up to this instant, itself not included. Needs `since`."),
+            "until": instant("Load up to this instant, not including it. Needs `since`."),
         },
         default_args={
             "owner": "oktalogger",
             "pool": settings.pool,
-            # A live load goes first where the pool is full, whatever stands behind other tasks: reconciling has 5, a
-            # backfill 1.
+            # Live loads go first if the pool is full: reconcile has weight 5, a backfill 1.
             "priority_weight": 10,
             "weight_rule": "absolute",
             # For runs that somebody starts; a scheduled one gives up earlier.
@@ -94,5 +92,5 @@ for conn_id in settings.okta_conn_ids:
             give_up_after=patience(settings.interval),
             max_active_tis_per_dag=settings.live_tasks,
             outlets=[system_log_asset(conn_id, settings.opensearch_conn_id, settings.index_prefix)],
-            doc_md="Reads one window page by page and stores it; the counts are its XCom `return_value`.",
+            doc_md="Reads one window page by page and stores it. The counts are its XCom `return_value`.",
         )

@@ -1,30 +1,30 @@
-"""Loads the Okta System Log's history into OpenSearch, up to 90 days, beside the live loads, with Apache Airflow.
+"""Loads up to 90 days of the Okta System Log's history into OpenSearch, during live loads, with Apache Airflow.
 
 ### How to use it
 
-Trigger the DAG, choose **from** and **to** in the form, and leave the rest as it is. The range is cut into chunks, one
-mapped task `load` for each, the newest first, because Okta deletes events after 90 days. At the end `summary` says
-how many windows, events, requests and minutes it took, and what is left.
+Trigger the DAG, choose **from** and **to** in the form, and leave the rest unchanged. `plan` cuts the range into
+chunks, the newest first, and one mapped task `load` loads each. At the end `summary` says how many windows, events,
+requests and minutes it took, and what is left.
 
-It may be **stopped, cleared and started again** at any time: a chunk goes on at the page where it stopped, a run leaves
-out every chunk that the ledger shows complete, and no event is stored twice. So the same run by day with a small share
-and by night with a large one is the same work.
+You may **stop, clear and start it again** at any time: a chunk continues at the page where it stopped, a run leaves out
+every chunk that the ledger shows as complete, and no event is stored twice. So you may run it with a small share by
+day, and again with a large one by night.
 
 ### What it costs
 
-It uses at most `share` of Okta's rate limit (`OKTALOGGER_BACKFILL_SHARE` where not given), and stops earlier when other
-programs use much, so that `OKTALOGGER_LIVE_RESERVE` of the limit always stays for the live loads. A request brings up
-to a thousand events.
+It uses at most `share` of Okta's rate limit (by default `OKTALOGGER_BACKFILL_SHARE`), and waits earlier if other
+programs use much, so that `OKTALOGGER_LIVE_RESERVE` of the limit is always left for the live loads. One request reads
+up to a thousand events.
 
 ### Who is paged
 
-Nobody, for what it loads more than a day after it was published: that is marked `oktalogger.historical`, and detections
-leave it out (`OKTALOGGER_HISTORICAL_AFTER_HOURS`). What is younger they look at as after any load.
+Nobody, for events older than a day (`OKTALOGGER_HISTORICAL_AFTER_HOURS`): they are marked `oktalogger.historical`, and
+detections leave them out. Younger events raise alerts as after any load.
 
 ### When a run fails
 
-`plan` refuses params that make no sense, with a sentence. A failed `load` says why in its log; clear it, or start a run
-with the same params. `summary` fails as long as something is left.
+`plan` refuses wrong params, and says why. A failed `load` says why in its log; clear it, or start a run with the same
+params. `summary` fails as long as something is left.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ for conn_id in settings.okta_conn_ids:
         start_date=LONG_PAST,
         catchup=False,
         max_active_runs=1,
-        # 90 days of a large org take days at a small share.
+        # With a small share, 90 days of a large org take days.
         dagrun_timeout=timedelta(days=14),
         params={
             "from": Param(
@@ -61,14 +61,14 @@ for conn_id in settings.okta_conn_ids:
                 type=["null", "string"],
                 format="date-time",
                 title="To",
-                description="Load up to this day and time, itself not included. Empty: up to ten minutes ago.",
+                description="Load up to this day and time, not including it. Empty: up to ten minutes ago.",
             ),
             "chunk": Param(
                 DEFAULT_CHUNK,
                 type="string",
                 enum=list(CHUNKS),
                 title="Chunk",
-                description="How much one task loads. A chunk that dies goes on where it stopped, however wide it is.",
+                description="How much one task loads. A chunk continues where it stopped, however wide it is.",
             ),
             "share": Param(
                 settings.backfill_share,
@@ -96,7 +96,7 @@ for conn_id in settings.okta_conn_ids:
             "retry_delay": timedelta(seconds=30),
             "retry_exponential_backoff": EXPONENTIAL_BACKOFF,
             "max_retry_delay": timedelta(minutes=15),
-            # A try that is ended by this has got on, and the next one goes on from there.
+            # A try that this ends has saved its progress, and the next one continues from there.
             "execution_timeout": timedelta(hours=6),
         },
         tags=["okta", "opensearch", "security"],
@@ -116,7 +116,7 @@ for conn_id in settings.okta_conn_ids:
             map_index_template="{{ task.unit }}",
             max_active_tis_per_dag=settings.backfill_tasks,
             outlets=[system_log_asset(conn_id, settings.opensearch_conn_id, settings.index_prefix)],
-            doc_md="Loads one chunk page by page; the counts are its XCom `return_value`.",
+            doc_md="Loads one chunk page by page. The counts are its XCom `return_value`.",
         ).expand_kwargs(plan.output)
         summary = BackfillSummaryOperator(
             task_id="summary",

@@ -2,8 +2,8 @@
 
 ### Why
 
-Okta publishes some events late, a few of them hours late, and says itself that a query for a range of time may miss
-those. The scheduled loads wait half a minute and read one minute twice; what is later than that, this DAG finds.
+Okta publishes some events late, a few of them hours late, and warns that a query for a time range may miss those. The
+scheduled loads wait half a minute and read one minute twice. This DAG finds events that come later than that.
 
 ### What a run does
 
@@ -46,7 +46,7 @@ for conn_id in settings.okta_conn_ids:
         schedule=CronFromTimetable("7 * * * *", settings.begins),
         start_date=LONG_PAST,
         catchup=True,
-        # In turn, so that two never fill the same gap.
+        # One at a time, so that two runs never fill the same gap.
         max_active_runs=1,
         dagrun_timeout=timedelta(hours=12),
         default_args={
@@ -79,7 +79,7 @@ for conn_id in settings.okta_conn_ids:
             # The next run reads what this one cannot, so a window that nothing can load does not hold up that run.
             retries=2,
             outlets=[system_log_asset(conn_id, settings.opensearch_conn_id, settings.index_prefix)],
-            doc_md="Reads one window again; what it creates in a window that was complete is late.",
+            doc_md="Reads one window again. Events that it creates in a window that was complete are late.",
         ).expand_kwargs(plan.output)
         verdict = ReconcileVerdictOperator(
             task_id="verdict",
@@ -88,6 +88,6 @@ for conn_id in settings.okta_conn_ids:
             left=plan.output["left"],  # type: ignore[index]
             damaged=plan.output["damaged"],  # type: ignore[index]
             trigger_rule="all_done",
-            doc_md="Says what was late or missing, and raises the alarm where that is too much.",
+            doc_md="Says what was late or missing, and raises an alert if that is too much.",
         )
         reread >> verdict

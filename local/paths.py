@@ -1,4 +1,4 @@
-"""Where the local stack keeps what it fetches, builds and stores."""
+"""Names the folders in which the local stack keeps what it downloads, builds and stores."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def need_free(path: Path, wanted: int, purpose: str) -> None:
     :param path: a folder, which need not exist yet
     :param wanted: bytes
     :param purpose: what needs them, as the subject of a sentence
-    :raises OSError: where fewer are free
+    :raises OSError: if fewer are free
     """
     existing = next(parent for parent in (path, *path.absolute().parents) if parent.exists())
     free = shutil.disk_usage(existing).free

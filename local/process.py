@@ -42,7 +42,7 @@ def ready_program(
     :param timeout: seconds until it must be ready
     :param environment: added to this process's
     :return: the JSON object that it printed
-    :raises NotReadyError: where it does not become ready
+    :raises NotReadyError: if it does not become ready
     """
     with log.open("wb") as errors:
         process = subprocess.Popen(  # noqa: S603
@@ -87,7 +87,7 @@ def ready_line(
 
     :param process: whose standard output is a pipe
     :param meanwhile: called again and again while nothing comes; what it raises ends the waiting
-    :raises NotReadyError: where it ends before that, or takes longer
+    :raises NotReadyError: if it ends before that, or takes longer
     """
     assert process.stdout is not None  # noqa: S101 - a pipe was asked for
     deadline = time.monotonic() + timeout
@@ -118,6 +118,6 @@ def tail(log: Path, lines: int = 25) -> str:
 
 
 def end_of_newest(logs: Iterable[Path]) -> str:
-    """The end of the log that was written last, as a further sentence of an error; nothing where there is none."""
+    """The end of the log that was written last, as a further sentence of an error; nothing if there is none."""
     newest = max(logs, key=lambda log: log.stat().st_mtime, default=None)
     return f" The end of {newest}:\n{tail(newest)}" if newest else ""

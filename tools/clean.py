@@ -1,4 +1,4 @@
-"""Removes what the targets of the Makefile made. Needs nothing but Python: ``python3 -m tools.clean``."""
+"""Removes the files that the Makefile's targets made. Needs only Python: ``python3 -m tools.clean``."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ MADE = (".venvs", ".local", "build", "dist", ".mypy_cache", ".pytest_cache", ".r
 
 
 def made() -> Iterator[Path]:
-    """What there is to remove.
+    """List the files to remove.
 
-    Of a state folder elsewhere, which ``OKTALOGGER_LOCAL`` names and others may share, only what demos left.
+    ``OKTALOGGER_LOCAL`` may name a folder that others share. Of such a folder this lists only what demos left.
     """
     for name in MADE:
         yield paths.ROOT / name
@@ -31,7 +31,7 @@ def made() -> Iterator[Path]:
 
 
 def main() -> int:
-    """Remove it, and say what was removed."""
+    """Remove the files, and print their names."""
     failed = False
     for path in made():
         if not path.exists():

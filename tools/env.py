@@ -1,7 +1,7 @@
 """Makes the virtual environments of this project from their lock files, with nothing but Python.
 
-``python3 tools/env.py airflow-3.3 local`` leaves ``.venvs/airflow-3.3`` and ``.venvs/local`` as their lock files say.
-An environment that is already so costs a few milliseconds. The only tool fetched is uv, in an environment of its own.
+``python3 tools/env.py airflow-3.3 local`` makes ``.venvs/airflow-3.3`` and ``.venvs/local`` match their lock files.
+An environment that matches already costs a few milliseconds. The only tool downloaded is uv, in its own environment.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parent.parent
 VENVS = ROOT / ".venvs"
 UV_VERSION = "0.13.9"
 OLDEST_PYTHON = (3, 11)
-# Airflow's own limits. Newer Pythons install these lines without a word, and fail later.
+# Airflow's own limits. Newer Pythons install these lines without a warning, and fail later.
 NEWEST_PYTHON = dict.fromkeys(("airflow-2.11", "airflow-3.0", "mwaa-2.11", "mwaa-3.0"), (3, 12))
 # Airflow, what the demo runs in, and uv take 0.7 GiB, and the demo then wants 1 GiB for its first start.
 NEEDED_BYTES = 2 * 1024**3
@@ -36,9 +36,9 @@ class EnvError(Exception):
 
 
 def check_python(name: str) -> None:
-    """Refuse a Python that cannot carry an environment.
+    """Refuse a Python that does not fit an environment.
 
-    :param name: of the environment
+    :param name: the environment's name
     """
     newest = NEWEST_PYTHON.get(name)
     if sys.version_info < OLDEST_PYTHON:
@@ -54,7 +54,7 @@ def check_python(name: str) -> None:
 
 
 def check_disk(needed: int, purpose: str) -> None:
-    """Refuse a disk too full for what comes next, before it is fetched."""
+    """Refuse a disk that is too full, before anything is downloaded."""
     free = shutil.disk_usage(ROOT).free
     if free < needed:
         raise EnvError(
@@ -91,25 +91,25 @@ def _uv() -> Path:
 
 
 def python_for(name: str, python: str) -> str:
-    """Return the interpreter that an environment is for, if this machine has it, else the one given."""
+    """Return the interpreter that an environment is for, if this machine has it; otherwise the one given."""
     version = PREFERRED_PYTHON.get(name)
     if version is None:
         return python
     pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"))
     on_path = shutil.which(f"python{version}")
     for candidate in (on_path, *map(str, sorted(pyenv.glob(f"versions/{version}.*/bin/python{version}")))):
-        # A shim of pyenv is there even where it leads nowhere.
+        # A shim of pyenv is there even if it leads nowhere.
         if candidate and subprocess.run([candidate, "--version"], capture_output=True).returncode == 0:  # noqa: S603
             return candidate
     return python
 
 
 def make_all(names: list[str], python: str) -> None:
-    """Make or refresh environments. What stands against any of them is said before the first is made.
+    """Make or refresh environments, after checking that each of them can be made.
 
     :param names: of lock files in ``requirements``, without ``.txt``
     :param python: the interpreter to base them on
-    :raises EnvError: where there is no such lock file, an environment cannot be, or an install fails
+    :raises EnvError: if there is no such lock file, an environment cannot be, or an install fails
     """
     for name in names:
         check_python(name)
@@ -125,7 +125,7 @@ def make_all(names: list[str], python: str) -> None:
 def lock_of(name: str) -> Path:
     """Return the lock file of an environment.
 
-    :raises EnvError: where there is none
+    :raises EnvError: if there is none
     """
     lock = ROOT / "requirements" / f"{name}.txt"
     if not lock.exists():
@@ -148,10 +148,10 @@ def _is_made(name: str, python: str) -> bool:
 
 
 def make(name: str, python: str) -> None:
-    """Make or refresh one environment, whether or not it is as it should be.
+    """Make or refresh one environment, even if it matches its lock file.
 
     :param python: the interpreter to base it on
-    :raises EnvError: where the disk is too full, or an install fails
+    :raises EnvError: if the disk is too full, or an install fails
     """
     lock, home, stamp = lock_of(name), VENVS / name, _stamp(name)
     check_disk(NEEDED_FOR_EACH_BYTES, f"{name} needs")

@@ -1,4 +1,4 @@
-"""Writes what follows from declarations: ``make generate``. Needs nothing but Python and ``PYTHONPATH=plugins``.
+"""Writes the files that follow from declarations: ``make generate``. Needs only Python and ``PYTHONPATH=plugins``.
 
 * the object ``oktalogger`` of ``include/opensearch/index-template.json``, and the tables of ``docs/document.md``, from
   ``plugins/oktalogger/pipeline/added_fields.py``;
@@ -32,11 +32,11 @@ SETTINGS = Path("docs/settings.md")
 
 
 class GenerateError(Exception):
-    """Something was declared that cannot stand so; the message says what to do."""
+    """A declaration is wrong; the message says what to do."""
 
 
 def generated(root: Path = ROOT) -> dict[Path, str]:
-    """Return what each file must hold.
+    """Return the text that each file must have.
 
     :param root: a checkout
     :return: the text of each file, by its path below the checkout
@@ -63,7 +63,7 @@ def template_files(root: Path = ROOT) -> list[Path]:
 
 
 def made_from(body: dict[str, Any]) -> dict[str, Any]:
-    """Return what an index is made from: the ``template`` of an index template, or the body itself."""
+    """Return the body of an index: the ``template`` of an index template, or the body itself."""
     inner: dict[str, Any] = body.get("template", body)
     return inner
 
@@ -87,7 +87,7 @@ def version_of(body: dict[str, Any]) -> int:
 
 
 def fingerprint(body: dict[str, Any]) -> str:
-    """Return the sha256 of what an index gets from a template, its mark left out."""
+    """Return the sha256 of a template's index body, without its mark."""
     inner = made_from(body)
     mappings = {name: value for name, value in inner["mappings"].items() if name != "_meta"}
     content = json.dumps({"mappings": mappings, "settings": inner.get("settings", {})}, sort_keys=True)
@@ -95,9 +95,9 @@ def fingerprint(body: dict[str, Any]) -> str:
 
 
 def versions(root: Path, templates: dict[Path, dict[str, Any]]) -> dict[str, dict[str, str]]:
-    """Return the hash of each version of each template, a new version's among them.
+    """Return the hash of each version of each template, new versions included.
 
-    :raises GenerateError: where a template is not what its version was
+    :raises GenerateError: if a template changed and its version did not
     """
     known: dict[str, dict[str, str]] = json.loads((root / VERSIONS).read_text(encoding="utf-8"))
     found: dict[str, dict[str, str]] = {}
@@ -132,9 +132,9 @@ def _is_flat(value: dict[str, Any]) -> bool:
 
 
 def with_blocks(text: str, blocks: dict[str, str]) -> str:
-    """Put made text between the marks of a page.
+    """Put generated text between the marks of a page.
 
-    :raises GenerateError: where the page has no such marks
+    :raises GenerateError: if the page has no such marks
     """
     for name, content in blocks.items():
         begin, end = f"<!-- {name}: made by `make generate` -->\n", f"<!-- end of {name} -->\n"
@@ -154,7 +154,7 @@ def table(columns: list[str], rows: list[list[str]]) -> str:
 
 
 def document_blocks() -> dict[str, str]:
-    """Return the made parts of ``docs/document.md``."""
+    """Return the generated parts of ``docs/document.md``."""
 
     def of(declared: tuple[added_fields.AddedField, ...]) -> str:
         return table(["field", "type", ""], [[f"`{field.path}`", field.type, field.words] for field in declared])
@@ -198,7 +198,7 @@ def shown(value: Any) -> str:
 
 
 def main() -> int:
-    """Write every file that is not as it must be, and name it."""
+    """Write every file that is out of date, and print its name."""
     try:
         texts = generated()
     except (GenerateError, public_detections.CoverageError) as error:

@@ -1,4 +1,4 @@
-"""Puts together what a release has, in ``build/release``: ``python -m tools.release``, or ``make release``.
+"""Builds a release in ``build/release``: ``python -m tools.release``, or ``make release``.
 
 The wheel, the package for Amazon MWAA with the same wheel in it, the bills of materials that ``make sbom`` wrote, and
 ``SHA256SUMS`` of all of them. The same checkout makes the same bytes, so anybody can build a release again and compare.
@@ -26,7 +26,7 @@ LINES: Final = ("3.3", "2.11")
 
 
 class ReleaseError(Exception):
-    """There is nothing to be released; the message says what to do."""
+    """The release cannot be built; the message says what to do."""
 
 
 def version_of(source: Path) -> str:
@@ -37,10 +37,10 @@ def version_of(source: Path) -> str:
 
 
 def notes_of(changelog: str, version: str) -> tuple[str, str]:
-    """Return when a version was released and what the changelog says of it.
+    """Return a version's release date and its text in the changelog.
 
     :param changelog: the text of CHANGELOG.md
-    :raises ReleaseError: where it says nothing
+    :raises ReleaseError: if the changelog has no such version
     """
     found = re.search(
         rf"^## \[{re.escape(version)}\] - ([^\n]+)\n(.*?)(?=^## |^\[|\Z)", changelog, re.MULTILINE | re.DOTALL
@@ -59,10 +59,10 @@ def with_whole_links(text: str, address: str) -> str:
 
 
 def check_tag(tag: str, version: str, date: str) -> None:
-    """Refuse a tag that is not that of the checkout's version, or whose changelog is not finished.
+    """Refuse a tag of another version than the checkout's, and an unfinished changelog.
 
-    :param date: what the changelog gives as the day of the release
-    :raises ReleaseError: where it does not fit
+    :param date: the release date in the changelog
+    :raises ReleaseError: if tag or date is wrong
     """
     if tag != f"v{version}":
         raise ReleaseError(
@@ -70,18 +70,18 @@ def check_tag(tag: str, version: str, date: str) -> None:
             "Correct one of them."
         )
     if not re.fullmatch(r"\d{4}-\d\d-\d\d", date):
-        raise ReleaseError(f"CHANGELOG.md calls {version} {date!r}. Write the day of the release there, and tag anew.")
+        raise ReleaseError(f"CHANGELOG.md calls {version} {date!r}. Write the day of the release there, and tag again.")
 
 
 def make_release(source: Path, bills: Path, target: Path) -> list[Path]:
-    """Put a release together.
+    """Build a release.
 
     :param source: a checkout
     :param bills: the folder with ``sbom-airflow-LINE.cdx.json`` of each of :data:`LINES`
     :param target: a folder, which is emptied first
     :return: the files made, ``SHA256SUMS`` last
-    :raises ReleaseError: where a bill of materials is missing
-    :raises PackageError: where the wheel cannot be built
+    :raises ReleaseError: if a bill of materials is missing
+    :raises PackageError: if the wheel cannot be built
     """
     version = version_of(source)
     if target.exists():
@@ -111,7 +111,7 @@ def _write_sums(folder: Path) -> Path:
 
 
 def main() -> int:
-    """Put the release of this checkout together, and say what is in it."""
+    """Build the release of this checkout, and print its files."""
     parser = argparse.ArgumentParser(prog="python -m tools.release", description="Put together what a release has.")
     parser.add_argument("--tag", help="the tag that is released: refused unless it fits the version and the changelog")
     arguments = parser.parse_args()

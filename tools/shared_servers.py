@@ -1,4 +1,4 @@
-"""OpenSearch servers that several test stages share: one a release, begun by the first stage that wants it."""
+"""Shares OpenSearch servers between test stages: one per release, started for the first stage that needs it."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
 
-# The first start on a machine fetches and builds a distribution.
+# The first start on a machine downloads and builds a distribution.
 START_TIMEOUT = 600  # seconds
 ANSWER_TIMEOUT = 30  # seconds
 
 
 class SharedServers:
-    """Starts each server when the first stage wants it, and ends it after the last; leaving the block ends all.
+    """Starts each server when the first stage needs it, and ends it after the last. Leaving the block ends all.
 
     Tests keep apart by the names of their indices.
     """
@@ -30,7 +30,7 @@ class SharedServers:
         """Start nothing yet.
 
         :param folder: for the servers' logs
-        :param wanted: the release that each stage wants, so as often as stages want it
+        :param wanted: the release that each stage needs, one entry per stage
         """
         self._folder = folder
         self._wanted = Counter(wanted)
@@ -48,9 +48,9 @@ class SharedServers:
                 self._end(version)
 
     def url(self, version: str) -> str:
-        """Return the address of a server, started if none runs or the one that did has ended.
+        """Return the address of a server. Starts one if none runs.
 
-        :raises NotReadyError: where it does not become ready
+        :raises NotReadyError: if it does not become ready
         """
         with self._locks[version]:
             url, _ = self._running.get(version, ("", None))
@@ -58,7 +58,7 @@ class SharedServers:
                 return url
             self._end(version)
             running = ExitStack()
-            # It lives for minutes: compiling well would take a third of its CPU time.
+            # It lives for minutes, so optimizing its code would take a third of its CPU time.
             command = [str(LOCAL_PYTHON), "-m", "local.opensearch", "run", "--brief", "--version", version]
             log = self._folder / f"opensearch-{version}.log"
             ready = running.enter_context(ready_program("OpenSearch", command, log=log, timeout=START_TIMEOUT))
@@ -66,7 +66,7 @@ class SharedServers:
             return str(ready["url"])
 
     def leave(self, version: str) -> None:
-        """Say that a stage needs its server no longer."""
+        """Note that a stage no longer needs its server."""
         with self._locks[version]:
             self._wanted[version] -= 1
             if not self._wanted[version]:

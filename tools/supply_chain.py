@@ -1,4 +1,4 @@
-"""What the load runs with, its licences, and what is known against it: ``python -m tools.supply_chain COMMAND``.
+"""Lists what the load runs with, its licences and known vulnerabilities: ``python -m tools.supply_chain COMMAND``.
 
 Runs in ``.venvs/supply-chain``, whose tools are locked like everything else. What the load runs with is the part of an
 Airflow line's lock file that can be reached from ``requirements.txt``: test tools are left out.
@@ -31,7 +31,7 @@ ALLOWED: Final = frozenset(
 )  # fmt: skip
 """SPDX ids: permissive, or like MPL-2.0 reaching no further than its own files."""
 
-# What packages say that name no SPDX id: classifiers, and free text.
+# Licences of packages that name no SPDX id: classifiers, and free text.
 _SAID: Final = {
     "3-Clause BSD License": "BSD-3-Clause",
     "Apache 2.0": "Apache-2.0",
@@ -76,12 +76,12 @@ print(json.dumps(sorted({name for name, _ in seen})))
 
 
 class SupplyChainError(Exception):
-    """Something could not be found out; the message says what, and what to do."""
+    """A check could not be made; the message says which, and what to do."""
 
 
 @dataclass(frozen=True, slots=True)
 class Licence:
-    """What one package says about its licence."""
+    """The licence that one package declares."""
 
     package: str
     version: str
@@ -89,7 +89,7 @@ class Licence:
 
     @property
     def allowed(self) -> bool:
-        """Whether it is on the list, or was read by a person."""
+        """Whether the licence is on the list, or a person has read it."""
         return self.package in REVIEWED or _is_allowed(self.said)
 
 
@@ -144,13 +144,13 @@ def run_time(line: str) -> tuple[str, ...]:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     names: list[str] = json.loads(_run([str(_python(line)), "-c", _RUN_TIME], json.dumps(project["dependencies"])))
     if not {"apache-airflow", "requests", "cryptography"} <= set(names):
-        raise SupplyChainError(f"The environment airflow-{line} is not what its lock file says: make it anew.")
+        raise SupplyChainError(f"The environment airflow-{line} differs from its lock file: make it again.")
     return tuple(names)
 
 
 @functools.cache
 def licences(line: str) -> tuple[Licence, ...]:
-    """Return what each of these packages says about its licence."""
+    """Return the licence that each of these packages declares."""
     command = [_tool("pip-licenses"), f"--python={_python(line)}", "--format=json", "--from=mixed", "--with-system"]
     wanted = set(run_time(line))
     found = [
@@ -194,9 +194,9 @@ def write_sbom(line: str, folder: Path = BUILD) -> tuple[Path, Path]:
 
 
 def audit(line: str) -> tuple[list[str], list[str]]:
-    """Ask what is known against the packages that the load needs, of the two sources of advisories one after another.
+    """Ask both sources of advisories for vulnerabilities of the packages that the load needs.
 
-    :return: what is known, and what could not be found out
+    :return: the advisories found, and the questions without an answer
     """
     known: list[str] = []
     unasked: list[str] = []
@@ -224,7 +224,7 @@ def audit(line: str) -> tuple[list[str], list[str]]:
 def main() -> int:
     """Run a command.
 
-    :return: 0 all well, 1 something is wrong, 2 it could not be found out
+    :return: 0 if all is well, 1 if something is wrong, 2 if a check could not be made
     """
     parser = argparse.ArgumentParser(prog="python -m tools.supply_chain", description=__doc__)
     parser.add_argument("command", choices=("sbom", "licences", "audit"))

@@ -1,6 +1,6 @@
 """``make terraform-check``: format, validation, tests with mocks, policies, checkov, and an apply against moto.
 
-Needs terraform 1.11 or newer. Where there is none it runs what needs none (scanner, roles, docs) and counts the rest
+Needs terraform 1.11 or newer. Without it, the checks that do not need it run (scanner, roles, docs), and the rest count
 as skipped; under CI that is a failure. Results: one JUnit case for each run of ``terraform/tests`` and each Python
 test, in ``build/terraform/junit.xml``.
 """
@@ -30,7 +30,7 @@ ARGUMENTS = (
 def main() -> int:
     """Make the environment and run the tests of ``tests/terraform`` in it; further arguments go to pytest."""
     if find_terraform() is None:
-        print("terraform-check: there is no terraform on the PATH, so all that needs it is left out", flush=True)
+        print("terraform-check: there is no terraform on the PATH, so the checks that need it are skipped", flush=True)
     began = time.monotonic()
     try:
         make_all(["terraform"], os.environ.get("PYTHON") or sys.executable)

@@ -1,4 +1,4 @@
-"""Runs terraform so that it finds the AWS provider, on a machine with a network and on one without."""
+"""Runs terraform so that it finds the AWS provider, with or without a network."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ def find_terraform() -> str | None:
 def find_mirror(environ: Mapping[str, str] = os.environ) -> Path | None:
     """Find a folder laid out as a provider mirror that has the AWS provider for this machine.
 
-    Looked for where ``OKTALOGGER_TF_MIRROR`` says, else in the folders of the system for optional software. The folders
-    that terraform searches by itself (such as ``/usr/share/terraform/plugins``) need no help.
+    Looks in the folder that ``OKTALOGGER_TF_MIRROR`` names, otherwise in the system's folders for optional software.
+    The folders that terraform searches by itself (such as ``/usr/share/terraform/plugins``) need no help.
 
     :param environ: the environment variables
-    :raises TerraformError: where the variable names a folder without the provider
+    :raises TerraformError: if the variable names a folder without the provider
     """
     named = environ.get(MIRROR_VARIABLE)
     if named:
@@ -64,10 +64,10 @@ def _platform() -> str:
 
 
 def terraform_environment(scratch: Path, environ: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """Return the environment for terraform: quiet, without credentials of anybody's, and with a way to the provider.
+    """Return the environment for terraform: quiet, without credentials, and with a way to the provider.
 
-    A configuration of the user's own is left alone. Without one a mirror is used where there is one, else the registry,
-    with a cache under ``.local`` because the provider has 700 MB.
+    Uses the user's own configuration if there is one, otherwise a mirror if there is one, otherwise the registry, with
+    a cache under ``.local`` because the provider has 700 MB.
 
     :param scratch: a folder for the configuration file that this may have to write
     :param environ: the environment variables to start from
@@ -109,9 +109,9 @@ def run_terraform(
     :param arguments: the command and its arguments
     :param folder: where to run it
     :param environ: from :func:`terraform_environment`
-    :param timeout: seconds after which it is ended
-    :param check: whether an exit code other than 0 is an error
-    :raises TerraformError: where it is
+    :param timeout: seconds after which terraform is ended
+    :param check: whether to raise on an exit code other than 0
+    :raises TerraformError: if terraform failed and ``check`` is set
     """
     terraform = find_terraform()
     if terraform is None:

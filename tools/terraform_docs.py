@@ -1,9 +1,9 @@
 """Keeps the tables of inputs and outputs in terraform/**/README.md in step with the code.
 
 Run ``python -m tools.terraform_docs`` in the environment ``terraform`` after a change of inputs or outputs; a test in
-``tests/terraform`` fails where that was forgotten.
+``tests/terraform`` fails if somebody forgets.
 
-It stands in for terraform-docs, which PyPI, npm and Debian lack: it would take Go, or a download that no lock file
+It replaces terraform-docs, which PyPI, npm and Debian lack: installing it needs Go, or a download that no lock file
 pins. The tests need :func:`read_module` either way, because terraform-docs does not read the messages of validations
 (its issue 674).
 """
@@ -42,8 +42,8 @@ _LONGEST_TYPE = 40
 class Variable:
     """One input.
 
-    :param default: as written, None where a value must be given
-    :param refusals: what each of its validations says when it refuses a value
+    :param default: as written, None if a value must be given
+    :param refusals: the error message of each of its validations
     """
 
     name: str
@@ -63,7 +63,7 @@ class Output:
 
 @dataclass(frozen=True, slots=True)
 class Module:
-    """What a module takes, gives and needs."""
+    """The inputs, outputs and requirements of a module."""
 
     variables: tuple[Variable, ...]
     outputs: tuple[Output, ...]
@@ -132,7 +132,7 @@ def tables(module: Module) -> str:
 def with_tables(text: str, module: Module) -> str:
     """Return a README's text with its tables replaced.
 
-    :raises ValueError: where the README has no place for them
+    :raises ValueError: if the README has no place for them
     """
     begin, end = text.find(_BEGIN), text.find(_END)
     if not 0 <= begin < end:

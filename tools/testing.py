@@ -1,7 +1,7 @@
-"""Runs the tests, stage by stage, each in the environment that it is for: ``python3 -m tools.testing [STAGE ...]``.
+"""Runs the tests, stage by stage, each in its environment: ``python3 -m tools.testing [STAGE ...]``.
 
-Needs nothing but Python and the environments (``make env``). Runs two stages side by side where there are two cores,
-because each waits much of its time. Stages that want the same OpenSearch release share one server. Prints progress,
+Needs only Python and the environments (``make env``). Runs two stages at once if there are two cores, because each
+waits much of its time. Stages that want the same OpenSearch release share one server. Prints progress,
 each stage's output when it ends, its time and its CPU seconds; goes on after a stage that fails, and ends with one line
 of counts.
 """
@@ -43,10 +43,10 @@ OPENSEARCH_URL = "OKTALOGGER_TEST_OPENSEARCH_URL"
 class Stage:
     """One stage.
 
-    :param name: to choose it by
+    :param name: its name on the command line
     :param environment: a folder of ``.venvs``
     :param commands: programs of that environment with their arguments
-    :param opensearch: the release that its tests want a server of, "" for none
+    :param opensearch: the OpenSearch release that its tests need, "" for none
     :param variables: further environment variables
     """
 
@@ -59,14 +59,14 @@ class Stage:
 
 @dataclass
 class Counts:
-    """How many tests, or whole programs that are no test runs."""
+    """Counts of tests, or of whole programs that are not test runs."""
 
     passed: int = 0
     failed: int = 0
     skipped: int = 0
 
     def add(self, other: Counts) -> None:
-        """Add another stage's."""
+        """Add another stage's counts."""
         self.passed += other.passed
         self.failed += other.failed
         self.skipped += other.skipped
@@ -139,8 +139,8 @@ STAGES = (
 class Ended:
     """A stage that has run.
 
-    :param stage: which
-    :param counts: its tests
+    :param stage: the stage
+    :param counts: counts of its tests
     :param seconds: how long it took
     :param cpu_seconds: what its programs, and all that they started and saw end, took of the CPUs
     """
@@ -179,8 +179,8 @@ def _environment(stage: Stage, home: Path, opensearch_url: str) -> dict[str, str
         **stage.variables,
         # Programs that a test starts come from the same environment.
         "PATH": f"{home}{os.pathsep}{os.environ.get('PATH', '')}",
-        # Else each of the hundreds of Python programs would compile all of Airflow anew, where nothing may be written
-        # beside the sources: twice the CPU time of its command line.
+        # If nothing may be written next to the sources, each of the hundreds of Python programs would otherwise
+        # compile all of Airflow again: twice the CPU time of its command line.
         "PYTHONPYCACHEPREFIX": str(paths.state() / "bytecode"),
     }
     environment.pop("PYTHONDONTWRITEBYTECODE", None)
@@ -217,7 +217,7 @@ def _counts(report: Path) -> Counts:
 
 
 def run_all(stages: list[Stage], jobs: int) -> list[Ended]:
-    """Run stages, some of them side by side, and return them in the order in which they ended.
+    """Run stages, several at once, and return them in the order in which they ended.
 
     :param jobs: how many at once; the output of each is shown when it has ended, or as it comes if only one runs
     """
@@ -303,7 +303,7 @@ def main() -> int:
         ended = run_all(stages, max(1, arguments.jobs))
     except KeyboardInterrupt:
         # The programs that ran had the same signal from the terminal, and have ended.
-        print("\nInterrupted: not every stage has run, so nothing is said about the whole.", file=sys.stderr)
+        print("\nInterrupted: not every stage has run, so the whole has no result.", file=sys.stderr)
         return 130
     total = Counts()
     for one in ended:

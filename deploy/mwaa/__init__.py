@@ -1,1 +1,1 @@
-"""What Amazon MWAA takes: the package, its way to an environment, and backfills there."""
+"""Packages oktalogger for Amazon MWAA, deploys it to an environment, and backfills there."""

@@ -1,4 +1,4 @@
-"""``python -m deploy.mwaa``: bring the package to Amazon MWAA, see that it can run there, and start a backfill."""
+"""``python -m deploy.mwaa``: deploy the package to Amazon MWAA, check that it can run there, and start a backfill."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def build_parser() -> argparse.ArgumentParser:
     _package(one)
     one.add_argument("--bucket", required=True, help="the environment's bucket")
     one.add_argument(
-        "--dags-only", action="store_true", help="leave plugins, requirements and startup script as they are"
+        "--dags-only", action="store_true", help="leave plugins, requirements and startup script unchanged"
     )
     one.add_argument("--replace", action="store_true", help="replace also what somebody else has put there")
     one.add_argument("--no-wait", action="store_true", help="do not wait for an update; run it again afterwards")
@@ -95,7 +95,7 @@ def _deploy(options: argparse.Namespace) -> bool:
     again = f"--environment {options.environment}"
     if not done:
         progress(
-            "The DAGs come after the update. Run the same again when this says AVAILABLE: "
+            "The DAGs follow after the update. Run the same command again when this says AVAILABLE: "
             f"aws mwaa get-environment --name {options.environment} --query Environment.Status"
         )
         return True
@@ -143,7 +143,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         progress(f"error: {error}")
         return 1
     except KeyboardInterrupt:
-        progress("Ended. What was done so far stays; the same can be run again.")
+        progress("Interrupted. The steps done so far stay; run the same command again to finish.")
         return 130
 
 

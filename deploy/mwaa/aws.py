@@ -1,4 +1,4 @@
-"""The way to AWS: clients, and what its refusals mean."""
+"""Makes clients of AWS, and explains its refusals."""
 
 from __future__ import annotations
 
@@ -8,36 +8,36 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# Where the permission is not called like the operation.
+# Permissions with another name than the operation.
 _PERMISSIONS: Final = {"ListObjectsV2": "s3:ListBucket", "HeadObject": "s3:GetObject"}
 _LOGIN_CODES: Final = {"ExpiredToken", "ExpiredTokenException", "InvalidClientTokenId", "UnrecognizedClientException"}
 
 
 class MwaaError(Exception):
-    """What was asked for cannot be done; the message says why and what to do."""
+    """The command cannot be done; the message says why, and what to do."""
 
 
 def client(service: str, region: str | None = None) -> Any:
     """Return a client of AWS, with the credentials that boto3 finds.
 
     :param service: ``mwaa`` or ``s3``
-    :param region: of the environment; where not given, that of the profile or of ``AWS_REGION``
-    :raises MwaaError: where no region is known
+    :param region: the environment's region; by default that of the profile or of ``AWS_REGION``
+    :raises MwaaError: if no region is known
     """
     import boto3
     from botocore.config import Config
 
     with aws_errors(f"reach {service}"):
-        # Standard mode repeats what AWS says may be repeated: throttling, and what never arrived.
+        # Standard mode retries throttled and lost requests.
         return boto3.Session().client(service, region_name=region, config=Config(retries={"mode": "standard"}))
 
 
 @contextmanager
 def aws_errors(doing: str) -> Iterator[None]:
-    """Say what an error of AWS means.
+    """Turn errors of AWS into sentences.
 
-    :param doing: what is tried, as an infinitive
-    :raises MwaaError: instead of any error of botocore
+    :param doing: the attempt, as an infinitive
+    :raises MwaaError: in place of any error of botocore
     """
     from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, NoRegionError
 

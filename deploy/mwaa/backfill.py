@@ -1,6 +1,6 @@
 """Starts a backfill in an environment, by Airflow's REST API.
 
-Airflow's own backfill commands are no way there: Amazon MWAA's endpoint for the command line is synchronous, and the
+Airflow's own backfill commands do not work here: Amazon MWAA's endpoint for the command line is synchronous, and the
 command of Airflow 2 runs as long as the backfill. A run of ``okta_system_log_backfill`` is one short request.
 """
 
@@ -32,24 +32,24 @@ def dag_id_for(okta_conn_id: str) -> str:
 def run_body(airflow_version: tuple[int, ...], conf: Mapping[str, Any], at: datetime) -> dict[str, Any]:
     """Return the request that starts a run.
 
-    Its id is ours, so that a request that is repeated because its answer was lost starts no second run.
+    We choose the run's id, so that a request repeated after a lost answer does not start a second run.
 
-    :param airflow_version: the version that is asked
+    :param airflow_version: the environment's version of Airflow
     :param conf: the DAG's params
     :param at: the time, in UTC
     """
     body: dict[str, Any] = {"dag_run_id": f"mwaa-{at:%Y%m%dT%H%M%SZ}", "conf": dict(conf)}
-    # Airflow 3 wants the key, and null says that the run has no window of its own; Airflow 2 takes no null.
+    # Airflow 3 demands the key, and null means a run without a window of its own; Airflow 2 refuses null.
     return body if airflow_version < (3,) else body | {"logical_date": None}
 
 
 def read_conf(params: Mapping[str, Any], *, now: datetime, say: Callable[[str], None]) -> dict[str, Any]:
-    """Return a run's params, read and refused as the run itself would.
+    """Return a run's params, checked as the run itself checks them.
 
-    :param params: ``from``, and what else is given of ``to``, ``chunk``, ``order`` and ``share``
+    :param params: ``from``, and optionally ``to``, ``chunk``, ``order`` and ``share``
     :param now: the time, in UTC
-    :param say: shows what is odd
-    :raises MwaaError: where they make no sense
+    :param say: shows warnings
+    :raises MwaaError: if they are wrong
     """
     try:
         request = read_request(params, now=now)
@@ -74,14 +74,14 @@ def start_backfill(
     """Start a backfill.
 
     :param rest: Airflow's REST API
-    :param environment: whose it is
+    :param environment: the environment
     :param params: as for :func:`read_conf`
     :param say: shows progress
     :param okta_conn_id: the org
     :param unpause: turn the DAG on first, if it is paused
     :param now: the time, in UTC
     :return: the id of the run
-    :raises MwaaError: where the params make no sense, or Airflow would not run it
+    :raises MwaaError: if the params are wrong, or Airflow refuses the run
     """
     at = now or datetime.now(UTC)
     conf = read_conf(params, now=at, say=say)

@@ -1,4 +1,4 @@
-"""A versioned bucket, and which of its objects are ours."""
+"""Reads and writes a versioned bucket, and marks the objects that are ours."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from typing import Any, Final
 from deploy.mwaa.aws import MwaaError, aws_errors
 
 MARK: Final = "oktalogger"
-"""Key of the metadata that an object has which we have put there. It comes and goes with the object's content."""
+"""Metadata key that marks objects that we have stored. It comes and goes with the object's content."""
 
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """An object as it is.
+    """An object in the bucket.
 
     :param content: its bytes
     :param version: its version
-    :param ours: whether we have put it there
+    :param ours: whether we have stored it
     """
 
     content: bytes
@@ -50,7 +50,7 @@ class Bucket:
             )
 
     def read(self, key: str) -> Stored | None:
-        """Return an object, or None where there is none."""
+        """Return an object, or None if there is none."""
         with self._errors(f"read {key}"):
             try:
                 found = self._s3.get_object(Bucket=self.name, Key=key)
@@ -61,12 +61,12 @@ class Bucket:
     def put(self, key: str, content: bytes, mark: str) -> str:
         """Store an object as ours, and return its version.
 
-        :param key: where
-        :param content: what
+        :param key: the object's key
+        :param content: its bytes
         :param mark: the version of the package that it belongs to
         """
         with self._errors(f"store {key}"):
-            # The checksum lets S3 refuse what was damaged on the way.
+            # By the checksum, S3 refuses an object damaged on the way.
             made = self._s3.put_object(
                 Bucket=self.name, Key=key, Body=content, Metadata={MARK: mark}, ChecksumAlgorithm="SHA256"
             )

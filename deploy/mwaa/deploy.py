@@ -1,6 +1,6 @@
-"""Brings a package to an environment: first what an update must bring there, then the DAGs that need it.
+"""Deploys a package to an environment: first plugins, requirements and startup script, then the DAGs that need them.
 
-Every step can be repeated: what is there already stays, so a deploy that was ended half-way is run again.
+Every step can be repeated, so you can run an interrupted deploy again.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ if TYPE_CHECKING:
 
 PACKAGE: Final = ROOT / "build" / "mwaa"
 DAG_PREFIX: Final = "okta_"
-"""How every DAG file of ours begins: only among such is one to be looked for that a newer package has no more."""
+"""Prefix of our DAG files. Only among these does a deploy look for files that the newer package no longer has."""
 
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """A file to be stored.
+    """A file to store.
 
-    :param key: where
+    :param key: its key in the bucket
     :param source: the file
     :param new: whether nothing is there yet
     """
@@ -44,11 +44,11 @@ class Upload:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a deploy has to do.
+    """The steps of a deploy.
 
     :param parts: files of which the environment names a version, each with the upload that it needs, or its version
-    :param dags: DAG files to be stored
-    :param gone: keys of DAG files of ours that the package has no more
+    :param dags: DAG files to store
+    :param gone: keys of our DAG files that the package no longer has
     """
 
     parts: tuple[tuple[Part, Upload | str], ...]
@@ -72,12 +72,12 @@ class Deploy:
         self._say = say
 
     def plan(self, environment: Environment, *, dags_only: bool = False, replace: bool = False) -> Plan:
-        """Compare the package with what is there.
+        """Compare the package with the environment.
 
-        :param environment: where to
-        :param dags_only: leave plugins, requirements and startup script to whoever owns them
-        :param replace: also replace what somebody else has put there
-        :raises MwaaError: where the package, the environment or the bucket is not fit for it
+        :param environment: the environment to deploy to
+        :param dags_only: leave out plugins, requirements and startup script
+        :param replace: also replace files that somebody else has stored
+        :raises MwaaError: if the package, the environment or the bucket is not fit for a deploy
         """
         check_ready(environment)
         dags = _package_dags(self._package)
@@ -100,22 +100,22 @@ class Deploy:
         return Plan(tuple(parts), tuple(upload for upload in uploads if isinstance(upload, Upload)), tuple(gone))
 
     def describe(self, plan: Plan, environment: Environment) -> list[str]:
-        """Return what a plan would do, a line for each step."""
+        """Describe a plan, a line for each step."""
         lines = [str(what) for _, what in plan.parts if isinstance(what, Upload)]
         if self._changes(plan.parts, environment):
-            lines.append(f"update {environment.name}, which takes 20 to 30 minutes and starts its workers anew")
+            lines.append(f"update {environment.name}, which takes 20 to 30 minutes and restarts its workers")
         lines += [str(upload) for upload in plan.dags]
         lines += [f"delete {key}" for key in plan.gone]
-        return lines or ["nothing: all is as the package has it"]
+        return lines or ["nothing: the environment has all of the package"]
 
     def apply(self, plan: Plan, environment: Environment, *, wait: bool = True) -> bool:
-        """Do it.
+        """Carry out a plan.
 
-        :param plan: what :meth:`plan` returned
-        :param environment: where to
-        :param wait: for the update, and then store the DAGs
-        :return: whether all of it is done; without ``wait`` the DAGs may still be to come
-        :raises MwaaError: where a step fails; those before it stay done
+        :param plan: the plan, from :meth:`plan`
+        :param environment: the environment to deploy to
+        :param wait: wait for the update, and then store the DAGs
+        :return: whether everything is done; without ``wait`` the DAGs may be missing
+        :raises MwaaError: if a step fails; earlier steps stay
         """
         parts = [(part, self._store(what) if isinstance(what, Upload) else what) for part, what in plan.parts]
         changes = self._changes(parts, environment)
@@ -147,7 +147,7 @@ class Deploy:
         return version
 
     def _changes(self, parts: Sequence[tuple[Part, Upload | str]], environment: Environment) -> dict[str, str]:
-        """Return the arguments of an update; an upload that is still to be made stands for a version not yet known."""
+        """Return the arguments of an update. An upload not yet made stands for its version, which is unknown."""
         changes: dict[str, str] = {}
         for part, what in parts:
             version = "" if isinstance(what, Upload) else what
@@ -168,10 +168,10 @@ def deploy(
     dry_run: bool = False,
     wait: bool = True,
 ) -> bool:
-    """Bring a package to an environment, or say what that would do.
+    """Deploy a package to an environment, or show the plan.
 
-    :return: whether the environment has all of it now
-    :raises MwaaError: where it cannot be done
+    :return: whether the environment now has all of the package
+    :raises MwaaError: if the deploy fails
     """
     environment = read_environment(mwaa, environment_name)
     run = Deploy(mwaa, bucket, package, say)
@@ -194,13 +194,13 @@ def _package_dags(package: Path) -> list[Path]:
     dags = sorted((package / "dags").glob("*.py"))
     missing = [name for name in ("plugins.zip", "requirements.txt") if not (package / name).is_file()]
     if missing or not dags:
-        raise MwaaError(f"There is no whole package in {package}: make it first with make mwaa-package.")
+        raise MwaaError(f"There is no complete package in {package}: make it first with make mwaa-package.")
     others = [
         path for path in (package / "dags").rglob("*") if path not in dags or not path.name.startswith(DAG_PREFIX)
     ]
     if others:
         raise MwaaError(
-            f"{', '.join(map(str, others))}: no DAG file of ours. Make the package anew: make mwaa-package."
+            f"{', '.join(map(str, others))}: not among our DAG files. Make the package again: make mwaa-package."
         )
     return dags
 

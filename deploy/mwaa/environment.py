@@ -1,4 +1,4 @@
-"""An environment of Amazon MWAA: what it runs, from where, and the way of an update."""
+"""Describes an environment of Amazon MWAA and its files, and waits for its updates."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 UPDATE_TIMEOUT: Final = 90 * 60
-"""Seconds. An update takes 20 to 30 minutes as a rule; one that fails is rolled back, which takes as long again."""
+"""Seconds. An update usually takes 20 to 30 minutes; one that fails is rolled back, which takes as long again."""
 POLL_EVERY: Final = 30  # seconds
 # In the second one an update failed and the environment runs as before (API reference, Environment: Status).
 READY: Final = ("AVAILABLE", "UPDATE_FAILED")
@@ -23,7 +23,7 @@ _PASSING: Final = ("CREATING", "CREATING_SNAPSHOT", "UPDATING", "ROLLING_BACK", 
 class Part:
     """A file of the package of which the environment names one version.
 
-    :param file: its name in the package, and its key in the bucket where the environment names none
+    :param file: its name in the package, and its key in the bucket if the environment names none
     :param path_field: the API's name for its key
     :param version_field: the API's name for its version
     """
@@ -63,7 +63,7 @@ class Environment:
 
     @property
     def bucket(self) -> str:
-        """Where its files lie."""
+        """The bucket with its files."""
         return str(self.described["SourceBucketArn"]).rpartition(":")[2]
 
     @property
@@ -78,7 +78,7 @@ class Environment:
 
     @property
     def updated_at(self) -> Any:
-        """When its last update began; None before the first."""
+        """The time at which its last update began; None before the first."""
         return self.described.get("LastUpdate", {}).get("CreatedAt")
 
     def key(self, part: Part) -> str:
@@ -86,7 +86,7 @@ class Environment:
         return str(self.described.get(part.path_field) or part.file)
 
     def version(self, part: Part) -> str | None:
-        """The version that it runs of one of its files; None where it runs none."""
+        """The version of one of its files that it runs; None if it runs none."""
         found = self.described.get(part.version_field) if self.described.get(part.path_field) else None
         return str(found) if found else None
 
@@ -96,7 +96,7 @@ def read_environment(mwaa: Any, name: str) -> Environment:
 
     :param mwaa: a client
     :param name: its name
-    :raises MwaaError: where there is none, or AWS refuses
+    :raises MwaaError: if there is none, or AWS refuses
     """
     from botocore.exceptions import ClientError
 
@@ -107,14 +107,14 @@ def read_environment(mwaa: Any, name: str) -> Environment:
             if error.response["Error"]["Code"] != "ResourceNotFoundException":
                 raise
             raise MwaaError(
-                f"There is no environment {name} in {mwaa.meta.region_name}. Is it the right name, region and account?"
+                f"There is no environment {name} in {mwaa.meta.region_name}. Check name, region and account."
             ) from error
 
 
 def check_ready(environment: Environment) -> None:
-    """Refuse an environment that cannot be updated or asked at the moment.
+    """Refuse an environment that is busy or unavailable.
 
-    :raises MwaaError: saying what it is doing
+    :raises MwaaError: with its status and what to do
     """
     if environment.status in READY:
         return
@@ -133,7 +133,7 @@ def wait_for_update(
     sleep: Callable[[float], None] = time.sleep,
     timeout: float = UPDATE_TIMEOUT,
 ) -> Environment:
-    """Wait until an update that was just asked for has ended well.
+    """Wait until an update that was just requested has succeeded.
 
     :param mwaa: a client
     :param before: the environment before it
@@ -141,7 +141,7 @@ def wait_for_update(
     :param sleep: waits some seconds
     :param timeout: seconds
     :return: the environment after it
-    :raises MwaaError: where it failed, with AWS's reason, or takes longer
+    :raises MwaaError: if it failed, with AWS's reason, or takes longer
     """
     waited = 0.0
     while waited <= timeout:

@@ -1,8 +1,9 @@
-"""``make mwaa-package``: what Amazon MWAA takes, in ``build/mwaa``, the same to the byte wherever it is made.
+"""``make mwaa-package``: makes the package for Amazon MWAA in ``build/mwaa``, byte for byte the same on every machine.
 
 ``plugins.zip`` holds the wheel, with ``include/`` in it, and ``requirements.txt`` installs it from where MWAA unpacks
-that zip. Only an installed distribution gives Airflow a connection form, and a package that lies in the plugins folder
-unpacked is found too late by the newer lines, which read entry points once, before that folder is on ``sys.path``.
+that zip. Only an installed distribution gives Airflow a connection form, and the newer
+lines find a package unpacked in the plugins folder too late: they read entry points once, before that folder is on
+``sys.path``.
 """
 
 from __future__ import annotations
@@ -40,9 +41,9 @@ def make_package(source: Path, target: Path, *, startup: Path | None = None) -> 
 
     :param source: a checkout
     :param target: a folder, which is emptied first
-    :param startup: a startup script to take along
+    :param startup: a startup script to include
     :return: the files made
-    :raises PackageError: where the wheel cannot be built, or a file would do harm on MWAA
+    :raises PackageError: if the wheel cannot be built, or a file would break an environment
     """
     if target.exists():
         shutil.rmtree(target)
@@ -89,16 +90,16 @@ def _wheel(source: Path, folder: Path) -> Path:
 
 
 def write_zip(members: dict[str, bytes], target: Path) -> None:
-    """Write a zip that is the same to the byte wherever it is written.
+    """Write a zip that is byte for byte the same on every machine.
 
     :param members: the content of each file, by its name in the zip
     :param target: the zip
     """
-    # Stored, not compressed: what zlib makes of the same bytes differs between its versions.
+    # Stored, not compressed: zlib's output differs between its versions.
     with zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as archive:
         for name in sorted(members):
             member = zipfile.ZipInfo(name, _LONG_AGO)
-            member.create_system = 3  # Unix, wherever it is made
+            member.create_system = 3  # Unix, on every machine
             member.external_attr = (stat.S_IFREG | 0o644) << 16
             archive.writestr(member, members[name])
     target.chmod(0o644)
@@ -114,8 +115,10 @@ def _write(target: Path, content: bytes) -> None:
 
 
 def main() -> int:
-    """Make the package and say what is in it."""
-    parser = argparse.ArgumentParser(prog="python -m deploy.mwaa.package", description="Make what Amazon MWAA takes.")
+    """Make the package, and print its files."""
+    parser = argparse.ArgumentParser(
+        prog="python -m deploy.mwaa.package", description="Make the package for Amazon MWAA."
+    )
     parser.add_argument("--out", type=Path, default=OUT, help="the folder (default: build/mwaa)")
     parser.add_argument("--startup", type=Path, help="a startup script to take along")
     arguments = parser.parse_args()

@@ -1,7 +1,7 @@
-"""Whether Airflow in an environment can run what a deploy brought there: its pool, its DAGs, its import errors.
+"""Asks Airflow in an environment whether it can run what was deployed: pool, DAGs, import errors.
 
-``pip`` that fails on MWAA only leaves a line in a log, and a task whose pool is missing is never started. Neither shows
-in a deploy, so this asks Airflow.
+If ``pip`` fails on MWAA, only a line in a log says so, and a task whose pool is missing never starts. A deploy shows
+neither, so this asks Airflow.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ _CONFLICT: Final = 409
 
 
 def make_pool(rest: RestApi, name: str = POOL, slots: int = SLOTS) -> bool:
-    """Make the pool, if it is not there.
+    """Make the pool, if it is missing.
 
     :param rest: Airflow's REST API
-    :param name: as ``OKTALOGGER_POOL`` says
+    :param name: the value of ``OKTALOGGER_POOL``
     :param slots: how many tasks may ask Okta at once
-    :return: whether it was made now
-    :raises MwaaError: where Airflow refuses
+    :return: whether this call made it
+    :raises MwaaError: if Airflow refuses
     """
     if rest.ask("GET", f"/pools/{name}").ok:
         return False
@@ -40,7 +40,7 @@ def make_pool(rest: RestApi, name: str = POOL, slots: int = SLOTS) -> bool:
 
 
 def problems(rest: RestApi, files: Sequence[str]) -> list[str]:
-    """Return what keeps the DAGs of a package from running, a sentence each.
+    """Return the problems that keep the DAGs of a package from running, a sentence each.
 
     :param rest: Airflow's REST API
     :param files: names of the package's DAG files
@@ -58,7 +58,7 @@ def problems(rest: RestApi, files: Sequence[str]) -> list[str]:
 
 
 def paused(rest: RestApi, files: Sequence[str]) -> list[str]:
-    """Return the ids of a package's DAGs that are paused, as Airflow makes every new one."""
+    """Return the ids of a package's paused DAGs. Airflow pauses every new DAG."""
     dags = _rows(rest, "/dags", "dags", dag_id_pattern="okta_")
     return sorted(dag["dag_id"] for dag in dags if dag["is_paused"] and _base(dag["fileloc"]) in files)
 
@@ -68,16 +68,16 @@ def ready(rest: RestApi, files: Sequence[str], *, say: Callable[[str], None], po
 
     :param rest: Airflow's REST API
     :param files: names of the package's DAG files
-    :param say: shows what was found
-    :param pool: as ``OKTALOGGER_POOL`` says
-    :return: whether nothing is wrong; paused DAGs are not
+    :param say: shows the results
+    :param pool: the value of ``OKTALOGGER_POOL``
+    :return: whether nothing is wrong; a paused DAG is not wrong
     """
     say(f"The pool {pool} {'was made' if make_pool(rest, pool) else 'is there'}.")
     wrong = problems(rest, files)
     for problem in wrong:
         say(problem)
     if wrong:
-        say("Airflow reads new files within some minutes. What stays after that is in the docs: docs/mwaa.md.")
+        say("Airflow reads new files within some minutes. If a problem stays after that, see docs/mwaa.md.")
         return False
     say(f"Airflow has read all {len(files)} DAG files.")
     for dag_id in paused(rest, files):

@@ -1,4 +1,4 @@
-"""Airflow's REST API in an environment, reached through AWS with IAM credentials and no token."""
+"""Calls Airflow's REST API in an environment, through AWS, with IAM credentials and without a token."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 LONGEST_PATH: Final = 64
-"""Characters of a path that ``InvokeRestApi`` takes (its API reference)."""
+"""Longest path, in characters, that ``InvokeRestApi`` accepts (its API reference)."""
 SECONDS: Final = 10
-"""After which ``InvokeRestApi`` gives up (user guide, Using the Apache Airflow REST API)."""
+"""Seconds after which ``InvokeRestApi`` gives up (user guide, Using the Apache Airflow REST API)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What Airflow answered.
+    """An answer of Airflow.
 
     :param status: the HTTP status, below 500
-    :param body: the JSON in it
+    :param body: its JSON
     """
 
     status: int
@@ -29,12 +29,12 @@ class Answer:
 
     @property
     def ok(self) -> bool:
-        """Whether Airflow did it."""
+        """Whether the request succeeded."""
         return self.status < 400
 
     @property
     def reason(self) -> str:
-        """Why Airflow did not do it."""
+        """Airflow's reason for a refusal."""
         detail = self.body.get("detail", self.body) if isinstance(self.body, dict) else self.body
         return f"{self.status} {detail}"
 
@@ -47,7 +47,7 @@ class RestApi(Protocol):
 
         :param method: ``GET``, ``POST`` or ``PATCH``
         :param path: below ``/api/v1`` or ``/api/v2``
-        :param body: to be sent as JSON
+        :param body: sent as JSON
         :param query: parameters of the address
         """
 
@@ -66,7 +66,7 @@ class MwaaRestApi:
     def ask(self, method: str, path: str, body: Any = None, query: Mapping[str, Any] | None = None) -> Answer:
         """Ask it something.
 
-        :raises MwaaError: where AWS refuses, Airflow fails, or the path is too long for AWS
+        :raises MwaaError: if AWS refuses, Airflow fails, or the path is too long for AWS
         """
         from botocore.exceptions import ClientError
 

@@ -1,1 +1,1 @@
-"""Measures the load: against the server's ceiling, the usual ways, and for its appetite in memory and disk."""
+"""Measures the load's speed, memory and disk, and compares it with the server's limit and the usual ways."""

@@ -1,4 +1,4 @@
-"""``python -m local.bench``: events per second, CPU, memory and disk of a load, beside the usual ways.
+"""``python -m local.bench``: events per second, CPU, memory and disk of a load, compared with the usual ways.
 
 All ways run in turn on one server, in one run, with the same documents; each figure is the median of the rounds.
 """

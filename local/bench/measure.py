@@ -39,7 +39,7 @@ class Run:
 def run(command: Sequence[str], environ: Mapping[str, str]) -> Run:
     """Run a command to its end.
 
-    :raises CommandFailedError: where its exit code is not 0
+    :raises CommandFailedError: if its exit code is not 0
     """
     with tempfile.NamedTemporaryFile(suffix=".json") as account:
         done = subprocess.run(  # noqa: S603

@@ -1,4 +1,4 @@
-"""How many alerts the detections would have raised in a month of a simulated company's ordinary traffic.
+"""Counts the alerts that the detections raise in a month of a simulated company's ordinary traffic.
 
 ``python -m local.bench.noise --url http://localhost:9200`` makes the month, loads it in indices of its own, replays the
 rules over it day by day, prints the matches of each rule, and removes what it made.

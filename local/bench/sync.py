@@ -1,4 +1,4 @@
-"""How long the sync of many rules takes where each request takes 10 ms.
+"""Measures how long the sync of many rules takes if each request takes 10 ms.
 
 ``python -m local.bench.sync`` makes the monitors in the tests' stand-in for the Alerting plugin, over HTTP, with
 somebody else's beside them, and prints how long a plan takes, and an apply that finds nothing to do.

@@ -40,7 +40,7 @@ def main(file: str, dag_id: str, what: str) -> None:
     execute = type(task).execute  # Airflow wraps it, to complain of a call that is not its own
     counts = getattr(execute, "__wrapped__", execute)(task, context)
     if counts is not None and (counts["read"] or not counts["requests"]):
-        raise SystemExit(f"That was no quiet window: {counts}")
+        raise SystemExit(f"That was not a quiet window: {counts}")
 
 
 if __name__ == "__main__":

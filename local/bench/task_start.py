@@ -1,4 +1,4 @@
-"""What a task costs before and beside its events: parsing its DAG file, and a window without events."""
+"""Measures what a task costs besides its events: parsing its DAG file, and a window without events."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ from local.paths import ROOT
 def main() -> int:
     """Run it.
 
-    :return: 0 where nothing was lost, doubled, wrong or complete too early, and enough went wrong on the way
+    :return: 0 if nothing was lost, doubled, wrong or complete too early, and enough went wrong on the way
     """
     parser = argparse.ArgumentParser(prog="python -m local.campaign", description=__doc__)
     parser.add_argument("--seed", type=int, default=1, help="of events and faults (default: %(default)s)")

@@ -35,7 +35,7 @@ class Parted:
 
 
 def part(kind: str, body: bytes, rng: random.Random) -> Parted | None:
-    """Choose which documents of a bulk are refused; None where there are too few to choose from."""
+    """Choose which documents of a bulk are refused; None if there are too few to choose from."""
     lines = body.split(b"\n")
     pairs = [(lines[at], lines[at + 1]) for at in range(0, len(lines) - 1, 2)]
     if len(pairs) < 2:

@@ -1,4 +1,4 @@
-"""Plays the scheduler: live windows as they end, reconcile every hour, and a backfill beside them."""
+"""Plays the scheduler: live windows as they end, reconcile every hour, and a backfill meanwhile."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ class Conductor:
         self._clock.set(said["epoch"], speed)
 
     async def _pace(self) -> None:
-        """Slow down while the live loads are behind: how fast time goes is no part of what is tried."""
+        """Slow down while the live loads are behind: the speed of time is not part of the test."""
         fast = True
         while not self._live_over.is_set():
             behind = self._waiting.qsize() + self._under_way

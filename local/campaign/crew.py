@@ -76,7 +76,7 @@ class Slot:
     async def call(self, task: dict[str, Any]) -> dict[str, Any]:
         """Have a task done, as often as it takes.
 
-        :raises CampaignError: where no retry helps
+        :raises CampaignError: if no retry helps
         """
         async with self._lock:
             self._tally.tasks += 1
@@ -99,7 +99,7 @@ class Slot:
                 await asyncio.sleep(_RETRY_SECONDS)
 
     async def _once(self, task: dict[str, Any]) -> dict[str, Any] | None:
-        """Have a task tried; None where the worker died."""
+        """Have a task tried; None if the worker died."""
         process = self._process or await self._start()
         assert process.stdin is not None  # noqa: S101 - pipes were asked for
         assert process.stdout is not None  # noqa: S101

@@ -1,4 +1,4 @@
-"""Whether OpenSearch holds exactly what Okta sent: every event, once, unchanged. Uses nothing of the product's code."""
+"""Judges whether OpenSearch holds exactly what Okta sent: every event, once, unchanged. Uses no code of the product."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the simulated org has, asked of the simulator itself: never what our own code thinks of it."""
+"""Asks the simulator which events its org has, so that the judge does not depend on the product's code."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a campaign is: how many events over which time, and which faults when, all out of one seed."""
+"""Plans a campaign from one seed: how many events over which time, and which faults when."""
 
 from __future__ import annotations
 

@@ -193,7 +193,7 @@ class Server(ThreadingHTTPServer):
     request_queue_size = 128
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """A killed worker's connection is no error; anything else is one, and shown."""
+        """A killed worker's connection is not an error; any other failure is, and is shown."""
         if not isinstance(sys.exception(), ConnectionError):
             super().handle_error(request, client_address)  # type: ignore[arg-type]
 

@@ -41,7 +41,7 @@ def run(campaign: Campaign, *, version: str, heap: str = "1g", brief: bool = Fal
     :param version: of OpenSearch
     :param heap: Java's heap
     :param brief: the server lives for minutes only
-    :param logs: a folder for the logs of all processes; a temporary one where not given
+    :param logs: a folder for the logs of all processes; a temporary one if not given
     """
     watch = Stopwatch()
     with ExitStack() as stack:

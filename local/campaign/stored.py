@@ -1,4 +1,4 @@
-"""What OpenSearch holds, read past the proxy and without the product's code."""
+"""Reads what OpenSearch holds, past the proxy and without the product's code."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ class Holdings:
     def missing(self, events: Iterable[Happened]) -> list[str]:
         """Return the uuids of those events that are neither documents nor rejected, as of this very moment.
 
-        :raises NotReadyError: where OpenSearch cannot say
+        :raises NotReadyError: if OpenSearch cannot say
         """
         found: list[str] = []
         iterator = iter(events)

@@ -1,8 +1,9 @@
-"""Whether a window was called complete before it was, found out at the very moment, by nothing of the product's code.
+"""Finds windows that are called complete too early, at that very moment, without the product's code.
 
-The proxy holds each write to the ledger that calls a window complete for the first time, and asks here. On time is an
-event of the window that could be read by the end of the hold-back, or at the moment when the window's entry was first
-opened, whichever is later: whatever reads the window reads it after both. All of these must be in OpenSearch by then.
+The proxy holds back each write to the ledger that calls a window complete for the first time, and asks this module. By
+then OpenSearch must hold every event of the window that was on time. An event is on time if it could be read at the end
+of the hold-back, or when the window's entry was first opened, whichever is later: every load reads the window after
+both.
 """
 
 from __future__ import annotations

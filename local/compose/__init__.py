@@ -1,1 +1,1 @@
-"""What ``docker-compose.yaml`` needs besides official images: secrets, certificates, users, and a check of the file."""
+"""Makes what ``docker-compose.yaml`` needs besides official images: secrets, certificates, users. Checks the file."""

@@ -29,7 +29,7 @@ class ComposeUnavailableError(Exception):
 def compose() -> list[str]:
     """Return the command that runs Docker Compose: the installed one, else one built once and kept.
 
-    :raises ComposeUnavailableError: where there is none and none can be built
+    :raises ComposeUnavailableError: if there is none and none can be built
     """
     if shutil.which("docker") and _works(["docker", "compose"]):
         return ["docker", "compose"]

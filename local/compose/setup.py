@@ -1,4 +1,4 @@
-"""Makes what a fresh OpenSearch and its Dashboards lack; a second time does no harm. Runs in the containers ``*-init``.
+"""Sets up a fresh OpenSearch and its Dashboards, and may run twice. Runs in the containers ``*-init``.
 
 ``opensearch`` makes users and roles, with the administrator's certificate; ``dashboards`` makes the index
 patterns that the links in the Airflow UI lead to.
@@ -49,7 +49,7 @@ def set_up_opensearch(environ: Mapping[str, str]) -> None:
 
     :param environ: ``OPENSEARCH_URL``, ``CERTIFICATES`` (a folder with ``ca.pem``, ``admin.pem``, ``admin-key.pem``),
         ``OPENSEARCH_ADMIN_PASSWORD``, ``OPENSEARCH_LOADER_PASSWORD``, ``DASHBOARDS_PASSWORD``
-    :raises SetupError: where the server refuses
+    :raises SetupError: if the server refuses
     """
     certificates = Path(environ["CERTIFICATES"])
     tls = ssl.create_default_context(cafile=certificates / "ca.pem")
@@ -72,7 +72,7 @@ def set_up_dashboards(environ: Mapping[str, str]) -> None:
     """Make the index patterns.
 
     :param environ: ``DASHBOARDS_URL``, ``OPENSEARCH_ADMIN_PASSWORD``
-    :raises SetupError: where the server refuses
+    :raises SetupError: if the server refuses
     """
     login = base64.b64encode(f"admin:{environ['OPENSEARCH_ADMIN_PASSWORD']}".encode()).decode()
     headers = {"osd-xsrf": "true", "Authorization": f"Basic {login}"}

@@ -57,7 +57,7 @@ class LockedArtifact:
 def locked(version: str, *, security: bool) -> list[LockedArtifact]:
     """What the lock file of one release names.
 
-    :raises OpenSearchLocalError: where the release has no lock file
+    :raises OpenSearchLocalError: if the release has no lock file
     """
     path = LOCKS / f"{version}.json"
     if not path.exists():
@@ -74,7 +74,7 @@ def fetch(artifact: LockedArtifact, cache: Path) -> Path:
 
     It is fetched beside the cache and moved in when its hash is right, so that the cache never holds a part of it.
 
-    :raises OpenSearchLocalError: where it cannot be fetched, or is not what the lock file says
+    :raises OpenSearchLocalError: if it cannot be fetched, or is not what the lock file says
     """
     wanted = cache / f"{artifact.sha256[:16]}-{artifact.filename}"
     if wanted.exists() and wanted.stat().st_size == artifact.size:

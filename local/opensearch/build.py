@@ -59,8 +59,8 @@ class Distribution:
 def build(version: str, *, security: bool = False) -> Distribution:
     """The distribution of one release, built if it is not in the cache.
 
-    :raises OpenSearchLocalError: where it cannot be fetched, or the release is not known
-    :raises OSError: where the disk is too full
+    :raises OpenSearchLocalError: if it cannot be fetched, or the release is not known
+    :raises OSError: if the disk is too full
     """
     artifacts = locked(version, security=security)
     stamp = _stamp(artifacts)

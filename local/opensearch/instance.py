@@ -75,7 +75,7 @@ def prepare(folder: Path, distribution: Distribution, *, port: int, data: Path |
 
     :param port: the HTTP port, 0 for any that is free
     :param data: another folder for the server's data
-    :raises OpenSearchLocalError: where the folder holds another release's data, or the server cannot get to it
+    :raises OpenSearchLocalError: if the folder holds another release's data, or the server cannot get to it
     """
     folder = folder.absolute()
     folder.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""What a release is put together from.
+"""Names the parts of each OpenSearch release.
 
 Maven has no archive of the whole server. It has one with the server and its HTTP transport, made for integration
 tests, and every module as a jar. So a distribution is that archive, plus the modules that we and detections need.

@@ -54,7 +54,7 @@ def run(
     :param heap: Java's heap, such as ``512m``
     :param brief: spend less on compiling and on disk, for a server that lives for minutes
     :param stay: do not end with the parent
-    :raises OpenSearchLocalError: where the server cannot start, or ends by itself
+    :raises OpenSearchLocalError: if the server cannot start, or ends by itself
     """
     parent = None if stay else os.getppid()
     with _signals_raise(), _folder(data) as folder, _memory(wanted=brief and data is None) as memory:
@@ -76,7 +76,7 @@ def run(
 def check_port(port: int) -> None:
     """Refuse a port that another program has.
 
-    :raises OpenSearchLocalError: where it is taken
+    :raises OpenSearchLocalError: if it is taken
     """
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -119,7 +119,7 @@ def _folder(data: Path | None) -> Iterator[Path]:
 
 @contextmanager
 def _memory(*, wanted: bool) -> Iterator[Path | None]:
-    """A folder in memory, where there is plenty: each index that is made waits for the disk several times."""
+    """A folder in memory, if there is plenty: each index that is made waits for the disk several times."""
     if not wanted or not os.access(MEMORY, os.W_OK) or shutil.disk_usage(MEMORY).free < MEMORY_BYTES:
         yield None
         return

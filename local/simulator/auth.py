@@ -1,4 +1,4 @@
-"""Who may ask: API tokens (SSWS) and the access tokens that the token endpoint gave out."""
+"""Authenticates requests: by an API token (SSWS), or by an access token of the simulator's own token endpoint."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def identify(headers: Mapping[str, str], tokens: Tokens, clock: Clock) -> ApiTok
 
 
 def bound(who: ApiToken | AccessToken, scheme: str) -> str | None:
-    """The key to which a token is bound, where it is, after a look at the scheme.
+    """The key to which a token is bound, if it is, after a look at the scheme.
 
     :raises ApiError: for a bound token that is not sent as one, and the other way round
     """

@@ -1,4 +1,4 @@
-"""How the simulated org misbehaves: once, by a queue, or now and then, by seeded chance."""
+"""Makes the simulated org misbehave: once, from a queue, or now and then, by seeded chance."""
 
 from __future__ import annotations
 

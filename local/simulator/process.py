@@ -1,4 +1,4 @@
-"""A simulator of one's own: started as a process, asked over HTTP, ended with everything it started.
+"""Starts a simulator as a process, asks it over HTTP, and ends it with everything it started.
 
 Needs nothing but Python, so that tests in any environment can use it; the simulator itself runs in ``.venvs/local``.
 """
@@ -37,7 +37,7 @@ class Control:
     """The control endpoint of a simulator.
 
     :param url: ending in ``/_control``
-    :param token: its bearer, where the simulator was started with one
+    :param token: its bearer, if the simulator was started with one
     """
 
     url: str

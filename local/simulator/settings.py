@@ -1,4 +1,4 @@
-"""What a simulator is started with."""
+"""Holds the settings that a simulator starts with."""
 
 from __future__ import annotations
 

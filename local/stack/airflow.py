@@ -1,4 +1,4 @@
-"""How to run Airflow on one machine: its environment, its database, its parts."""
+"""Knows how to run Airflow on one machine: its environment, its database, its parts."""
 
 from __future__ import annotations
 
@@ -88,8 +88,8 @@ class Airflow:
     def write_files(self) -> None:
         """Write what Airflow reads besides its environment, and what its database must be before its first use.
 
-        :raises OSError: where a file cannot be written
-        :raises StackError: where the database cannot be used
+        :raises OSError: if a file cannot be written
+        :raises StackError: if the database cannot be used
         """
         self.home.mkdir(parents=True, exist_ok=True)
         _write_private(self.home / "passwords.json", json.dumps({USER: self.password}))
@@ -184,7 +184,7 @@ class Airflow:
 
 
 def _write_private(path: Path, text: str) -> None:
-    """Write a file that only its owner reads, also where it was there before and others could."""
+    """Write a file that only its owner reads, also if it was there before and others could."""
     path.touch(mode=0o600)
     path.chmod(0o600)
     path.write_text(text)

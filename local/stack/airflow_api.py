@@ -1,4 +1,4 @@
-"""What the demo asks Airflow's REST API."""
+"""Calls Airflow's REST API for the demo."""
 
 from __future__ import annotations
 
@@ -49,8 +49,8 @@ class AirflowBusyError(StackError):
 def patiently(ask: Callable[[], Answer], check: Callable[[], None]) -> Answer:
     """Ask until Airflow is not too busy to answer.
 
-    :param check: called before asking again, raises where that makes no sense any more
-    :raises AirflowBusyError: where it still is after :data:`PATIENCE`
+    :param check: called before asking again, raises if that makes no sense any more
+    :raises AirflowBusyError: if it still is after :data:`PATIENCE`
     """
     deadline = time.monotonic() + PATIENCE
     while True:
@@ -64,7 +64,7 @@ def patiently(ask: Callable[[], Answer], check: Callable[[], None]) -> Answer:
 
 
 class AirflowApi:
-    """A client that logs in when it must. Its methods raise :class:`AirflowBusyError` where asking again can help.
+    """A client that logs in when it must. Its methods raise :class:`AirflowBusyError` if asking again can help.
 
     :param airflow: the Airflow to ask
     """
@@ -88,7 +88,7 @@ class AirflowApi:
     def make_pool(self, name: str, slots: int) -> None:
         """Make a pool; one that is there already stays as it is.
 
-        :raises requests.HTTPError: where Airflow refuses
+        :raises requests.HTTPError: if Airflow refuses
         """
         pool = {"name": name, "slots": slots, "description": "Tasks that ask Okta"}
         answer = self._ask("POST", "/pools", json=pool)
@@ -117,7 +117,7 @@ class AirflowApi:
     def counts(self, dag_id: str, run: Run) -> dict[str, Any]:
         """The counts that a run's task left behind.
 
-        :raises requests.HTTPError: where there are none
+        :raises requests.HTTPError: if there are none
         """
         value: dict[str, Any] = self.returned(dag_id, run.run_id, TASK)
         return value
@@ -125,7 +125,7 @@ class AirflowApi:
     def returned(self, dag_id: str, run_id: str, task_id: str) -> Any:
         """What a task returned.
 
-        :raises requests.HTTPError: where it returned nothing
+        :raises requests.HTTPError: if it returned nothing
         """
         path = f"/dags/{dag_id}/dagRuns/{quote(run_id)}/taskInstances/{task_id}/xcomEntries/return_value"
         # Airflow 2 makes a text of the value unless told otherwise, and refuses to deserialize.
@@ -147,9 +147,9 @@ class AirflowApi:
         }
 
     def mapped_labels(self, dag_id: str, run_id: str, task_id: str) -> list[str]:
-        """What the UI calls the parts of a mapped task, in order; none where it has no parts.
+        """What the UI calls the parts of a mapped task, in order; none if it has no parts.
 
-        :raises requests.HTTPError: where Airflow refuses
+        :raises requests.HTTPError: if Airflow refuses
         """
         path = f"/dags/{dag_id}/dagRuns/{quote(run_id)}/taskInstances/{task_id}/listMapped"
         answer = self._ask("GET", path, params={"limit": 100})

@@ -37,7 +37,7 @@ FIELDS = "aggregations.**.key,aggregations.**.doc_count"
 def demo(settings: StackSettings) -> None:
     """Run the demo until somebody ends it.
 
-    :raises StackError: where a part cannot start, ends by itself, the first windows are not loaded, or what happened in
+    :raises StackError: if a part cannot start, ends by itself, the first windows are not loaded, or what happened in
         them is not found
     """
     watch = Stopwatch()
@@ -57,7 +57,7 @@ def check(settings: StackSettings) -> bool:
     """Run the demo from nothing, compare OpenSearch with the org, see that attacks are found, and end it.
 
     :return: whether every expected event of each loaded window is in OpenSearch exactly once, and nothing else
-    :raises StackError: where a part cannot start, ends by itself, the windows are not loaded, or an attack that the
+    :raises StackError: if a part cannot start, ends by itself, the windows are not loaded, or an attack that the
         org's stories tell of is not found
     """
     watch = Stopwatch()

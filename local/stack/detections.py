@@ -1,4 +1,4 @@
-"""What the detections found in the demo: waited for, and shown."""
+"""Waits for what the detections find in the demo, and shows it."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def wait_for_findings(stack: Stack, watch: Stopwatch, rules: Iterable[str]) -> l
     """Wait until each of these rules has found something.
 
     :return: everything that was found until then, in order of time
-    :raises StackError: where a run of the detections or a part fails, or it takes too long
+    :raises StackError: if a run of the detections or a part fails, or it takes too long
     """
     deadline = time.monotonic() + TIMEOUT
     said = time.monotonic()
@@ -95,7 +95,7 @@ def findings(stack: Stack, seen: set[str]) -> list[Finding]:
     """What runs of this start found that have ended and were not seen yet; nothing while Airflow is too busy to tell.
 
     :param seen: ids of the runs that were; those of this time are added
-    :raises StackError: where a run failed, with the end of its log
+    :raises StackError: if a run failed, with the end of its log
     """
     found: list[Finding] = []
     with suppress(AirflowBusyError):

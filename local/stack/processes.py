@@ -78,7 +78,7 @@ class Parts:
     def run(self, name: str, command: Sequence[str], environment: Mapping[str, str]) -> None:
         """Run a program to its end.
 
-        :raises StackError: where it fails
+        :raises StackError: if it fails
         """
         part = self.start(name, command, environment)
         while part.process.poll() is None:
@@ -91,7 +91,7 @@ class Parts:
     def ready_line(self, part: Part, timeout: float) -> dict[str, Any]:
         """Wait for the JSON line by which a part says that it is ready.
 
-        :raises StackError: where it, or another part, ends before that, or it takes longer
+        :raises StackError: if it, or another part, ends before that, or it takes longer
         """
         try:
             return ready_line(part.name, part.process, part.log, timeout, self.check)

@@ -29,7 +29,7 @@ def wait_for_windows(stack: Stack, watch: Stopwatch, wanted: int) -> list[Run]:
     """Wait until so many windows are loaded.
 
     :return: the runs that loaded them
-    :raises StackError: where a run or a part fails, or it takes too long
+    :raises StackError: if a run or a part fails, or it takes too long
     """
     deadline = time.monotonic() + LOAD_TIMEOUT
     said = time.monotonic()
@@ -52,7 +52,7 @@ def wait_for_windows(stack: Stack, watch: Stopwatch, wanted: int) -> list[Run]:
 def line(stack: Stack, run: Run) -> str:
     """One window's counts in one line.
 
-    :raises AirflowBusyError: where Airflow is too busy to tell
+    :raises AirflowBusyError: if Airflow is too busy to tell
     """
     counts = stack.api.counts(DAG_ID, run)
     window = f"{run.start.astimezone(UTC):%Y-%m-%d %H:%M} - {run.end.astimezone(UTC):%H:%M}"
@@ -67,7 +67,7 @@ def follow(stack: Stack, shown: set[str], seen: set[str]) -> None:
 
     :param shown: ids of the runs that were shown already
     :param seen: ids of the runs of the detections that were
-    :raises StackError: where a part ends, or the detections fail
+    :raises StackError: if a part ends, or the detections fail
     """
     while True:
         with suppress(AirflowBusyError):  # what could not be shown is shown the next time

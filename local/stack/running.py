@@ -53,7 +53,7 @@ def only_one(home: Path) -> Iterator[str]:
     """Hold a demo's folder against a second demo, and end what one that was killed left behind.
 
     :return: the marker for the demo's processes
-    :raises StackError: where a demo is running
+    :raises StackError: if a demo is running
     """
     home.mkdir(parents=True, exist_ok=True)
     with (home / LOCK).open("w") as lock:

@@ -1,6 +1,6 @@
-"""What a demo is started with. Needs nothing but Python.
+"""Holds the settings that a demo starts with. Needs only Python.
 
-``python3 -m local.stack.settings demo`` says what is wrong with it before the demo's environments are made.
+``python3 -m local.stack.settings demo`` reports wrong settings before the demo's environments are made.
 """
 
 from __future__ import annotations

@@ -76,8 +76,8 @@ def running_stack(settings: StackSettings, watch: Stopwatch, *, from_nothing: bo
     """Run everything until the block is left, and end all of it then.
 
     :param from_nothing: whether to remove first what earlier ones left
-    :raises StackError: where a part cannot start
-    :raises OSError: where the disk is too full
+    :raises StackError: if a part cannot start
+    :raises OSError: if the disk is too full
     """
     first_start = from_nothing or not (settings.home / "airflow" / "airflow.db").exists()
     paths.need_free(settings.home, FIRST_START_BYTES if first_start else LATER_START_BYTES, "the demo")

@@ -1,4 +1,4 @@
-"""What is in OpenSearch, against what must be there."""
+"""Compares what OpenSearch holds with what it must hold."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def stored_uuids(url: str, start: datetime, end: datetime) -> Counter[str]:
     """How often each event of ``[start, end)`` is in OpenSearch, over all months.
 
     :param url: of OpenSearch
-    :raises requests.RequestException: where it does not answer
+    :raises requests.RequestException: if it does not answer
     """
     with requests.Session() as session:
         session.trust_env = False
@@ -72,7 +72,7 @@ def count(url: str) -> dict[str, int]:
     """Documents in each index of ours.
 
     :param url: of OpenSearch
-    :raises requests.RequestException: where it does not answer
+    :raises requests.RequestException: if it does not answer
     """
     with requests.Session() as session:
         session.trust_env = False

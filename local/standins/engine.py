@@ -1,4 +1,4 @@
-"""Answers for OpenSearch itself where a stand-in has none behind it: whether it can run a search.
+"""Answers for OpenSearch itself if a stand-in has none behind it: whether it can run a search.
 
 Nothing is parsed here. A query that holds a text of ``refused`` is refused in the words that a real server had for it,
 and every other is accepted. The recorded words are those of 2.19.4 and 3.4.0.

@@ -1,4 +1,4 @@
-"""How the server writes a search when it stores it: every default filled in, what it does not know left out.
+"""Writes a search as the server stores it: every default filled in, everything that the server does not know left out.
 
 The forms are those that OpenSearch 2.19.4 gave, recorded in ``tests/data``. A search that is not understood here is
 refused, so that a test never passes on a form that nobody has seen.

@@ -118,7 +118,7 @@ def make_asset(uri: str) -> Asset:
 
     Airflow asks all of them for each URI with a scheme, and imports the Amazon provider and boto3 for that: 0.5 CPU
     seconds at each start of a task. It leaves only schemes that begin with ``x-`` alone. So the asset is made with such
-    a scheme, and gets the URI that is meant afterwards, where Airflow would write it no other way.
+    a scheme, and gets the URI that is meant afterwards, if Airflow would write it no other way.
 
     :param uri: with a scheme that no provider knows
     """
@@ -154,7 +154,7 @@ def flush_stats() -> None:
 
 
 def get_variable(name: str) -> str | None:
-    """Return an Airflow Variable, wherever Airflow keeps it; None where there is none.
+    """Return an Airflow Variable, wherever Airflow keeps it; None if there is none.
 
     :param name: its key
     """

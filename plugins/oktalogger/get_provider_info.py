@@ -1,4 +1,4 @@
-"""What Airflow reads at its start from the entry point ``apache_airflow_provider``.
+"""Tells Airflow, when it starts, what this provider has, by the entry point ``apache_airflow_provider``.
 
 Only an installed distribution can give Airflow a connection type with a form; a package dropped into the plugins folder
 cannot (https://github.com/apache/airflow/issues/20317), and there connections come from the CLI, the environment or a

@@ -2,7 +2,7 @@
 
 Airflow finds this file in two ways: by the entry point ``airflow.plugins`` of an installed wheel, and by walking the
 plugins folder, where it loads single files under their bare names. Only this file is left for that walk to find (see
-``.airflowignore`` beside it). Where both are there, the walk must find no plugin: Airflow 3 reports a second plugin of
+``.airflowignore`` beside it). If both are there, the walk must find no plugin: Airflow 3 reports a second plugin of
 the same name as an import error.
 """
 

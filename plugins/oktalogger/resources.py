@@ -27,7 +27,7 @@ def include_dir() -> Path:
     Looked for in this order: ``_include`` inside the package (an installed wheel, or one that was unpacked into
     Airflow's plugins folder); ``include`` beside ``plugins`` (a checkout).
 
-    :raises ResourceError: where there is none
+    :raises ResourceError: if there is none
     """
     package = Path(__file__).resolve().parent
     candidates = (package / "_include", package.parent.parent / "include")
@@ -45,7 +45,7 @@ def resource(relative: str) -> Path:
     """Find one file of ``include/``. It always comes from the package, so that it fits the code.
 
     :param relative: the path below ``include``, with slashes, as ``opensearch/index-template.json``
-    :raises ResourceError: where it is not there
+    :raises ResourceError: if it is not there
     """
     folder = include_dir()
     path = folder / relative
@@ -63,8 +63,8 @@ def rule_folders(named: str | None = None, environ: Mapping[str, str] = os.envir
     :param named: folders, separated by commas, of which ``pack`` is the one that comes with the package; None takes
         ``OKTALOGGER_DETECTIONS_DIR``
     :param environ: the environment variables
-    :raises ResourceError: where one is no folder
-    :raises SettingsError: where the variable, or ``named``, cannot be read
+    :raises ResourceError: if one is not a folder
+    :raises SettingsError: if the variable, or ``named``, cannot be read
     """
     if named is not None:
         try:
@@ -81,7 +81,7 @@ def _rule_folder(name: str, what: str) -> Path:
         return include_dir() / "detections"
     folder = Path(name)
     if not folder.is_dir():
-        raise ResourceError(f"{what} names {name!r} as a folder of detection rules, which is no folder. Correct it.")
+        raise ResourceError(f"{what} names {name!r} as a folder of detection rules, which is not a folder. Correct it.")
     return folder
 
 
@@ -90,13 +90,15 @@ def _old_folder(environ: Mapping[str, str]) -> str | None:
     if not old:
         return None
     if environ.get(FOLDERS_VARIABLE, "").strip():
-        warnings.warn(f"{OLD_VARIABLE} has no effect beside {FOLDERS_VARIABLE}: unset it.", FutureWarning, stacklevel=3)
+        warnings.warn(
+            f"{OLD_VARIABLE} has no effect if {FOLDERS_VARIABLE} is set: unset it.", FutureWarning, stacklevel=3
+        )
         return None
     folder = str(Path(old) / "detections")
     warnings.warn(
         f"{OLD_VARIABLE} will have no effect in the next release, and already its templates, policies and roles have "
         f"none: those come from the package. Set {FOLDERS_VARIABLE}={folder} instead, for your own rules alone, or "
-        f"{FOLDERS_VARIABLE}={PACK},{folder} for ours beside them.",
+        f"{FOLDERS_VARIABLE}={PACK},{folder} to use our rules too.",
         FutureWarning,
         stacklevel=3,
     )

@@ -1,6 +1,6 @@
-"""What differs between deployments: the environment variables ``OKTALOGGER_*``, typed and validated.
+"""Reads the settings of a deployment: the environment variables ``OKTALOGGER_*``, typed and validated.
 
-DAG files read these while they are parsed, so nothing here touches a database, a connection or a file.
+DAG files read them while they are parsed, so nothing here touches a database, a connection or a file.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def _name(text: str) -> str:
 def read_index_prefix(text: str) -> str:
     """Read the beginning of every index name.
 
-    :raises ValueError: where it cannot be one; the message says what can
+    :raises ValueError: if it cannot be one; the message says what can
     """
     if not re.fullmatch(r"[a-z0-9][a-z0-9-]{0,99}", text):
         raise ValueError("a name of small letters, digits and dashes (a dot would shut out document-level monitors)")
@@ -91,7 +91,7 @@ def _severity(text: str) -> Severity:
 def split_folders(text: str) -> tuple[str, ...]:
     """Read names of folders, separated by commas.
 
-    :raises ValueError: where there is none, or one stands twice; the message says what is taken
+    :raises ValueError: if there is none, or one stands twice; the message says what is taken
     """
     names = tuple(part.strip() for part in text.split(",") if part.strip())
     if not names or len(set(names)) != len(names):
@@ -160,7 +160,7 @@ def _reserve(text: str) -> float:
 def _setting(default: T, read: Callable[[str], T], words: str, *, shown: bool = True) -> T:
     """Declare a setting.
 
-    :param default: its value where the variable is absent or empty
+    :param default: its value if the variable is absent or empty
     :param read: makes a value of the variable's text, or raises a ``ValueError`` that says what the variable takes
     :param words: what it is, in Markdown, for the table of ``docs/settings.md``
     :param shown: whether an error may show the text: import errors stand in Airflow's UI, before people who may not see
@@ -355,8 +355,8 @@ class Settings:
 def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
     """Read the settings from the environment; an empty variable counts as absent.
 
-    :param environ: the environment, ``os.environ`` where not given
-    :raises SettingsError: where a value cannot be used
+    :param environ: the environment, ``os.environ`` if not given
+    :raises SettingsError: if a value cannot be used
     """
     environ = os.environ if environ is None else environ
     values: dict[str, Any] = {}

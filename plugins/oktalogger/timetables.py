@@ -1,4 +1,4 @@
-"""When DAGs run: by the clock from an instant on, or once files have changed and otherwise once a day."""
+"""Schedules DAGs: by the clock from an instant on, or when files have changed and at least once a day."""
 
 from __future__ import annotations
 

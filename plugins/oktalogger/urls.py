@@ -33,8 +33,8 @@ def window_system_log_url(
     :param window: what to show
     :param filter: SCIM filter of the load, which the search field takes as it is
     :param q: keywords of the load, which it takes as well
-    :param admin_url: address of the Admin Console, where it does not follow from the org's
-    :return: the address, or None where nobody knows that of the Admin Console
+    :param admin_url: address of the Admin Console, if it does not follow from the org's
+    :return: the address, or None if nobody knows that of the Admin Console
     """
     host = admin_host(urlsplit(org_url).hostname or "")
     console = admin_url or (f"https://{host}" if host else "")

@@ -22,7 +22,7 @@ class Window:
 
     :param start: first instant that belongs to the window
     :param end: first instant that no longer does
-    :raises WindowError: where an instant has no time zone, or ``start`` is not before ``end``
+    :raises WindowError: if an instant has no time zone, or ``start`` is not before ``end``
     """
 
     start: datetime
@@ -65,7 +65,7 @@ class Window:
         """Cut the window into windows of ``width``, in order; the last one may be shorter.
 
         :param width: length of each part, positive
-        :raises WindowError: where ``width`` is not positive
+        :raises WindowError: if ``width`` is not positive
         """
         if width <= timedelta(0):
             raise WindowError(f"A window cannot be cut into parts of {width}.")
@@ -127,18 +127,18 @@ def parse_instant(value: str | datetime, *, name: str) -> datetime:
 
     :param value: for example ``2026-11-23T10:05:00Z``
     :param name: what the value is called where the user gave it, for the error message
-    :raises WindowError: where the value is no instant
+    :raises WindowError: if the value is not an instant
     """
     if isinstance(value, str):
         try:
             value = datetime.fromisoformat(value.strip())
         except ValueError:
-            raise WindowError(f"{name}={value!r} is no date and time. Write it like 2026-11-23T10:05:00Z.") from None
+            raise WindowError(f"{name}={value!r} is not a date and time. Write it like 2026-11-23T10:05:00Z.") from None
     return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
 def format_instant(instant: datetime) -> str:
-    """Write an instant as Okta does: UTC, ``Z``, with milliseconds only where there are some."""
+    """Write an instant as Okta does: UTC, ``Z``, with milliseconds only if there are some."""
     spec = "milliseconds" if instant.microsecond else "seconds"
     return instant.astimezone(UTC).isoformat(timespec=spec).replace("+00:00", "Z")
 
@@ -151,17 +151,17 @@ def resolve_window(
     *,
     fixed: bool = False,
 ) -> Window:
-    """Answer which window a run has: ``since`` and ``until`` if given, else the data interval, else an error.
+    """Answer which window a run has: ``since`` and ``until`` if given, otherwise the data interval, otherwise an error.
 
     On Airflow 3 a run may have no data interval at all, or an empty one (a bare cron schedule).
 
-    :param since: the run's param of that name, empty or absent where not given
+    :param since: the run's param of that name, empty or absent if not given
     :param until: likewise
-    :param data_interval_start: of the run, where it has one
-    :param data_interval_end: of the run, where it has one
+    :param data_interval_start: of the run, if it has one
+    :param data_interval_end: of the run, if it has one
     :param fixed: whether the run was made for its data interval, as the schedule and backfills make them. It loads that
         and nothing else: params of one backfill would make all its runs load the same window, and none its own
-    :raises WindowError: where only one of the two params is given, nothing gives a window, or the params of a fixed run
+    :raises WindowError: if only one of the two params is given, nothing gives a window, or the params of a fixed run
         name another window than its own
     """
     if since or until:

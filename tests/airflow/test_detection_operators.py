@@ -217,7 +217,7 @@ def test_a_field_that_the_cluster_lacks_fails_at_once_before_anything_is_written
 
 def test_a_folder_that_is_not_there_fails_at_once(tasks: Tasks) -> None:
     tasks.folder = tasks.folder / "nowhere"
-    with pytest.raises(AirflowFailException, match="nowhere' as a folder of detection rules, which is no folder"):
+    with pytest.raises(AirflowFailException, match="nowhere' as a folder of detection rules, which is not a folder"):
         tasks.plan()
 
 

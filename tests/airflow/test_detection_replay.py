@@ -378,7 +378,7 @@ def test_with_the_plugin_it_is_skipped(monkeypatch: pytest.MonkeyPatch) -> None:
         ({"class": "no.such.Notifier"}, "ModuleNotFoundError"),
         ({"class": "oktalogger.notifications.webhook.Other"}, "AttributeError"),
         ({"class": "oktalogger.notifications.webhook.WebhookNotifier", "colour": "red"}, "TypeError"),
-        ({"class": "oktalogger.window.WindowError"}, "is no notifier"),
+        ({"class": "oktalogger.window.WindowError"}, "is not a notifier"),
     ],
 )
 def test_a_notifier_that_cannot_be_made_is_named(definition: dict[str, Any], why: str) -> None:

@@ -92,7 +92,7 @@ def test_extras_are_read_by_their_table(monkeypatch: pytest.MonkeyPatch) -> None
 @pytest.mark.parametrize(
     ("extra", "words"),
     [
-        ({"veryfy": False}, ["okta_default", "veryfy", "There are: auth, client_id"]),
+        ({"veryfy": False}, ["okta_default", "veryfy", "Known are: auth, client_id"]),
         ({"page_limit": 5000}, ["page_limit", "a whole number from 1 to 1000"]),
         ({"page_limit": True}, ["page_limit"]),
         ({"timeout": "soon"}, ["timeout", "a number from 1 to 600"]),
@@ -212,7 +212,7 @@ def test_test_connection_tells_apart_what_is_wrong(
         ({"host": "https://acme-admin.okta.com"}, ["Admin Console", "https://acme.okta.com"]),
         ({"host": "https://acme.okta.com/api/v1/logs"}, ["path"]),
         ({"host": ""}, ["no host"]),
-        ({"host": "https://[acme.okta.com]"}, ["`okta_default` is no address"]),
+        ({"host": "https://[acme.okta.com]"}, ["`okta_default` is not an address"]),
         ({"password": "two words"}, ["API token"]),
     ],
 )
@@ -239,7 +239,7 @@ def test_a_proxy_that_is_no_address_is_an_error_that_does_not_show_it(
     monkeypatch: pytest.MonkeyPatch, masked: list[str], proxy: str
 ) -> None:
     with pytest.raises(
-        ConnectionSettingsError, match="`proxy` of the connection `okta_default` is no address"
+        ConnectionSettingsError, match="`proxy` of the connection `okta_default` is not an address"
     ) as caught:
         _ = connect(monkeypatch, extra={"proxy": proxy}).settings
     assert "proxy-password" not in str(caught.value)

@@ -263,7 +263,7 @@ class TestBadDays:
         self.failed(deployment.load(busy, *HOUR, OKTALOGGER_OKTA_TOKEN=""), 2, "OKTALOGGER_OKTA_TOKEN")
 
     def test_a_page_limit_that_okta_does_not_have(self, deployment: Deployment, busy: Simulator) -> None:
-        self.failed(deployment.load(busy, *HOUR, "--page-limit", "5000"), 2, "no number from 1 to 1000")
+        self.failed(deployment.load(busy, *HOUR, "--page-limit", "5000"), 2, "not a number from 1 to 1000")
 
     def test_a_token_that_is_none(self, deployment: Deployment, busy: Simulator) -> None:
         done = deployment.load(busy, *HOUR, OKTALOGGER_OKTA_TOKEN="two words")
@@ -274,7 +274,7 @@ class TestBadDays:
         key = tmp_path / "key.der"
         key.write_bytes(b"\x30\x82\x04\xa4\xff")
         login = {"OKTALOGGER_OKTA_CLIENT_ID": "app", "OKTALOGGER_OKTA_PRIVATE_KEY_FILE": str(key)}
-        self.failed(deployment.load(busy, *HOUR, OKTALOGGER_OKTA_TOKEN="", **login), 2, "is no text", str(key))
+        self.failed(deployment.load(busy, *HOUR, OKTALOGGER_OKTA_TOKEN="", **login), 2, "is not text", str(key))
 
     def test_a_full_disk_stops_the_load_and_its_end_mends_it(self, deployment: Deployment, busy: Simulator) -> None:
         window = ("--from", SINCE, "--to", "2026-11-16T10:01:00Z")

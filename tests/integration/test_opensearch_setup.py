@@ -114,7 +114,7 @@ def test_without_documents_whoever_is_mapped_stays(team: People) -> None:
     set_up(team)
     plan = plan_setup(team.admin, team.names, shipped_documents(team.names), retention_days=365)
     assert plan.changes == ()
-    assert any("Nobody is mapped by this setup" in notice for notice in plan.notices)
+    assert any("This setup maps no users" in notice for notice in plan.notices)
 
 
 def test_a_role_of_somebody_else_stops_the_setup_before_it_writes(team: People) -> None:

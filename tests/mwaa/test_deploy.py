@@ -77,7 +77,7 @@ def test_a_second_deploy_of_the_same_changes_nothing(deployed: Cloud, package: P
     assert run(deployed, package)
     assert deployed.objects() == before
     assert len(deployed.updates) == 1
-    assert "nothing: all is as the package has it" in deployed.said[-1]
+    assert "nothing: the environment has all of the package" in deployed.said[-1]
 
 
 def test_a_changed_dag_needs_no_update(deployed: Cloud, package: Path) -> None:
@@ -183,7 +183,7 @@ def test_a_dry_run_says_all_and_changes_nothing(deployed: Cloud, package: Path) 
     assert not run(deployed, package, dry_run=True)
     assert [line.strip() for line in deployed.said[1:]] == [
         "replace plugins.zip",
-        f"update {NAME}, which takes 20 to 30 minutes and starts its workers anew",
+        f"update {NAME}, which takes 20 to 30 minutes and restarts its workers",
         "add dags/okta_new.py",
         "delete dags/okta_detections.py",
     ]

@@ -145,7 +145,7 @@ def test_the_old_key_is_used_until_okta_knows_the_new_one(
         loader = load(registered=[old], private_key=both)
         assert list(loader.pages())
         assert f"refuses the key {new['kid']}" in caplog.text
-        assert f"takes the key {old['kid']}" in caplog.text
+        assert f"accepts the key {old['kid']}" in caplog.text
         assert old["d"] not in caplog.text
 
         caplog.clear()
@@ -174,6 +174,6 @@ def test_two_keys_that_are_both_refused(load: Callable[..., Loader]) -> None:
         list(loader.pages())
     message = str(caught.value)
     assert "kid is invalid" in message
-    assert f"other keys are refused as well (the key {KEYS[1]['kid']}: " in message
+    assert f"refuses the connection's other keys as well (the key {KEYS[1]['kid']}: " in message
     assert all(key["d"] not in message for key in KEYS)
     assert [status for path, status in loader.requests() if path == "token"] == [401, 401]

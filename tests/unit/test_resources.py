@@ -85,7 +85,7 @@ def test_the_pack_alone_beside_ones_own_or_not_at_all(
 
 def test_a_folder_that_is_not_there_is_named_with_what_names_it(tmp_path: Path) -> None:
     nowhere = tmp_path / "nowhere"
-    with pytest.raises(ResourceError, match=r"OKTALOGGER_DETECTIONS_DIR names '.*nowhere' .* no folder"):
+    with pytest.raises(ResourceError, match=r"OKTALOGGER_DETECTIONS_DIR names '.*nowhere' .* not a folder"):
         rule_folders(environ={"OKTALOGGER_DETECTIONS_DIR": f"pack,{nowhere}"})
     with pytest.raises(ResourceError, match=r"What was asked for names '.*nowhere'"):
         rule_folders(str(nowhere))
@@ -100,7 +100,7 @@ def test_the_old_variable_names_a_folder_of_rules_for_one_more_release(tmp_path:
     old = {"OKTALOGGER_INCLUDE_DIR": str(tmp_path)}
     with pytest.warns(FutureWarning, match=rf"Set OKTALOGGER_DETECTIONS_DIR={tmp_path}/detections"):
         assert rule_folders(environ=old) == (tmp_path / "detections",)
-    with pytest.warns(FutureWarning, match="has no effect beside OKTALOGGER_DETECTIONS_DIR"):
+    with pytest.warns(FutureWarning, match="has no effect if OKTALOGGER_DETECTIONS_DIR is set"):
         assert rule_folders(environ=old | {"OKTALOGGER_DETECTIONS_DIR": "pack"}) == (PACK,)
     with pytest.warns(FutureWarning), pytest.raises(ResourceError, match="OKTALOGGER_INCLUDE_DIR names '/nowhere/d"):
         rule_folders(environ={"OKTALOGGER_INCLUDE_DIR": "/nowhere"})

@@ -76,7 +76,7 @@ def test_instants_are_read(text: str, instant: datetime) -> None:
 
 
 def test_an_instant_that_is_none_is_named_with_an_example() -> None:
-    with pytest.raises(WindowError, match=r"since='yesterday' is no date and time. Write it like 2026-"):
+    with pytest.raises(WindowError, match=r"since='yesterday' is not a date and time. Write it like 2026-"):
         parse_instant("yesterday", name="since")
 
 

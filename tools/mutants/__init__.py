@@ -1,1 +1,1 @@
-"""Changes the code in small ways, one at a time, and finds the changes that no unit test notices."""
+"""Makes small changes to the code, one at a time, and finds those that no unit test notices."""

@@ -3,7 +3,7 @@
 Makes small changes in the modules that must not lose or double an event, or let a rule fail without a word: a
 condition the other way round, a statement left out, a number one greater. Runs the unit tests that reach each change. A
 change that they do not notice is a survivor: write a test that does, or give the reason why none can in
-``explained.toml``. Ends with 1 where there are survivors without a reason.
+``explained.toml``. Ends with 1 if there are survivors without a reason.
 """
 
 from __future__ import annotations
@@ -48,11 +48,11 @@ TARGETS: Final = {
 
 @dataclass
 class Verdict:
-    """What became of the changes of one module, or of all.
+    """The results of the changes of one module, or of all.
 
-    :param killed: how many a test noticed
-    :param explained: those that none did, with a reason in the list
-    :param survived: those without one
+    :param killed: how many changes a test noticed
+    :param explained: unnoticed changes with a reason in the list
+    :param survived: unnoticed changes without a reason
     :param needless: reasons in the list for changes that are noticed, or that are not made any more
     """
 
@@ -62,7 +62,7 @@ class Verdict:
     needless: list[str] = field(default_factory=list)
 
     def add(self, other: Verdict) -> None:
-        """Add another module's."""
+        """Add another module's results."""
         self.killed += other.killed
         self.explained += other.explained
         self.survived += other.survived
@@ -75,10 +75,10 @@ class Verdict:
 def judge(name: str, reasons: dict[str, str], *, only: str = "") -> Verdict:
     """Try every change of one module.
 
-    :param name: of ``TARGETS``
-    :param reasons: by a change's key, why no test can notice it
+    :param name: a key of ``TARGETS``
+    :param reasons: why no test can notice a change, by its key
     :param only: try no change whose key lacks this text
-    :raises TrialError: where its tests do not pass as they are
+    :raises TrialError: if its tests fail without a change
     """
     source = PACKAGE / f"{name}.py"
     found = [change for change in changes(source.read_text(encoding="utf-8")) if only in change.key]
@@ -122,7 +122,7 @@ def main() -> int:
             f"{name}: {verdict} in {time.monotonic() - module_began:.0f} s", *verdict.survived, sep="\n  ", flush=True
         )
     if total.needless:
-        print("These reasons are needed no longer, take them out of explained.toml:", *total.needless, sep="\n  ")
+        print("These reasons are no longer needed. Remove them from explained.toml:", *total.needless, sep="\n  ")
     print(f"{total} in {time.monotonic() - began:.0f} s")
     return 1 if total.survived else 0
 

@@ -46,7 +46,7 @@ class RemoveStatement(Operator):  # type: ignore[misc]
     def mutation_positions(self, node: Any) -> Iterator[tuple[Place, Place]]:
         """Yield the position of a statement that can be left out."""
         is_first = node.parent is not None and node.parent.type == "simple_stmt" and node is node.parent.children[0]
-        # At the top of a module or class it would be a name that all else lacks.
+        # Without one at the top of a module or class, other code would lack a name.
         if is_first and node.type in STATEMENTS and _is_in_function(node):
             yield node.start_pos, node.end_pos
 
@@ -110,13 +110,13 @@ class _Condition(Operator):  # type: ignore[misc]
 
 
 class AlwaysTrue(_Condition):
-    """Takes a condition for true, whatever it says."""
+    """Takes a condition as true."""
 
     value = "True"
 
 
 class NeverTrue(_Condition):
-    """Takes a condition for false, whatever it says."""
+    """Takes a condition as false."""
 
     value = "False"
 
@@ -136,8 +136,8 @@ class Change:
 
     :param line: where it is, from 1
     :param function: qualified name of the outermost function around it, or of the class, or empty
-    :param body: first and last line of that function's body, where it is in one; what stands outside runs at import
-    :param key: names the change: the function, and the line before and after; stays where others lines move
+    :param body: first and last line of that function's body, if it is in one; what stands outside runs at import
+    :param key: names the change: the function, and the line before and after; stays if others lines move
     :param source: the whole file with the change
     """
 
@@ -177,7 +177,7 @@ def changes(source: str) -> list[Change]:
 
 
 def _changed(tree: Any, node: Any, operator: Operator, number: int) -> str:
-    """Return the whole text with one change. Leaves the tree as it was: parsing anew for each takes minutes."""
+    """Return the whole text with one change. Restores the tree afterwards: parsing it for each change takes minutes."""
     parts = [node, *getattr(node, "children", ())]
     before = [
         (part, {name: getattr(part, name) for name in ("value", "children") if hasattr(part, name)}) for part in parts
@@ -223,7 +223,7 @@ class _Scopes:
                 self._functions.append((child.lineno, first, last, above + child.name))
 
     def around(self, line: int) -> tuple[str, tuple[int, int] | None]:
-        """Return the outermost function of a line, and the lines of its body where the line is among those."""
+        """Return the outermost function of a line, and the lines of its body if the line is among those."""
         for start, first, last, name in self._functions:
             if start <= line <= last:
                 return name, ((first, last) if line >= first else None)

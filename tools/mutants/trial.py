@@ -41,17 +41,17 @@ SLOWER: Final = 4
 
 
 class TrialError(Exception):
-    """The trials say nothing: the tests fail without a change, or their process ended."""
+    """The trials have no result: the tests fail without a change, or their process ended."""
 
 
 def tried(module: str, source: Path, tests: Sequence[str], changes: Sequence[Change]) -> Iterator[tuple[Change, bool]]:
-    """Try changes of one module, and yield each with whether all tests passed all the same.
+    """Try changes of one module, and yield each with whether all tests still passed.
 
     :param module: its dotted name
     :param source: its file
     :param tests: files and folders with the tests that concern it
     :param changes: the changes
-    :raises TrialError: where the tests do not pass without a change
+    :raises TrialError: if the tests do not pass without a change
     """
     for name in HEAVY:
         importlib.import_module(name)
@@ -77,7 +77,7 @@ def tried(module: str, source: Path, tests: Sequence[str], changes: Sequence[Cha
                 yield changes[place], what == "survived"
     _, status = os.waitpid(child, 0)
     if status != 0 or not seconds:
-        raise TrialError(f"The tests of {module} do not pass as they are: pytest {' '.join(tests)}")
+        raise TrialError(f"The tests of {module} fail without a change: pytest {' '.join(tests)}")
     for change in left:
         yield change, _passes(functools.partial(_run_afresh, module, source, tests, change), seconds)
 
@@ -130,7 +130,7 @@ class _Session:
             self._called.add(frame.f_code.co_firstlineno)
 
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
-        """Run the tests as they are, then with each change."""
+        """Run the tests without a change, then with each."""
         at_import = set(self._called)
         reached: list[tuple[float, pytest.Item, set[int]]] = []
         for place, item in enumerate(session.items):
@@ -220,7 +220,7 @@ def _forget() -> None:
 def _passes(run: Callable[[], int], seconds: float) -> bool:
     """Run tests in a process of their own, and say whether they pass.
 
-    :param run: runs them, and returns 0 where they pass
+    :param run: runs them, and returns 0 if they pass
     :param seconds: how long they take without a change
     """
     read, write = os.pipe()

@@ -1,1 +1,1 @@
-"""A backfill of 90 days beside live loads, under Okta's rate limit, on a virtual clock."""
+"""Measures a backfill of 90 days during live loads, under Okta's rate limit, on a virtual clock."""

@@ -1,11 +1,11 @@
-"""``python -m local.bench.backfill``: 90 days of history beside live loads, under Okta's rate limit.
+"""``python -m local.bench.backfill``: backfill 90 days during live loads, under Okta's rate limit.
 
 What runs is the code that Airflow's tasks run (budget, client, paging, load, ledger entries), against the simulated
 org over HTTP. The clock is a virtual one, and OpenSearch is replaced by memory, in which each uuid is counted. A page
 has 5 events instead of Okta's thousand, because the limit counts requests.
 
 Writes ``build/backfill.json``, one object per limit, and ``build/backfill-five-minutes.json``, the same history in
-windows of five minutes. Ends with 1 where a figure is not what it has to be.
+windows of five minutes. Ends with 1 if a figure is not what it has to be.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What is written of a run, and what it has to be."""
+"""Writes the figures of a run, and checks them against their limits."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 LEAST_SHARE: Final = 0.97
 MOST_SHARE: Final = 1.0
 MOST_OVER: Final = 0.02
-# Where pages of a few events are made, most of the time goes by in handing over between threads.
+# If pages of a few events are made, most of the time goes by in handing over between threads.
 _SWITCH_SECONDS: Final = 0.0002
 
 

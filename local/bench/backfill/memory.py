@@ -1,4 +1,4 @@
-"""OpenSearch's place taken by memory: the subject here is the rate limit, and each uuid is counted all the same."""
+"""Replaces OpenSearch by memory, because this measures the rate limit. Counts each uuid."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One run: a backfill and the live loads beside it, by the code that Airflow's tasks run."""
+"""Runs a backfill and the live loads during it, by the code that Airflow's tasks run."""
 
 from __future__ import annotations
 

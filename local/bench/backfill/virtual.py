@@ -1,4 +1,4 @@
-"""A clock that jumps, for threads: whoever waits lets the next one go on, and nothing else passes the time.
+"""Gives threads a clock that jumps: time passes only when all of them wait.
 
 One thread runs at a time, the one whose time has come; equal times go by the order of asking. So a run of days takes
 as long as its work, and two runs are the same to the last request.
@@ -50,7 +50,7 @@ class VirtualTime:
     def sleep(self, seconds: float) -> None:
         """Wait; others run meanwhile. For the thread whose turn it is.
 
-        :raises OverError: where the run has failed
+        :raises OverError: if the run has failed
         """
         turn = self._enter(seconds)
         self._hand_over()
@@ -59,7 +59,7 @@ class VirtualTime:
             raise OverError
 
     def sleep_until(self, moment: datetime) -> None:
-        """Wait until a moment; not at all where that has passed."""
+        """Wait until a moment; not at all if that has passed."""
         left = (moment - self.now()).total_seconds()
         if left > 0:
             self.sleep(left)

@@ -43,7 +43,7 @@ def register(wish: dict[str, Any]) -> tuple[Client, dict[str, Any]]:
     """Make a client from its description; without keys it gets a new one.
 
     :param wish: ``client_id``, ``jwks`` or ``keys``, ``scopes``, ``admin``, ``dpop``, ``key_type`` (``RSA`` or ``EC``)
-    :return: the client, and its description with the private key where one was made
+    :return: the client, and its description with the private key if one was made
     """
     client_id = wish.get("client_id") or "0oa" + secrets.token_hex(9)[:17]
     given = (wish.get("jwks") or {}).get("keys") or wish.get("keys") or []

@@ -39,7 +39,7 @@ class Query:
 
     @property
     def selection(self) -> object | None:
-        """What picks events, as a key of caches; ``None`` where every event is wanted."""
+        """What picks events, as a key of caches; ``None`` if every event is wanted."""
         return (self.filter, self.keywords) if self.filter or self.keywords else None
 
 

@@ -1,4 +1,4 @@
-"""How long after an event happened it can first be read.
+"""Draws the time between an event and the moment when it can first be read.
 
 Okta promises no bound: mostly a second or two, "up to 10 seconds" by a release note of 2018, now and then far more.
 """

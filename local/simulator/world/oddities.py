@@ -1,4 +1,4 @@
-"""What real System Log events hold that no schema promises, each seen in public reports of Okta's users."""
+"""Adds oddities of real System Log events that no schema promises, each seen in public reports of Okta's users."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where requests come from: offices, homes, strangers' networks, and the devices in them.
+"""Names the places that requests come from: offices, homes, strangers' networks, and the devices in them.
 
 Addresses come from the ranges that RFC 5737, RFC 2544 and RFC 3849 keep for documentation and benchmarks, so that no
 event points at somebody real. Parts that repeat in every event from a device are encoded once.

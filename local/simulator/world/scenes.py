@@ -1,4 +1,4 @@
-"""What people and systems do: each scene is a handful of events that belong together, within less than a minute."""
+"""Plays scenes: a few events that belong together, within less than a minute."""
 
 from __future__ import annotations
 

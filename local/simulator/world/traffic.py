@@ -67,7 +67,7 @@ WEEK = _week()
 
 
 def _count(rng: random.Random, mean: float) -> int:
-    """A Poisson number, by the normal approximation where that is close."""
+    """A Poisson number, by the normal approximation if that is close."""
     if mean > 50:
         return max(0, round(rng.gauss(mean, math.sqrt(mean))))
     limit, product, count = math.exp(-mean), rng.random(), 0

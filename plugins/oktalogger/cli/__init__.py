@@ -1,4 +1,4 @@
-"""The command line: for a first try, for incidents, and for scripts. It needs no Airflow."""
+"""Runs oktalogger from the command line, without Airflow: for a first try, for incidents, and for scripts."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def build_parser() -> argparse.ArgumentParser:
     """Return the parser with all commands."""
     parser = argparse.ArgumentParser(prog="python -m oktalogger", description=__doc__)
     parser.add_argument("--version", action="version", version=f"oktalogger {__version__}")
-    parser.add_argument("-v", "--verbose", action="store_true", help="say more on standard error")
+    parser.add_argument("-v", "--verbose", action="store_true", help="write more to standard error")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     load.add_parser(commands)
     coverage.add_parser(commands)
@@ -38,8 +38,8 @@ def build_parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command.
 
-    :param argv: the arguments, those of the process where not given
-    :return: 0 all well, 1 failed, 2 wrong use or settings, 3 loaded but some events were rejected
+    :param argv: the arguments; by default those of the process
+    :return: an exit code, see :mod:`oktalogger.cli.exit_codes`
     """
     arguments = build_parser().parse_args(argv)
     logging.basicConfig(
@@ -47,7 +47,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         level=logging.DEBUG if arguments.verbose else logging.INFO,
         format="%(asctime)s %(levelname)s %(message)s",
     )
-    # These log every request, and at DEBUG also headers and bodies, credentials among them.
+    # These libraries log every request, and at DEBUG also headers and bodies, which hold credentials.
     for noisy in ("opensearch", "urllib3", "botocore", "boto3"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
     try:

@@ -1,4 +1,4 @@
-"""``python -m oktalogger coverage``: say of each hour whether it is loaded, and prove it against Okta on request."""
+"""``python -m oktalogger coverage``: say which hours are loaded, and compare them with Okta on request."""
 
 from __future__ import annotations
 
@@ -38,9 +38,9 @@ _WORDS: Final[dict[HourState, str]] = {
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the command to the parser."""
-    parser = commands.add_parser("coverage", help="say of each hour whether it is loaded", description=__doc__)
+    parser = commands.add_parser("coverage", help="say which hours are loaded", description=__doc__)
     parser.add_argument("--from", dest="since", required=True, metavar="INSTANT", help="like 2026-11-23T10:00:00Z")
-    parser.add_argument("--to", dest="until", required=True, metavar="INSTANT", help="not itself part of the range")
+    parser.add_argument("--to", dest="until", required=True, metavar="INSTANT", help="end, not part of the range")
     parser.add_argument("--org", help=f"host name of the org (default: that of {OKTA_URL})")
     parser.add_argument("--verify", action="store_true", help="read Okta again and compare value by value")
     parser.add_argument("--json", action="store_true", help="print the hours as JSON")

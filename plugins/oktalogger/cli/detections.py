@@ -1,4 +1,4 @@
-"""``python -m oktalogger detections``: check rules, test them, try them on the past, and make their bundle."""
+"""``python -m oktalogger detections``: check rules, test them, replay them over past windows, and make their bundle."""
 
 from __future__ import annotations
 
@@ -41,24 +41,26 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 
 def common_arguments(parser: argparse.ArgumentParser, *, rules: bool = True) -> None:
-    """Add what the actions have in common."""
+    """Add the arguments that the actions share."""
     add_folder(parser)
     parser.add_argument("--json", action="store_true", help="print JSON")
     if rules:
-        parser.add_argument("rules", nargs="*", metavar="RULE", help="name, id or file of a rule; * and ? may stand in")
+        parser.add_argument(
+            "rules", nargs="*", metavar="RULE", help="name, id or file of a rule; * and ? are wildcards"
+        )
 
 
 def add_folder(parser: argparse.ArgumentParser) -> None:
-    """Add what says where the rules are."""
+    """Add the argument that names the folders of rules."""
     parser.add_argument(
         "--folder",
         metavar="DIR",
-        help="folders of rules, separated by commas; `pack` is ours (default: OKTALOGGER_DETECTIONS_DIR)",
+        help="folders of rules, separated by commas; `pack` is this package's (default: OKTALOGGER_DETECTIONS_DIR)",
     )
 
 
 def folders_of(arguments: argparse.Namespace) -> tuple[Path, ...]:
-    """Return the folders of detections that the arguments mean."""
+    """Return the folders of rules that the arguments name."""
     return rule_folders(arguments.folder)
 
 
@@ -71,7 +73,7 @@ class UsageError(ValueError):
 
 
 def guarded(action: Any) -> Any:
-    """Turn what a user can mend into a sentence and an exit code."""
+    """Turn errors that a user can mend into a sentence and an exit code."""
 
     def run(arguments: argparse.Namespace) -> int:
         try:
@@ -100,12 +102,12 @@ def _only(compiled: Compiled, wanted: Sequence[str]) -> Compiled:
 def _add_check(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser = actions.add_parser(
         "check",
-        help="say what is wrong with rules; asks OpenSearch too, where one is named",
-        description="Say what is wrong with rules. Where OKTALOGGER_OPENSEARCH_URL names an OpenSearch, it is asked "
-        "whether it can run them, and nothing in it is changed.",
+        help="report what is wrong with rules; asks OpenSearch too, if one is named",
+        description="Report what is wrong with rules. If OKTALOGGER_OPENSEARCH_URL names an OpenSearch, this asks "
+        "it whether it can run them, and changes nothing in it.",
     )
     common_arguments(parser, rules=False)
-    parser.add_argument("--strict", action="store_true", help="let warnings count as errors")
+    parser.add_argument("--strict", action="store_true", help="count warnings as errors")
     parser.set_defaults(run=guarded(_check))
 
 
@@ -134,7 +136,7 @@ def _check(arguments: argparse.Namespace) -> int:
 
 
 def _ask_engine(compiled: Compiled) -> tuple[list[Problem], str | None]:
-    """Ask the OpenSearch of the environment about each rule; say why, where it cannot be asked."""
+    """Ask OpenSearch whether it can run each rule; return the problems, and why it was not asked, if so."""
     from oktalogger.cli.environment import OPENSEARCH_URL, opensearch_client
     from oktalogger.detections.monitors.render import monitor_settings
     from oktalogger.detections.monitors.trial import refused_detections
@@ -153,7 +155,7 @@ def _ask_engine(compiled: Compiled) -> tuple[list[Problem], str | None]:
     except IndexMissingError:
         return [], f"OpenSearch has no {names.alias} yet; load something, or run `detections test`"
     except OpenSearchLoadError as error:
-        # What else is wrong with the rules is still to be said.
+        # The other problems of the rules are still reported.
         return [Problem(OPENSEARCH_URL, 1, f"OpenSearch could not be asked: {error}")], str(error)
     found = [
         Problem(detection.file, detection.line, said)
@@ -222,10 +224,12 @@ def _add_replay(actions: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser = actions.add_parser("replay", help="run rules over a past window and keep what they find")
     common_arguments(parser)
     parser.add_argument("--from", dest="since", required=True, metavar="INSTANT", help="like 2026-11-23T10:00:00Z")
-    parser.add_argument("--to", dest="until", required=True, metavar="INSTANT", help="not itself part of the window")
-    parser.add_argument("--by", choices=("published", "loaded"), default="published", help="what the window is about")
-    parser.add_argument("--without-historical", action="store_true", help="leave out what a backfill loaded")
-    parser.add_argument("--run-id", help="what the matches say about who found them")
+    parser.add_argument("--to", dest="until", required=True, metavar="INSTANT", help="end, not part of the window")
+    parser.add_argument(
+        "--by", choices=("published", "loaded"), default="published", help="time by which events belong to the window"
+    )
+    parser.add_argument("--without-historical", action="store_true", help="leave out events that a backfill loaded")
+    parser.add_argument("--run-id", help="run id to store in the matches")
     parser.set_defaults(run=guarded(_replay))
 
 
@@ -251,7 +255,7 @@ def _replay(arguments: argparse.Namespace) -> int:
 
 
 def _add_show(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    parser = actions.add_parser("show", help="print the monitor that a rule becomes")
+    parser = actions.add_parser("show", help="print the monitor that a rule compiles to")
     common_arguments(parser)
     parser.set_defaults(run=guarded(_show))
 
@@ -272,7 +276,7 @@ def _show(arguments: argparse.Namespace) -> int:
 
 
 def _add_new(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    parser = actions.add_parser("new", help="begin a rule")
+    parser = actions.add_parser("new", help="write a new rule to start from")
     parser.add_argument("name", help="the file's name without ending, like okta_api_token_created")
     parser.add_argument("--title", help="the rule's title")
     parser.add_argument("--threshold", action="store_true", help="a rule that counts")
@@ -285,7 +289,7 @@ def _new(arguments: argparse.Namespace) -> int:
 
     try:
         path = write_skeleton(
-            # One's own folder stands behind the pack.
+            # The user's own folder is named after the pack.
             folders_of(arguments)[-1],
             arguments.name,
             title=arguments.title,

@@ -1,4 +1,4 @@
-"""``python -m oktalogger detections plan`` and ``apply``: monitors brought in step with the rules, without Airflow."""
+"""``python -m oktalogger detections plan`` and ``apply``: sync monitors with the rules, without Airflow."""
 
 from __future__ import annotations
 
@@ -37,12 +37,12 @@ def add_sync_parsers(
 ) -> None:
     """Add ``plan`` and ``apply`` to the command ``detections``.
 
-    :param actions: its actions
-    :param common: adds what all actions take
+    :param actions: the subparsers of that command
+    :param common: adds the arguments that all actions share
     :param folders_of: returns the folders of rules that the arguments name
-    :param guarded: turns what a user can mend into a sentence and an exit code
+    :param guarded: turns errors that a user can mend into a sentence and an exit code
     """
-    plan = actions.add_parser("plan", help="say what apply would do to the monitors, and do nothing")
+    plan = actions.add_parser("plan", help="say what apply would change, and change nothing")
     apply = actions.add_parser("apply", help="create, update and delete monitors as the rules say")
     for parser in (plan, apply):
         common(parser, rules=False)
@@ -51,13 +51,13 @@ def add_sync_parsers(
             action="append",
             default=[],
             metavar="ID",
-            help="overwrite what was changed by hand in the monitor of this rule; `all` for every rule",
+            help="overwrite changes made by hand in the monitor of this rule; `all` for every rule",
         )
         parser.add_argument(
             "--skip-broken", action="store_true", help="leave out rules that cannot be used, and delete nothing"
         )
-    plan.add_argument("--check", action="store_true", help=f"end with {EXIT_CHANGES} where anything is to be done")
-    apply.add_argument("--confirm-deletions", action="store_true", help="delete however many monitors the plan says")
+    plan.add_argument("--check", action="store_true", help=f"exit with {EXIT_CHANGES} if anything is to be done")
+    apply.add_argument("--confirm-deletions", action="store_true", help="delete all monitors of the plan, however many")
     plan.set_defaults(run=guarded(lambda arguments: _plan(arguments, folders_of(arguments))))
     apply.set_defaults(run=guarded(lambda arguments: _apply(arguments, folders_of(arguments))))
 

@@ -1,4 +1,4 @@
-"""Where Okta and OpenSearch are, and how to log in, from environment variables: for use without Airflow."""
+"""Reads addresses and logins of Okta and OpenSearch from environment variables, for use without Airflow."""
 
 from __future__ import annotations
 
@@ -59,12 +59,12 @@ def okta_client(
     sleep: Callable[[float], None] = time.sleep,
     gate: RequestGate | None = None,
 ) -> SystemLogClient:
-    """Make a client of the org that the environment names.
+    """Make a client for the org that the environment names.
 
-    :param environ: the environment, ``os.environ`` where not given
-    :param sleep: how to wait, in seconds
+    :param environ: the environment; ``os.environ`` by default
+    :param sleep: waits that many seconds
     :param gate: asked before each request
-    :raises EnvironmentConfigError: where a variable is missing or contradicts another
+    :raises EnvironmentConfigError: if a variable is missing or contradicts another
     """
     environ = os.environ if environ is None else environ
     url = required(environ, OKTA_URL)
@@ -77,10 +77,10 @@ def okta_client(
 
 
 def opensearch_client(environ: Mapping[str, str] | None = None) -> OpenSearch:
-    """Make a client of the OpenSearch that the environment names.
+    """Make a client for the OpenSearch that the environment names.
 
-    :param environ: the environment, ``os.environ`` where not given
-    :raises EnvironmentConfigError: where a variable is missing or contradicts another
+    :param environ: the environment; ``os.environ`` by default
+    :raises EnvironmentConfigError: if a variable is missing or contradicts another
     """
     environ = os.environ if environ is None else environ
     url = required(environ, OPENSEARCH_URL)
@@ -105,7 +105,7 @@ def _okta_auth(environ: Mapping[str, str], url: str, *, allow_http: bool) -> Okt
     token = environ.get(OKTA_TOKEN)
     client_id = environ.get(OKTA_CLIENT_ID)
     if token and client_id:
-        raise EnvironmentConfigError(f"{OKTA_TOKEN} and {OKTA_CLIENT_ID} are both set. Unset the one not to be used.")
+        raise EnvironmentConfigError(f"{OKTA_TOKEN} and {OKTA_CLIENT_ID} are both set. Unset the unused one.")
     if token:
         return SswsAuth(token)
     if not client_id:
@@ -120,7 +120,9 @@ def _okta_auth(environ: Mapping[str, str], url: str, *, allow_http: bool) -> Okt
         except OSError as error:
             raise EnvironmentConfigError(f"{OKTA_PRIVATE_KEY_FILE}: {error}") from error
         except UnicodeDecodeError as error:
-            raise EnvironmentConfigError(f"{OKTA_PRIVATE_KEY_FILE}: {path} is no text. Give a PEM or a JWK.") from error
+            raise EnvironmentConfigError(
+                f"{OKTA_PRIVATE_KEY_FILE}: {path} is not text. Give a PEM or a JWK."
+            ) from error
     if not key:
         raise EnvironmentConfigError(
             f"{OKTA_CLIENT_ID} needs the app's private key (PEM or JWK). "
@@ -145,7 +147,7 @@ def _sigv4(region: str, service: str) -> object:
 def required(environ: Mapping[str, str], name: str) -> str:
     """Return a variable's value.
 
-    :raises EnvironmentConfigError: where it is missing
+    :raises EnvironmentConfigError: if it is missing
     """
     value = environ.get(name, "").strip()
     if not value:

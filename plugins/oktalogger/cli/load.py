@@ -39,11 +39,11 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     """Add the command to the parser."""
     parser = commands.add_parser("load", help="load one window of the System Log", description=__doc__)
     parser.add_argument("--from", dest="since", required=True, metavar="INSTANT", help="like 2026-11-23T10:00:00Z")
-    parser.add_argument("--to", dest="until", required=True, metavar="INSTANT", help="not itself part of the window")
+    parser.add_argument("--to", dest="until", required=True, metavar="INSTANT", help="end, not part of the window")
     parser.add_argument("--filter", help="Okta's filter expression")
     parser.add_argument("--q", help="Okta's keyword search")
-    parser.add_argument("--page-limit", type=_limit, default=1000, metavar="N", help="events a page, 1 to 1000")
-    parser.add_argument("--run-id", help="what the documents say in oktalogger.run_id (default: cli and the time)")
+    parser.add_argument("--page-limit", type=_limit, default=1000, metavar="N", help="events per page, 1 to 1000")
+    parser.add_argument("--run-id", help="value of oktalogger.run_id in the documents (default: cli and the time)")
     parser.add_argument("--json", action="store_true", help="print the counts as JSON")
     parser.set_defaults(run=run)
 
@@ -51,7 +51,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 def run(arguments: argparse.Namespace) -> int:
     """Load the window that the arguments name.
 
-    :return: 0, or 3 where some events were rejected
+    :return: 0, or 3 if some events were rejected
     """
     settings = load_settings()
     window = Window(parse_instant(arguments.since, name="--from"), parse_instant(arguments.until, name="--to"))
@@ -93,7 +93,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _limit(text: str) -> int:
     if not text.isdecimal() or not 1 <= int(text) <= MAX_LIMIT:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number from 1 to {MAX_LIMIT}")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 to {MAX_LIMIT}")
     return int(text)
 
 
@@ -118,4 +118,4 @@ def _print(result: LoadResult, window: Window, names: IndexNames, *, as_json: bo
     for note in result.notes:
         log.warning("%s", note)
     if result.rejected:
-        log.warning("%d events were refused; they are whole, with the reason, in %s", result.rejected, names.rejected)
+        log.warning("OpenSearch refused %d events: whole, with the reason, in %s", result.rejected, names.rejected)

@@ -26,14 +26,14 @@ if TYPE_CHECKING:
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the command to the parser."""
     parser = commands.add_parser("setup", help="set up OpenSearch, as an administrator", description=__doc__)
-    parser.add_argument("--dry-run", action="store_true", help="only say what would be done")
+    parser.add_argument("--dry-run", action="store_true", help="only say what would change")
     parser.add_argument(
-        "--check", action="store_true", help="like --dry-run, and end with 3 where anything is to be done"
+        "--check", action="store_true", help="like --dry-run, and exit with 3 if anything is to be done"
     )
     parser.add_argument(
         "--documents",
         metavar="FILE",
-        help="output of terraform output -json security_documents (default: the roles of this package, nobody mapped)",
+        help="output of `terraform output -json security_documents` (default: this package's roles, without users)",
     )
     parser.add_argument(
         "--confirm-deletions", action="store_true", help="accept a retention that deletes months at once"

@@ -1,7 +1,7 @@
-"""The compiled bundle: what travels to workers, where pySigma is not installed.
+"""Writes and reads the bundle: compiled rules for workers without pySigma.
 
-It holds the hash of every file that it was made from, so that a rule edited later is noticed: compiled on the spot
-where pySigma is, a clear error where it is not.
+The bundle holds the hash of every file that it was made from. So a rule edited later is noticed: with pySigma it is
+compiled on the spot, without it that is a clear error.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 BUNDLE_FILE: Final = "bundle.json"
-# To be raised whenever the same rules compile to something else, fields of the index included.
+# Raise this whenever the same rules compile to something else, for instance after a change of fields.
 COMPILER_VERSION: Final = 2
 _FORMAT: Final = 1
 
@@ -37,9 +37,9 @@ class BundleError(RuntimeError):
 class Bundle:
     """A bundle as it was read.
 
-    :param compiler_version: of the compiler that made it
+    :param compiler_version: version of the compiler that made it
     :param sources: the hash of each file that it was made from
-    :param detections: what it holds
+    :param detections: the compiled rules
     """
 
     compiler_version: int
@@ -60,7 +60,7 @@ def write_bundle(folder: Path, compiled: Compiled) -> Path:
     """Write the bundle of a folder of rules.
 
     :param compiled: what ``compile_folder`` made of it
-    :raises DetectionsError: where a rule cannot be used
+    :raises DetectionsError: if a rule cannot be used
     :return: the file
     """
     detections = [canonical_json(detection.as_dict()) for detection in compiled.strictly()]
@@ -70,7 +70,7 @@ def write_bundle(folder: Path, compiled: Compiled) -> Path:
     listed = ",\n  ".join(detections)
     path = folder / BUNDLE_FILE
     content = f'{text},\n "detections": [\n  {listed}\n ]\n}}\n'
-    # The pack of an installed wheel is as it should be, and may lie where nobody can write.
+    # Leave an unchanged file alone: the pack of an installed wheel may lie in a read-only folder.
     if not path.is_file() or path.read_text(encoding="utf-8") != content:
         path.write_text(content, encoding="utf-8")
     return path
@@ -79,8 +79,8 @@ def write_bundle(folder: Path, compiled: Compiled) -> Path:
 def read_bundle(folder: Path) -> Bundle | None:
     """Read the bundle of a folder of rules.
 
-    :return: the bundle, or ``None`` where there is none
-    :raises BundleError: where it cannot be read
+    :return: the bundle, or ``None`` if there is none
+    :raises BundleError: if it cannot be read
     """
     path = folder / BUNDLE_FILE
     if not path.is_file():
@@ -88,7 +88,7 @@ def read_bundle(folder: Path) -> Bundle | None:
     try:
         data: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         if data["format"] != _FORMAT:
-            raise BundleError(f"{path} is of the format {data['format']}, and this release reads {_FORMAT}. {_REMEDY}")
+            raise BundleError(f"{path} has the format {data['format']}; this release reads {_FORMAT}. {_REMEDY}")
         detections = tuple(CompiledDetection.from_dict(values) for values in data["detections"])
         return Bundle(int(data["compiler_version"]), dict(data["sources"]), detections)
     except (ValueError, KeyError, TypeError) as error:
@@ -101,13 +101,13 @@ _REMEDY: Final = (
 
 
 def load_detections(*folders: Path, skip_broken: bool = False) -> tuple[CompiledDetection, ...]:
-    """Return the detections of some folders: from the bundle of each that is up to date, else compiled on the spot.
+    """Return the detections of some folders: from each bundle that is up to date, otherwise compiled on the spot.
 
     :param folders: the folders of detections
-    :param skip_broken: leave out rules that cannot be used, where rules are compiled here, and warn of each
-    :raises DetectionsError: where rules are compiled here and one cannot be used, or where two folders have rules of
+    :param skip_broken: leave out rules that cannot be used, if rules are compiled here, and warn of each
+    :raises DetectionsError: if rules are compiled here and one cannot be used, or if two folders have rules of
         one id or name
-    :raises BundleError: where they would have to be compiled, and pySigma is not installed
+    :raises BundleError: if rules must be compiled, and pySigma is not installed
     """
     found = {folder: _load_folder(folder, skip_broken=skip_broken) for folder in folders}
     if doubles := find_doubles(found):
@@ -126,7 +126,7 @@ def _load_folder(folder: Path, *, skip_broken: bool) -> tuple[CompiledDetection,
     if not skip_broken:
         return compiled.strictly()
     for problem in compiled.errors:
-        logger.warning("Left out, because it cannot be used: %s", problem)
+        logger.warning("Left out a rule that cannot be used: %s", problem)
     return compiled.detections
 
 

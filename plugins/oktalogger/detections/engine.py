@@ -1,10 +1,9 @@
 """Asks OpenSearch whether it can run a search, before a monitor or a rule relies on it.
 
-OpenSearch calls a query valid that never finds anything: in a query_string it replaces an expression that is too
-complex, an address that is none or a field that is not mapped by a clause without documents, and drops that clause when
-it rewrites the query. Some faults show only when the search runs: too many clauses in all, a script that does not
-compile. So each query_string is explained as it was parsed, and the search is then run without hits (measured on
-2.19.4 and 3.4.0).
+OpenSearch calls some queries valid that never match: in a query_string it replaces a too complex expression, a wrong
+address or an unmapped field with a clause that matches nothing, and drops that clause when it rewrites the query. Some
+faults show only when the search runs: too many clauses in all, a script that does not compile. So each query_string is
+explained as it was parsed, and the search is then run without hits (measured on 2.19.4 and 3.4.0).
 """
 
 from __future__ import annotations
@@ -21,8 +20,8 @@ if TYPE_CHECKING:
     from opensearchpy import OpenSearch
 
 _LONGEST_REASON: Final = 500
-# How a clause without documents is written where the query_string's parser put it in place of one that failed. A term
-# that holds these words stands behind its field and a colon.
+# The clause that the query_string's parser puts in place of one that failed. A term with these words would follow its
+# field and a colon.
 _REPLACED: Final = re.compile(r'(?<![:\w])MatchNoDocsQuery\("((?:failed|unmapped) .*?)"\)')
 _INDEX: Final = re.compile(r"^\[[^\]/]+/[^\]]+\] ")
 _ADVICE: Final = (
@@ -54,15 +53,15 @@ def refusals(
     title: str,
     sleep: Callable[[float], None] = time.sleep,
 ) -> tuple[str, ...]:
-    """Ask OpenSearch what keeps it from running a search as it is meant.
+    """Ask OpenSearch for the faults that keep a search from working.
 
     :param client: the client
-    :param index: the index or alias that the search is for; nothing in it is changed
+    :param index: the index or alias to search; nothing in it changes
     :param search: the body of the search, aggregations included
-    :param title: whose search it is, for the error where OpenSearch cannot be asked
+    :param title: the rule's title, for errors
     :param sleep: waits for a number of seconds
-    :return: a sentence for each fault, with what to do; empty where there is none
-    :raises OpenSearchLoadError: where OpenSearch cannot be asked, or not by this user
+    :return: a sentence for each fault, with what to do; empty if there is none
+    :raises OpenSearchLoadError: if OpenSearch cannot be asked, or not by this user
     """
     doing = f"to check the query of {title}"
     texts = list(dict.fromkeys(_query_texts(search["query"])))
@@ -86,7 +85,7 @@ def refusals(
             f"/{index}/_search",
             doing=doing,
             index=index,
-            # 500 is what 2.19 and 3.4 answer to too many clauses.
+            # 2.19 and 3.4 answer 500 to too many clauses.
             ignore=(400, 500),
             body=_without_ranges(search, texts),
             sleep=sleep,
@@ -108,7 +107,7 @@ def _query_texts(query: Any) -> Iterator[str]:
 
 
 def _without_ranges(search: Mapping[str, Any], texts: list[str]) -> dict[str, Any]:
-    # A shard with nothing in the range leaves the query_string unread, so nothing of it would fail.
+    # A shard with no document in the range does not read the query_string, so faults would not show.
     query = {"bool": {"filter": [{"query_string": {"query": text}} for text in texts]}}
     return {**search, "query": query, "size": 0, "terminate_after": 1}
 
@@ -128,7 +127,7 @@ def _failures(answer: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _reason(error: Any) -> str:
-    """Join the reasons of an error and of its causes: that of a script stands at the bottom."""
+    """Join the reasons of an error and of its causes: a script's fault is the innermost cause."""
     found: list[str] = []
     while isinstance(error, dict):
         if "script" in error:
@@ -141,7 +140,7 @@ def _reason(error: Any) -> str:
 def _sentence(fault: str) -> str:
     said = _INDEX.sub("", " ".join(fault.split()))
     if len(said) > _LONGEST_REASON:
-        # The cause stands behind the query's text, which may be long.
+        # The cause follows the query's text, which may be long.
         said = f"{said[: _LONGEST_REASON // 2]} ... {said[-_LONGEST_REASON // 2 :]}"
     advice = next((text for pattern, text in _ADVICE if pattern.search(fault)), None)
-    return f"OpenSearch cannot run the rule as it is meant: {f'{advice}. It says: ' if advice else ''}{said}"
+    return f"OpenSearch cannot run the rule as meant: {f'{advice}. It says: ' if advice else ''}{said}"

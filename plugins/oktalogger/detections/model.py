@@ -1,4 +1,4 @@
-"""What a detection is once it is compiled, and what a monitor is once it is rendered.
+"""Defines a compiled detection and a rendered monitor.
 
 Both are plain values that a worker reads from the compiled bundle: nothing here needs pySigma.
 """
@@ -29,18 +29,18 @@ ALERTING_SEVERITY: Final[dict[Severity, str]] = {
 
 NOT_HISTORICAL: Final = "NOT oktalogger.historical:true"
 
-# How a monitor of ours is recognised when somebody's edit in Dashboards has removed its `ui_metadata`.
+# Marks our monitors even after an edit in Dashboards has removed their `ui_metadata`.
 MONITOR_PREFIX: Final = "oktalogger: "
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Threshold:
-    """What a correlation counts, over the events that the detection's query matches.
+    """A threshold: what a correlation counts among the events that the query matches, and up to where.
 
     :param counted: index field whose distinct values are counted; ``None`` counts the events themselves
-    :param group_by: index fields whose values are counted apart
-    :param seconds: length of the slot of ``published`` in which is counted
-    :param at_least: the count from which on it fires
+    :param group_by: index fields; each combination of their values is counted separately
+    :param seconds: length of the time slots of ``published``
+    :param at_least: the lowest count that fires
     """
 
     counted: str | None
@@ -56,24 +56,24 @@ class Threshold:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CompiledDetection:
-    """A Sigma rule made ready for OpenSearch.
+    """A Sigma rule compiled for OpenSearch.
 
-    :param id: the rule's UUID; everything that must stay the same over an edit derives from it
-    :param name: the rule file's name without ending (with the rule's `name` after a dot where a file holds several)
+    :param id: the rule's UUID; everything that must stay the same after an edit derives from it
+    :param name: the rule file's name without ending (with the rule's `name` after a dot if a file holds several)
     :param title: the rule's title
     :param description: what it finds and why that matters
     :param severity: Sigma's `level`
     :param attack: ATT&CK techniques, like ``T1098.003``
     :param tactics: ATT&CK tactics, like ``privilege-escalation``
-    :param false_positives: what else looks like it
+    :param false_positives: harmless events that look the same
     :param runbook: what to do when it fires
-    :param references: where to read on
-    :param enabled: whether it has a monitor that runs
+    :param references: links for further reading
+    :param enabled: whether its monitor runs
     :param channels: notification channels by name; ``None`` leaves the choice to the settings
-    :param throttle_minutes: for how long a group that fired stays quiet; thresholds only
-    :param selection: query_string that selects the events, historical ones too
-    :param fields: index fields that the query, the grouping and the counting look at
-    :param threshold: what is counted, or ``None`` where every matching event counts by itself
+    :param throttle_minutes: minutes for which a group stays quiet after it fired; thresholds only
+    :param selection: query_string that selects the events, historical ones included
+    :param fields: index fields that query, grouping and counting use
+    :param threshold: what is counted, or ``None`` if every matching event counts by itself
     :param file: the rule's file, relative to the folder of detections
     :param line: the line of the file where its `detection` or `correlation` begins
     """
@@ -99,30 +99,30 @@ class CompiledDetection:
 
     @property
     def query(self) -> str:
-        """The query_string of the monitor: the selection, without what a backfill loaded."""
+        """The query_string of the monitor: the selection without historical events."""
         return f"({self.selection}) AND {NOT_HISTORICAL}"
 
     @property
     def monitor_name(self) -> str:
-        """The monitor's name, which alone says that it is ours and whose it is."""
+        """The monitor's name, which by itself shows that it is ours and of which rule."""
         return f"{MONITOR_PREFIX}{self.title} [{self.id}]"
 
     def channels_under(self, settings: MonitorSettings) -> tuple[str, ...]:
-        """Return the names of the channels that hear of it: its own, or the settings' where it leaves the choice."""
+        """Return the channels to notify: the rule's own, or those of the settings if it names none."""
         if self.channels is not None:
             return self.channels
         loud_enough = SEVERITIES.index(self.severity) >= SEVERITIES.index(settings.default_channels_from)
         return settings.default_channels if loud_enough else ()
 
     def as_dict(self) -> dict[str, Any]:
-        """Return plain JSON values, the form that the bundle holds."""
+        """Return plain JSON values, as the bundle stores them."""
         return asdict(self)
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> CompiledDetection:
-        """Read what ``as_dict`` wrote, also after a way through JSON.
+        """Read the values of ``as_dict``, also after a round trip through JSON.
 
-        :raises TypeError: where a field is missing or unknown
+        :raises TypeError: if a field is missing or unknown
         """
         given: dict[str, Any] = {
             name: tuple(value) if isinstance(value, list) else value for name, value in values.items()
@@ -136,18 +136,18 @@ class CompiledDetection:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MonitorSettings:
-    """What monitors of one deployment have in common.
+    """Settings that all monitors of one deployment share.
 
     :param event_interval_minutes: how often a document-level monitor runs
     :param threshold_interval_minutes: how often a bucket-level monitor runs. It asks OpenSearch to compile a template
         or two each time, and OpenSearch allows 75 in five minutes
-    :param lookback_hours: events loaded within this time are counted together. A late event completes a threshold with
-        those loaded that long before it; the default covers the reconciliation of the day before
-    :param fresh_minutes: a threshold fires only if an event among those counted was loaded within this time. Longer
-        than the interval on purpose: a run that comes late loses nothing, and runs that see a group again raise no
-        second alert while the first is active
+    :param lookback_hours: a threshold counts events loaded within this time together, so that a late event completes
+        it. The default covers the reconcile of the day before
+    :param fresh_minutes: a threshold fires only if an event among those counted was loaded within this time. It is
+        longer than the interval, so that a late run loses nothing. Runs that see a group again raise no second alert
+        while the first is active
     :param default_channels: channels of rules that name none
-    :param default_channels_from: least severity of such rules that uses them
+    :param default_channels_from: lowest severity at which such rules use them
     :param dashboards_url: address of OpenSearch Dashboards, for links; without it messages carry none
     :param okta_orgs: host names of the Okta orgs, for links into Okta's System Log
     """
@@ -164,14 +164,14 @@ class MonitorSettings:
 
 @dataclass(frozen=True, slots=True)
 class RenderedMonitor:
-    """A monitor as it is sent to OpenSearch Alerting.
+    """A monitor in the form that OpenSearch Alerting receives.
 
     :param detection_id: the rule's UUID
     :param name: the monitor's name, unique among ours
-    :param body: the monitor as POSTed, without `ui_metadata`
+    :param body: the monitor's JSON, without `ui_metadata`
     :param channels: names of the channels that its actions use
     :param source_hash: sha256 of the canonical JSON of ``body``
-    :param place: file and line of the rule, ``okta_x.yml:12``
+    :param place: file and line of the rule, such as ``okta_x.yml:12``
     """
 
     detection_id: str
@@ -183,7 +183,7 @@ class RenderedMonitor:
 
 
 def canonical_json(value: Any) -> str:
-    """Write JSON in the one form that hashes are made of."""
+    """Write JSON in its canonical form, for hashes."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 

@@ -19,9 +19,9 @@ class UnknownRuleError(ValueError):
 def select_detections(detections: Sequence[CompiledDetection], wanted: Sequence[str]) -> tuple[CompiledDetection, ...]:
     """Select detections by name, id or file.
 
-    :param detections: what there is
-    :param wanted: names, ids or files, in which ``*`` and ``?`` may stand; empty selects all
-    :raises UnknownRuleError: where a pattern names none
+    :param detections: the detections to choose from
+    :param wanted: names, ids or files, with ``*`` and ``?`` as wildcards; empty selects all
+    :raises UnknownRuleError: if a pattern matches none
     """
     if not wanted:
         return tuple(detections)

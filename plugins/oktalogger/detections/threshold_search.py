@@ -1,14 +1,14 @@
-"""Counting: the one place that writes searches for thresholds. Monitors, replay and tests all use it.
+"""Writes the search of a threshold, for monitors, replay and tests.
 
 Events are counted in slots of ``published`` that are as long as the rule's timespan, and once more in slots shifted by
-half of it, so that a burst shorter than half a timespan always lies whole in one. A slot counts only with an event in
-it that is fresh: that is how a catch-up that loads hours at once does not inflate a count, how a late event completes
-one, and how what has been judged is not judged again.
+half of it, so that a burst shorter than half a timespan always falls into one slot. A slot counts only if it holds a
+fresh event. So a catch-up that loads hours at once does not inflate a count, a late event can complete one, and no
+event is judged twice.
 
-Which events are counted at all is decided by when they were loaded, not by ``published``: so the attack that an outage
-of the scheduler hid for days still alerts, and the search does not grow with the history.
+The time of loading, not ``published``, decides which events are counted. So an attack during an outage of the scheduler
+still alerts days later, and the search does not grow with the history.
 
-Two traps of OpenSearch Alerting are kept clear of here. It drops the ``offset`` of a composite aggregation's
+This avoids two traps of OpenSearch Alerting. It drops the ``offset`` of a composite aggregation's
 ``date_histogram`` when it stores a monitor; that of an ordinary ``date_histogram`` below the composite is kept. And it
 searches only some of an alias's indices, chosen by the dates on which they were made, when the query has a range under
 ``must`` or ``should``; under ``filter`` it does not look (InputService.findRangeQuery, 2.19 to 3.6).
@@ -33,7 +33,7 @@ ORG_FIELD: Final = "oktalogger.org"
 PUBLISHED: Final = "published"
 INGESTED: Final = "oktalogger.ingested_at"
 
-# OpenSearch gives up on more than 65,535 buckets; slots count as well as groups.
+# OpenSearch refuses more than 65,535 buckets; both slots and groups count.
 PAGE_OF_GROUPS: Final = 2000
 _EXACT_UP_TO: Final = 3000
 
@@ -44,7 +44,7 @@ CONDITION: Final = {
 
 
 def group_fields(threshold: Threshold) -> dict[str, str]:
-    """Return the fields that are counted apart, by their names in the aggregation; the org is always among them."""
+    """Return the fields to group by, by their names in the aggregation; the org is always among them."""
     return {field.replace(".", "_"): field for field in dict.fromkeys((ORG_FIELD, *threshold.group_by))}
 
 
@@ -58,12 +58,12 @@ def search_body(
     after: Mapping[str, Any] | None = None,
     more: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """Write the search that counts.
+    """Write the search of a threshold.
 
     :param detection: a detection with a threshold
     :param query: the query_string that selects the events, ``detection.query`` or ``detection.selection``
-    :param counted: a query clause for the events that are counted
-    :param fresh: a query clause for the events that are fresh
+    :param counted: a query clause for the events to count
+    :param fresh: a query clause for the fresh events
     :param least_fresh: how many fresh events a slot must hold
     :param after: the key of the last group of the page before
     :param more: further aggregations inside each slot
@@ -113,7 +113,7 @@ def _slots(
             "gap_policy": "skip",
         }
     }
-    # Every default is written out, because that is how the server stores it, and the two are compared.
+    # Every default is written out, as the server stores it, because the two are compared.
     histogram = {
         "field": PUBLISHED,
         "fixed_interval": f"{threshold.seconds}s",

@@ -1,1 +1,1 @@
-"""Airflow hooks: how connections become clients."""
+"""Airflow hooks: they make clients from connections."""

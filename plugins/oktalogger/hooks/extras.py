@@ -1,8 +1,9 @@
-"""What a connection's extras may hold: one table per connection type, read strictly.
+"""Reads a connection's extras strictly, by one table per connection type.
 
-The table is the single source of the form in the Airflow UI on every line, of what is accepted, and of the docs.
-Extras are taken one by one, never spread into a client: whoever may edit a connection may not turn it into arbitrary
-arguments. This module imports no Airflow, because the provider info is read by every Airflow process at its start.
+The form in the Airflow UI, the check of the values, and the docs follow from the table, on every line of Airflow.
+Extras are read one by one and never passed on as a whole, so that who edits a connection cannot pass arbitrary
+arguments to a client. This module imports no Airflow, because every Airflow process reads the provider info when it
+starts.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ _FALSE = frozenset({"false", "f", "no", "n", "off", "0"})
 
 
 class ConnectionSettingsError(ValueError):
-    """An Airflow connection cannot be used as it is; the message names it and says what to change."""
+    """An Airflow connection cannot be used; the message names it and says what to change."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,15 +32,15 @@ class Extra:
     """One key that a connection's extras may hold.
 
     :param name: the key
-    :param kind: what its value must be; ``verify`` is a switch or the path of a CA bundle, ``list`` is a JSON array or
+    :param kind: the type of its value; ``verify`` is a switch or the path of a CA bundle, ``list`` is a JSON array or
         words separated by spaces or commas
-    :param label: what the form calls it
+    :param label: its name in the form
     :param help: one sentence for the form and the docs
-    :param default: what its absence means, for the form and the docs
+    :param default: the value if it is absent, for the form and the docs
     :param choices: the values of a ``choice``
     :param lowest: smallest number
     :param highest: greatest number
-    :param in_form: whether the form has a field for it; all others are given in the JSON of the extras
+    :param in_form: whether the form has a field for it; if not, users give it in the JSON of the extras
     """
 
     name: str
@@ -53,9 +54,9 @@ class Extra:
     in_form: bool = True
 
     def read(self, value: Any) -> Any:
-        """Turn a value, as JSON or as text from a connection URI, into what the kind says.
+        """Convert a value, JSON or text from a connection URI, to the type that ``kind`` names.
 
-        :raises ValueError: where it cannot be; the message says what is taken
+        :raises ValueError: if it does not fit; the message names the values that do
         """
         if self.kind == "boolean":
             return _boolean(value)
@@ -71,7 +72,7 @@ class Extra:
         if self.kind == "list":
             return _words(value)
         if self.kind == "password" and isinstance(value, dict | list):
-            return json.dumps(value)  # a JWK or several, put into the JSON of the extras as they are
+            return json.dumps(value)  # a JWK or a set of them, written into the JSON of the extras as an object
         if not isinstance(value, str):
             raise ValueError("text")
         if self.kind == "choice" and value.strip().lower() not in self.choices:
@@ -81,7 +82,7 @@ class Extra:
     def _number(self, value: Any) -> float | int:
         whole = self.kind == "integer"
         wanted = f"a {'whole ' if whole else ''}number from {self.lowest} to {self.highest}"
-        # Not raised in a handler: the error before, which the new one would carry, quotes the value.
+        # Not raised in the handler: the new error would carry the first one, which quotes the value.
         number = None
         with suppress(TypeError, ValueError):
             number = int(value) if whole else float(value)
@@ -94,13 +95,13 @@ class Extra:
 def read_extras(conn_id: str, extras: Mapping[str, Any], table: Sequence[Extra]) -> tuple[dict[str, Any], list[str]]:
     """Read a connection's extras by its table.
 
-    Empty text and ``null`` count as absent: forms send them for fields that nobody filled in.
+    Empty text and ``null`` count as absent, because forms send them for fields left empty.
 
     :param conn_id: for the error message
     :param extras: as the connection holds them
-    :param table: what is taken
-    :return: the values that are there, and the keys that the table does not know
-    :raises ConnectionSettingsError: where a value cannot be used; values are never repeated, they may be secret
+    :param table: the extras that the type takes
+    :return: the values found, and the keys that are not in the table
+    :raises ConnectionSettingsError: if a value cannot be used; the message does not repeat it, as it may be secret
     """
     known = {extra.name: extra for extra in table}
     values: dict[str, Any] = {}
@@ -126,7 +127,7 @@ def names(table: Iterable[Extra]) -> str:
 
 
 def conn_fields(table: Iterable[Extra]) -> dict[str, dict[str, Any]]:
-    """Return the form's fields as Airflow 3.2 and later take them from provider info."""
+    """Return the form's fields as Airflow 3.2 and later read them from the provider info."""
     fields: dict[str, dict[str, Any]] = {}
     for extra in table:
         if not extra.in_form:
@@ -146,11 +147,11 @@ _JSON_TYPES = {"boolean": "boolean", "integer": "integer", "number": "number"}
 
 
 def form_widgets(table: Iterable[Extra]) -> dict[str, Any]:
-    """Return the form's fields as Airflow 2.11 and 3.0 ask a hook for them.
+    """Return the form's fields as Airflow 2.11 and 3.0 expect them from a hook.
 
-    Airflow allows four field classes here; a choice is therefore a line of text with a validator.
+    Airflow allows four field classes here, so a choice is a text field with a validator.
     """
-    # Only the web server has these, and on Airflow 3 it replaces them by stand-ins while it asks.
+    # Only the web server has these modules; on Airflow 3 it replaces them with stand-ins while it calls this.
     from flask_appbuilder.fieldwidgets import (  # type: ignore[import-not-found]
         BS3PasswordFieldWidget,
         BS3TextFieldWidget,

@@ -1,4 +1,4 @@
-"""What each connection type takes: the tables that the hooks read by and that the forms are made from."""
+"""Lists the settings of each connection type: hooks read connections, and forms are made, by these tables."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ OKTA_EXTRAS: Final = (
         "choice",
         "Login",
         "How to log in: ssws (API token) or private_key_jwt (OAuth 2.0 service app). "
-        "Left empty: private_key_jwt where a private key is given, else ssws.",
+        "If empty: private_key_jwt if a private key is given, otherwise ssws.",
         choices=("ssws", "private_key_jwt"),
     ),
     Extra("client_id", "string", "Client ID", "Client id of the OAuth 2.0 service app, like 0oa1a2b3c4D5E6F7G8h9."),
@@ -21,7 +21,7 @@ OKTA_EXTRAS: Final = (
         "password",
         "Private key",
         "The service app's private key: a JWK (JSON on one line, as Okta shows it), a JWK set, or PEM; in PEM, \\n may "
-        "stand for an end of line. Base64 of any of these will do.",
+        "stand for an end of line. Base64 of any of these works too.",
     ),
     Extra(
         "key_id",
@@ -33,7 +33,7 @@ OKTA_EXTRAS: Final = (
         "fallback_private_key",
         "password",
         "Fallback key",
-        "A second private key of the app, tried when Okta refuses the first: while keys are changed.",
+        "A second private key of the app, tried if Okta refuses the first, while you change keys.",
         in_form=False,
     ),
     Extra("fallback_key_id", "string", "Fallback key ID", "Id (kid) of the second key in Okta.", in_form=False),
@@ -41,7 +41,7 @@ OKTA_EXTRAS: Final = (
         "dpop",
         "boolean",
         "DPoP",
-        "true takes only access tokens bound to a key (DPoP). Otherwise DPoP is used where the app demands it.",
+        "true takes only access tokens bound to a key (DPoP). Otherwise DPoP is used if the app demands it.",
         default=False,
         in_form=False,
     ),
@@ -57,22 +57,22 @@ OKTA_EXTRAS: Final = (
         "filter",
         "string",
         "Filter",
-        "SCIM filter for every load of this org, in Okta's words; what it leaves out is not loaded.",
+        "Okta's filter expression (SCIM) for every load of this org. Events that it leaves out are not loaded.",
     ),
     Extra("q", "string", "Keywords", "Keyword search for every load of this org (Okta's q).", in_form=False),
-    Extra("proxy", "string", "Proxy", "Proxy on the way to Okta, like http://proxy.example.com:3128."),
+    Extra("proxy", "string", "Proxy", "Proxy to reach Okta through, like http://proxy.example.com:3128."),
     Extra(
         "verify",
         "verify",
         "Verify TLS",
-        "true, or the path of a CA bundle on the workers; false trusts anybody.",
+        "true, or the path of a CA bundle on the workers; false turns verification off.",
         default=True,
     ),
     Extra(
         "allow_http",
         "boolean",
         "Allow http",
-        "Send the token over plain http to another machine than this one. For a test server only.",
+        "Send the token over plain http to another machine. For test servers only.",
         default=False,
         in_form=False,
     ),
@@ -80,7 +80,7 @@ OKTA_EXTRAS: Final = (
         "timeout",
         "number",
         "Time-out",
-        "Seconds to wait for Okta's next byte.",
+        "Read timeout in seconds.",
         default=60,
         lowest=1,
         highest=600,
@@ -90,7 +90,7 @@ OKTA_EXTRAS: Final = (
         "page_limit",
         "integer",
         "Page size",
-        "Events a page.",
+        "Events per page.",
         default=1000,
         lowest=1,
         highest=1000,
@@ -100,7 +100,7 @@ OKTA_EXTRAS: Final = (
         "admin_url",
         "string",
         "Admin Console",
-        "Address of the org's Admin Console, for links, where it does not follow from the host (a custom domain).",
+        "Address of the org's Admin Console, for links, if the host does not tell it (a custom domain).",
         in_form=False,
     ),
 )
@@ -115,7 +115,7 @@ OKTA_UI: Final[dict[str, Any]] = {
     },
 }
 
-# The form of the type `opensearch` belongs to the community provider: these are given in the JSON of the extras.
+# The form of the type `opensearch` is the community provider's, so users give these in the JSON of the extras.
 OPENSEARCH_EXTRAS: Final = (
     Extra("use_ssl", "boolean", "TLS", "false speaks plain http, also to another machine.", default=True),
     Extra(
@@ -132,16 +132,16 @@ OPENSEARCH_EXTRAS: Final = (
         "auth",
         "choice",
         "Login",
-        "basic (login and password), sigv4 (AWS), certificate or none. Left out: what the other fields say, and sigv4 "
+        "basic (login and password), sigv4 (AWS), certificate or none. Left out: by the other fields, and sigv4 "
         "for a host of Amazon OpenSearch Service without login.",
         choices=("basic", "sigv4", "certificate", "none"),
     ),
-    Extra("region", "string", "AWS region", "Region of the domain, for sigv4. Left out: as the host says."),
+    Extra("region", "string", "AWS region", "Region of the domain, for sigv4. Left out: read from the host."),
     Extra(
         "service",
         "choice",
         "AWS service",
-        "es (domain) or aoss (Serverless), for sigv4. Left out: as the host says.",
+        "es (domain) or aoss (Serverless), for sigv4. Left out: read from the host.",
         choices=("es", "aoss"),
     ),
     Extra(
@@ -151,14 +151,14 @@ OPENSEARCH_EXTRAS: Final = (
         "Airflow connection with the AWS credentials, for sigv4. Left out: the worker's own role.",
     ),
     Extra("url_prefix", "string", "Path", "Path of the API behind a proxy, like opensearch."),
-    Extra("scheme", "choice", "Scheme", "https or http; http like use_ssl=false.", choices=("https", "http")),
+    Extra("scheme", "choice", "Scheme", "https or http; http means use_ssl=false.", choices=("https", "http")),
     Extra("timeout", "number", "Time-out", "Seconds that one request may take.", default=60, lowest=1, highest=600),
     Extra("http_compress", "boolean", "Compress", "Whether bodies are compressed.", default=False),
     Extra(
         "dashboards_url",
         "string",
         "Dashboards",
-        "Address of OpenSearch Dashboards, for links from Airflow, before OKTALOGGER_DASHBOARDS_URL.",
+        "Address of OpenSearch Dashboards, for links from Airflow. Takes precedence over OKTALOGGER_DASHBOARDS_URL.",
     ),
-    Extra("dashboards_index_pattern", "string", "Index pattern", "Id of the index pattern there. Left out: the alias."),
+    Extra("dashboards_index_pattern", "string", "Index pattern", "Id of its index pattern. Left out: the alias."),
 )

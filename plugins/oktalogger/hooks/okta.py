@@ -1,7 +1,6 @@
 """Makes Okta clients from an Airflow connection of the type ``okta``.
 
-DAG files import this module each time a task starts, so the clients, with the libraries that they need, are imported
-where one is made.
+DAG files import this module each time a task starts. So it imports the clients' libraries only when it makes a client.
 """
 
 from __future__ import annotations
@@ -32,13 +31,13 @@ CONNECT_TIMEOUT = 10.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OktaConnection:
-    """What an Airflow connection says about an Okta org. Secrets are not in its ``repr``.
+    """The settings of an Okta org in an Airflow connection. Secrets are not in its ``repr``.
 
     :param org_url: address of the org, like ``https://company.okta.com``
     :param auth: ``ssws`` or ``private_key_jwt``
     """
 
-    org_url: str = field(repr=False)  # people put a password in it, which is refused only later
+    org_url: str = field(repr=False)  # users put a password in it, which is refused only later
     auth: str
     token: str | None = field(default=None, repr=False)
     client_id: str | None = None
@@ -67,18 +66,18 @@ class OktaConnection:
 
 class OktaHook(BaseHook):
     """
-    Reads the System Log of one Okta org, and any other list of it.
+    Reads the System Log of one Okta org, and its other list endpoints.
 
     The connection holds the org's address as host and the API token as password, or, for an OAuth 2.0 service app, the
     extras ``client_id`` and ``private_key``. All extras are in :data:`oktalogger.hooks.forms.OKTA_EXTRAS`.
 
-    Making the hook reads nothing and connects nowhere; the connection is looked up when it is first needed.
+    Making the hook reads nothing and connects nowhere. It looks the connection up when it first needs it.
 
     .. seealso:: https://developer.okta.com/docs/reference/system-log-query/
 
     :param okta_conn_id: Airflow connection to the org
-    :param sleep: waits between requests; an operator gives one that ends when its task is killed
-    :param gate: asked before each request; the place for a rate budget
+    :param sleep: waits between requests, in seconds; operators give a wait that ends when the task is killed
+    :param gate: asked before each request, for instance a rate budget
     """
 
     conn_name_attr = "okta_conn_id"
@@ -101,19 +100,19 @@ class OktaHook(BaseHook):
 
     @classmethod
     def get_connection_form_widgets(cls) -> dict[str, Any]:
-        """Return the form's fields of our own (Airflow 2.11 and 3.0; later lines read the provider info)."""
+        """Return the form's additional fields (Airflow 2.11 and 3.0; later lines read the provider info)."""
         return form_widgets(OKTA_EXTRAS)
 
     @classmethod
     def get_ui_field_behaviour(cls) -> dict[str, Any]:
-        """Return how the form's usual fields look (Airflow 2.11 and 3.0; later lines read the provider info)."""
+        """Return labels and hints of the form's usual fields (Airflow 2.11 and 3.0; later: provider info)."""
         return {name.replace("-", "_"): value for name, value in OKTA_UI.items()}
 
     @cached_property
     def settings(self) -> OktaConnection:
-        """What the connection says.
+        """The connection's settings.
 
-        :raises ConnectionSettingsError: where it cannot be used
+        :raises ConnectionSettingsError: if it cannot be used
         """
         return read_okta_connection(look_up(self, self.okta_conn_id, self.conn_type))
 
@@ -121,10 +120,10 @@ class OktaHook(BaseHook):
     def api(self) -> OktaClient:
         """The client of any list endpoint, made once: users, groups, apps. Close it, or use it as a context manager.
 
-        The login asks for the connection's ``scopes``, of which an endpoint other than the System Log needs its own.
+        The login asks for the connection's ``scopes``. Endpoints other than the System Log need scopes of their own.
 
-        :raises ConnectionSettingsError: where the connection cannot be used
-        :raises OktaConfigurationError: where the org's address or the key cannot be used
+        :raises ConnectionSettingsError: if the connection cannot be used
+        :raises OktaConfigurationError: if the org's address or the key cannot be used
         """
         return self._make_client()
 
@@ -132,8 +131,8 @@ class OktaHook(BaseHook):
     def client(self) -> SystemLogClient:
         """The System Log client, made once. Close it, or use the hook's :meth:`get_conn` as a context manager.
 
-        :raises ConnectionSettingsError: where the connection cannot be used
-        :raises OktaConfigurationError: where the org's address or the key cannot be used
+        :raises ConnectionSettingsError: if the connection cannot be used
+        :raises OktaConfigurationError: if the org's address or the key cannot be used
         """
         from oktalogger.okta.system_log import SystemLogClient
 
@@ -144,7 +143,7 @@ class OktaHook(BaseHook):
         return self.client
 
     def test_connection(self) -> tuple[bool, str]:
-        """Ask Okta for one event and say in a sentence how that went, and what to do where it did not go well."""
+        """Ask Okta for one event. Return whether that worked, and a sentence that says what to do if not."""
         from oktalogger.okta.system_log import SystemLogClient
 
         try:
@@ -191,10 +190,10 @@ class OktaHook(BaseHook):
 
 
 def read_okta_connection(conn: Any) -> OktaConnection:
-    """Read an Airflow connection, and see that its secrets are masked in logs.
+    """Read an Airflow connection, and have Airflow mask its secrets in logs.
 
     :param conn: an Airflow ``Connection``
-    :raises ConnectionSettingsError: where it cannot be used
+    :raises ConnectionSettingsError: if it cannot be used
     """
     from oktalogger.okta.keys import secret_parts
 
@@ -208,11 +207,10 @@ def read_okta_connection(conn: Any) -> OktaConnection:
     for secret in filter(None, secrets):
         mask_secret(secret)
     if unknown:
-        # Nobody else reads connections of this type, so this is a slip of the pen, and a filter or `verify` with a
-        # slip in it would quietly do something else than was meant.
+        # Nobody else reads connections of this type, so an unknown extra is a typing error. Ignored, a misspelt
+        # filter or `verify` would have no effect.
         raise ConnectionSettingsError(
-            f"The connection `{conn_id}` has extras that mean nothing here: {', '.join(unknown)}. "
-            f"There are: {names(OKTA_EXTRAS)}."
+            f"The connection `{conn_id}` has unknown extras: {', '.join(unknown)}. Known are: {names(OKTA_EXTRAS)}."
         )
     if "proxy" in values:
         _check_proxy(conn_id, values["proxy"])
@@ -229,9 +227,9 @@ def read_okta_connection(conn: Any) -> OktaConnection:
 
 
 def proxy_secrets(proxy: str | None) -> list[str]:
-    """Return the password in a proxy's address, as it is written there and as it is meant.
+    """Return the password in a proxy's address, as written and with its %-codes decoded.
 
-    :param proxy: the address, with or without scheme; one that cannot be read counts as secret as a whole
+    :param proxy: the address, with or without scheme; an address that cannot be read counts as secret as a whole
     """
     if not proxy:
         return []
@@ -248,10 +246,10 @@ def _check_proxy(conn_id: str, proxy: str) -> None:
     except ValueError:
         usable = False
     if not usable:
-        # Without the address: its password may be anywhere in what cannot be read.
+        # Without the address: if it cannot be read, its password may be anywhere in it.
         raise ConnectionSettingsError(
-            f"The extra `proxy` of the connection `{conn_id}` is no address: it reads like "
-            "http://user:password@proxy.example.com:3128, with %-codes for what is special in user and password."
+            f"The extra `proxy` of the connection `{conn_id}` is not an address. Write it like "
+            "http://user:password@proxy.example.com:3128, with %-codes for special characters in user and password."
         )
 
 
@@ -272,6 +270,6 @@ def _org_url(conn: Any) -> str:
         urlsplit(host)
     except ValueError as error:  # without the address: there may be a password in it
         raise ConnectionSettingsError(
-            f"The host of the connection `{conn.conn_id}` is no address: it reads like https://company.okta.com."
+            f"The host of the connection `{conn.conn_id}` is not an address. Write it like https://company.okta.com."
         ) from error
     return f"{host}:{conn.port}" if conn.port and not re.search(r":\d+$", host) else host

@@ -1,7 +1,6 @@
-"""From an Airflow connection of the type ``opensearch`` to an OpenSearch client.
+"""Makes an OpenSearch client from an Airflow connection of the type ``opensearch``.
 
-DAG files import this module each time a task starts, so the client, with the libraries that it needs, is imported where
-a client is made.
+DAG files import this module each time a task starts. So it imports the client's libraries only when it makes a client.
 """
 
 from __future__ import annotations
@@ -38,19 +37,19 @@ _AMAZON_HOST = re.compile(
 _IGNORED = frozenset({"headers", "opaque_id"})
 
 
-# At DEBUG these write what is signed and sent, and what AWS answers, a session token and an assumed role's key as well,
-# where Airflow's masking does not reach it. Each by name, because a deployment may have given each a level of its own.
+# At DEBUG these loggers write requests, signatures and AWS's answers, with session tokens and keys of assumed roles,
+# which Airflow does not mask. Each is named, because a deployment may have set the level of each.
 _BOTOCORE = ("botocore", "botocore.auth", "botocore.endpoint", "botocore.parsers")
 
 
 class OpenSearchHook(BaseHook):
     """
-    Connects to OpenSearch by a connection of the community provider's type ``opensearch``, and adds what it lacks.
+    Connects to OpenSearch by a connection of the community provider's type ``opensearch``, with more ways to log in.
 
-    The server's certificate is verified and plain http is spoken to this machine only, unless the connection says
+    The hook verifies the server's certificate and uses plain http to this machine only, unless the connection says
     otherwise (``verify_certs``, ``use_ssl``). Logins: user and password, a client certificate, or SigV4 with the
-    credentials that the Amazon provider finds; those are renewed while the hook lives. All extras are in
-    :data:`oktalogger.hooks.forms.OPENSEARCH_EXTRAS`; others are the community provider's and only logged.
+    credentials of the Amazon provider, which are renewed while the hook lives. All extras are in
+    :data:`oktalogger.hooks.forms.OPENSEARCH_EXTRAS`; others are logged and ignored.
 
     The connection type and its form stay the community provider's: two providers with one type end in a warning and in
     whichever comes first. So Airflow's button "Test" asks that provider, which cannot answer; :meth:`test_connection`
@@ -59,8 +58,8 @@ class OpenSearchHook(BaseHook):
     Making the hook reads nothing and connects nowhere.
 
     :param opensearch_conn_id: Airflow connection to OpenSearch
-    :param role_arn: IAM role to assume with the credentials that the connection leads to, where it logs in by SigV4
-    :param sleep: waits between requests; an operator gives one that ends when its task is killed
+    :param role_arn: IAM role to assume with the connection's credentials, if it logs in by SigV4
+    :param sleep: waits between requests, in seconds; operators give a wait that ends when the task is killed
     """
 
     conn_name_attr = "opensearch_conn_id"
@@ -88,9 +87,9 @@ class OpenSearchHook(BaseHook):
         if conn.password:
             mask_secret(conn.password)
         if odd := [name for name in unknown if name not in _IGNORED]:
-            # Not an error as for Okta: the connection may be the community provider's as well.
+            # Not an error, unlike Okta's: the community provider may use the same connection.
             log.warning(
-                "The connection %s has extras that this hook does not know: %s. It knows: %s.",
+                "The connection %s has extras that this hook does not know and ignores: %s. It knows: %s.",
                 conn.conn_id,
                 ", ".join(odd),
                 names(OPENSEARCH_EXTRAS),
@@ -99,18 +98,18 @@ class OpenSearchHook(BaseHook):
 
     @cached_property
     def settings(self) -> OpenSearchSettings:
-        """What the connection says.
+        """The connection's settings.
 
-        :raises ConnectionSettingsError: where it cannot be used
+        :raises ConnectionSettingsError: if it cannot be used
         :raises OpenSearchSettingsError: likewise
         """
         return self._connection[0]
 
     @cached_property
     def client(self) -> OpenSearch:
-        """The client of opensearch-py, made once, with everything that it can do; close it with ``close()``.
+        """The client of opensearch-py, made once; close it with ``close()``.
 
-        It repeats no request by itself: what failed is raised at once.
+        It does not retry: the first failure raises.
         """
         from oktalogger.opensearch.client import make_client
 
@@ -123,7 +122,7 @@ class OpenSearchHook(BaseHook):
     def store(
         self, index_names: IndexNames, *, shards: int | None = None, replicas: int | None = None
     ) -> OpenSearchStore:
-        """Return what loads documents in bulk, each once whatever the number of tries, and makes their indices.
+        """Return the store: it makes the indices and bulk-creates documents, each once, however often it tries.
 
         :param index_names: the names of the indices to load into
         :param shards: primary shards of an index to come
@@ -134,7 +133,7 @@ class OpenSearchHook(BaseHook):
         return OpenSearchStore(self.client, index_names, shards=shards, replicas=replicas, sleep=self._sleep)
 
     def ledger(self, index_names: IndexNames) -> LedgerStore:
-        """Return the ledger of a deployment; the store's ``prepare`` makes its index.
+        """Return the ledger of a deployment. The store's ``prepare`` makes the ledger's index.
 
         :param index_names: the names of the deployment
         """
@@ -144,12 +143,12 @@ class OpenSearchHook(BaseHook):
 
     @property
     def dashboards_url(self) -> str | None:
-        """Address of OpenSearch Dashboards, where the connection has one."""
+        """Address of OpenSearch Dashboards, if the connection has one."""
         return self._connection[1].get("dashboards_url")
 
     @property
     def dashboards_index_pattern(self) -> str | None:
-        """Id of the index pattern there, where the connection has one."""
+        """Id of the index pattern in Dashboards, if the connection has one."""
         return self._connection[1].get("dashboards_index_pattern")
 
     @property
@@ -158,7 +157,7 @@ class OpenSearchHook(BaseHook):
         return getattr(self.settings.http_auth, "service", None) == "aoss"
 
     def test_connection(self) -> tuple[bool, str]:
-        """Ask the cluster who it is and say in a sentence how that went, and what to do where it did not go well."""
+        """Ask the cluster for its version. Return whether that worked, and a sentence that says what to do if not."""
         from oktalogger.opensearch.request import call
 
         doing = "while testing the connection"
@@ -208,7 +207,7 @@ def _settings(conn: Any, values: dict[str, Any], role_arn: str | None) -> OpenSe
 
 
 def _address(conn: Any, values: dict[str, Any]) -> tuple[str, int | None, bool, bool]:
-    """Return host, port, whether TLS is spoken, and whether plain http to another machine was asked for."""
+    """Return host, port, whether to use TLS, and whether plain http to another machine is allowed."""
     host = (conn.host or "").strip().rstrip("/")
     if not host:
         raise ConnectionSettingsError(f"The connection `{conn.conn_id}` has no host.")
@@ -216,7 +215,7 @@ def _address(conn: Any, values: dict[str, Any]) -> tuple[str, int | None, bool, 
     if separator:
         host = rest
     if "@" in host:
-        # Split at its colon, the user's name would become the host, and the password would go there.
+        # Split at its colon, the user's name would become the host, and the password would be sent to it.
         raise ConnectionSettingsError(
             f"The host of the connection `{conn.conn_id}` holds a user: give the host alone, and user and password in "
             "the fields for them."
@@ -244,16 +243,15 @@ def _default_auth(conn: Any, values: dict[str, Any], is_amazon: bool) -> str:
 
 
 def _sigv4(conn_id: str, values: dict[str, Any], amazon: re.Match[str] | None, role_arn: str | None) -> Any:
-    """Return a signer that asks for the credentials at each request, so that they may be renewed under way."""
+    """Return a signer that asks for the credentials at each request, so that renewed ones are used."""
     region = values.get("region") or (amazon["region"] if amazon else None)
     service = values.get("service") or (amazon["service"] if amazon else "es")
     if not region:
         raise ConnectionSettingsError(
-            f"The connection `{conn_id}` logs in by sigv4, and its host does not say in which region: give the extra "
-            "`region`."
+            f"The connection `{conn_id}` logs in by sigv4, but its host names no region: give the extra `region`."
         )
     try:
-        # Here and not above: who logs in otherwise needs neither boto3 nor the Amazon provider.
+        # Imported here: other logins need neither boto3 nor the Amazon provider.
         from airflow.providers.amazon.aws.hooks.base_aws import AwsGenericHook
         from opensearchpy import Urllib3AWSV4SignerAuth
     except ImportError as error:
@@ -278,11 +276,11 @@ def _sigv4(conn_id: str, values: dict[str, Any], amazon: re.Match[str] | None, r
 
 
 def _assumed(session: Any, credentials: Any, role_arn: str, region: str) -> Any:
-    """Return credentials of another role, which are asked for at the first request and renewed before they expire."""
+    """Return credentials of another role, fetched at the first request and renewed before they expire."""
     from botocore.credentials import AssumeRoleCredentialFetcher, DeferredRefreshableCredentials
 
     fetcher = AssumeRoleCredentialFetcher(
-        # The regional endpoint: within a VPC it may be the only one that can be reached.
+        # The regional endpoint, because it may be the only one in reach within a VPC.
         client_creator=partial(session.client, region_name=region),
         source_credentials=credentials,
         role_arn=role_arn,

@@ -1,1 +1,1 @@
-"""Links from a task in the Airflow UI to where its events can be looked at."""
+"""Links from a task in the Airflow UI to its events."""

@@ -1,1 +1,1 @@
-"""Airflow notifiers: who hears of detections on a cluster without the Alerting plugin."""
+"""Airflow notifiers: they tell people about detections on a cluster without the Alerting plugin."""

@@ -1,4 +1,4 @@
-"""From the names of channels to Airflow notifiers, as the settings say."""
+"""Makes the Airflow notifier of a channel by the settings, and notifies it of alerts."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ logger = logging.getLogger(__name__)
 def notify(alert: Alert, notifiers: Mapping[str, Mapping[str, Any]], context: Context) -> None:
     """Tell a channel about an alert.
 
-    The notifier's templated arguments may hold ``{{ alert.text }}`` and everything else of ``Alert.as_dict``. What is
-    in an event is never a template itself.
+    The notifier's templated arguments may hold ``{{ alert.text }}`` and everything else of ``Alert.as_dict``. Text
+    from an event is never rendered as a template.
 
-    :param alert: what to tell, and whom
-    :param notifiers: the setting ``OKTALOGGER_DETECTION_NOTIFIERS``; a channel that it leaves out is told by a warning
-        in the task's log
+    :param alert: the text, and the channel to tell
+    :param notifiers: the setting ``OKTALOGGER_DETECTION_NOTIFIERS``; an alert for a channel that is not in
+        it goes to the task's log as a warning
     :param context: of the running task
-    :raises SettingsError: where the notifier cannot be made
+    :raises SettingsError: if the notifier cannot be made
     :raises Exception: whatever the notifier raises
     """
     definition = notifiers.get(alert.channel)
     if definition is None:
         logger.warning(
-            "The channel %r has no notifier (OKTALOGGER_DETECTION_NOTIFIERS), so only this log hears of it:\n%s",
+            "The channel %r has no notifier (OKTALOGGER_DETECTION_NOTIFIERS), so the alert is only in this log:\n%s",
             alert.channel,
             alert.text,
         )
@@ -43,29 +43,29 @@ def notify(alert: Alert, notifiers: Mapping[str, Mapping[str, Any]], context: Co
 
 
 def send_to(channel: str, definition: Mapping[str, Any], alert: Mapping[str, Any], context: Context) -> None:
-    """Render a notifier's templates and let it notify.
+    """Render a notifier's templates, and call it.
 
-    :param channel: its name, for the message of an error
+    :param channel: the channel's name, for error messages
     :param definition: the notifier's class and the arguments
-    :param alert: what templates see as ``alert``
+    :param alert: the value of ``alert`` in templates
     :param context: of the running task
-    :raises SettingsError: where the notifier cannot be made
+    :raises SettingsError: if the notifier cannot be made
     :raises Exception: whatever the notifier raises
     """
     notifier = make_notifier(channel, definition)
     values: dict[str, Any] = {**context, "alert": dict(alert)}
     values |= {name: getattr(notifier, name) for name in notifier.template_fields}
-    # Not by calling it: the notifier of Airflow 2.11 swallows what goes wrong when it is called.
+    # Not `notifier(values)`: in Airflow 2.11 that swallows errors.
     notifier.render_template_fields(values)  # type: ignore[arg-type]
     notifier.notify(values)  # type: ignore[arg-type]
 
 
 def make_notifier(channel: str, definition: Mapping[str, Any]) -> BaseNotifier:
-    """Make the notifier of a channel, anew for each alert, because rendering its templates changes it.
+    """Make the notifier of a channel. Each alert needs a new one, because rendering its templates changes it.
 
-    :param channel: for the message of an error
-    :param definition: its class and the arguments
-    :raises SettingsError: where it cannot be made
+    :param channel: the channel's name, for error messages
+    :param definition: the notifier's class and the arguments
+    :raises SettingsError: if it cannot be made
     """
     arguments = {name: value for name, value in definition.items() if name != "class"}
     path = definition["class"]
@@ -73,11 +73,11 @@ def make_notifier(channel: str, definition: Mapping[str, Any]) -> BaseNotifier:
     try:
         made = getattr(import_module(module), name)(**arguments)
     except (ImportError, AttributeError, TypeError) as error:
-        # The arguments may be secret and are left out.
+        # Without the arguments, which may be secret.
         raise SettingsError(
             f"The notifier {path} of the channel {channel!r} (OKTALOGGER_DETECTION_NOTIFIERS) cannot be made: "
             f"{type(error).__name__}: {error}."
         ) from None
     if not isinstance(made, BaseNotifier):
-        raise SettingsError(f"{path}, of the channel {channel!r} (OKTALOGGER_DETECTION_NOTIFIERS), is no notifier.")
+        raise SettingsError(f"{path}, of the channel {channel!r} (OKTALOGGER_DETECTION_NOTIFIERS), is not a notifier.")
     return made

@@ -1,4 +1,4 @@
-"""A notifier that posts JSON to the address in an Airflow connection."""
+"""Posts alerts as JSON to the address in an Airflow connection."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ if TYPE_CHECKING:
 
 class WebhookNotifier(BaseNotifier):
     """
-    Posts ``{"text": ...}`` to a webhook, as Slack, Mattermost, Google Chat and many others take it.
+    Posts ``{"text": ...}`` to a webhook, as Slack, Mattermost, Google Chat and many others accept it.
 
-    :param http_conn_id: Airflow connection of the type ``http``: host with the path of the webhook; or the path, which
-        is as good as a password, as the connection's password
-    :param text: what is posted (templated)
-    :param timeout: seconds
+    :param http_conn_id: Airflow connection of the type ``http``. The path of the webhook stands in the host or, because
+        it is as secret as a password, in the connection's password
+    :param text: the text to post (templated)
+    :param timeout: seconds to wait for the answer
     """
 
     template_fields: Sequence[str] = ("http_conn_id", "text")
@@ -33,9 +33,9 @@ class WebhookNotifier(BaseNotifier):
         self.timeout = timeout
 
     def notify(self, context: Context) -> None:
-        """Post.
+        """Post the text.
 
-        :raises AirflowException: where it did not arrive; the address, which is secret, is left out
+        :raises AirflowException: if the webhook did not accept it; the message leaves out the address, which is secret
         """
         import requests
 

@@ -1,1 +1,1 @@
-"""The Okta System Log API: client, paging, authentication, rate limit. Knows nothing of Airflow or OpenSearch."""
+"""Calls Okta's list endpoints: client, paging, login, rate limit. Imports neither Airflow nor the OpenSearch parts."""

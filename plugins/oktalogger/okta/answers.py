@@ -1,4 +1,4 @@
-"""Tells what an answer means: a page of items, or which error with which advice.
+"""Reads Okta's answers: a page of items, or a typed error with advice.
 
 Codes and statuses: Okta, "System Log query" (errors), "Error codes", and the OAuth 2.0 pages of the org authorization
 server.
@@ -31,7 +31,7 @@ _MAX_CAUSES = 10
 
 @dataclass(frozen=True, slots=True)
 class Envelope:
-    """What an error answer says, as far as it says anything."""
+    """The parts of an error answer; those that it lacks are empty."""
 
     code: str | None = None
     summary: str = ""
@@ -44,7 +44,7 @@ class Envelope:
 
 
 def envelope_of(reply: Reply) -> Envelope:
-    """Return code, summary and causes of an error answer; empty where it holds none."""
+    """Return code, summary and causes of an error answer; empty if it holds none."""
     try:
         body: Any = msgspec.json.decode(reply.body)
     except (msgspec.DecodeError, UnicodeDecodeError):
@@ -58,18 +58,18 @@ def envelope_of(reply: Reply) -> Envelope:
 
 
 def looks_like_html(reply: Reply) -> bool:
-    """Return whether a body is a web page: what proxies and login walls answer with."""
+    """Return whether a body is a web page, the usual answer of proxies and login pages."""
     return "html" in reply.headers.get("Content-Type", "").lower() or reply.body.lstrip()[:1] == b"<"
 
 
 def kind_of_body(reply: Reply) -> str:
-    """Return what a body is, for a message: ``HTML titled '...'``, ``an empty body``, ``something that is no JSON``."""
+    """Describe a body for a message: ``HTML titled '...'``, ``an empty body``, ``something that is not JSON``."""
     if looks_like_html(reply):
         title = _TITLE.search(reply.body[:10_000].decode("utf-8", "replace"))
         return f"HTML titled {_words(title[1])!r}" if title and title[1].strip() else "HTML"
     if not reply.body:
         return "an empty body"
-    return "JSON that Okta does not send" if reply.body.lstrip()[:1] in b'{["' else "something that is no JSON"
+    return "JSON that Okta does not send" if reply.body.lstrip()[:1] in b'{["' else "something that is not JSON"
 
 
 def _causes(causes: object) -> tuple[str, ...]:
@@ -80,7 +80,7 @@ def _causes(causes: object) -> tuple[str, ...]:
 
 
 def _words(value: object) -> str:
-    """Return a text on one line and of readable length; empty for what is no text."""
+    """Return a text on one line, shortened; empty if the value is not text."""
     text = " ".join(value.split()) if isinstance(value, str) else ""
     return text if len(text) <= _MAX_WORDS else text[:_MAX_WORDS] + "..."
 
@@ -88,8 +88,8 @@ def _words(value: object) -> str:
 ApiError = TypeVar("ApiError", bound=errors.OktaApiError)
 
 _DPOP_ADVICE = (
-    "A proof holds the time and the address that was asked: check this machine's clock, and that no proxy on the way "
-    "gives Okta another host name than the connection's."
+    "A proof holds the time and the URL of the request: check this machine's clock, and that no proxy in between "
+    "sends Okta another host name than the connection's."
 )
 _HOST_ADVICE = "Check the org URL in the connection, and the proxy between here and Okta, if there is one."
 
@@ -103,11 +103,11 @@ _page_decoder = msgspec.json.Decoder(list[msgspec.Raw])
 def items_of(reply: Reply, endpoint: Endpoint, *, login_advice: str) -> list[msgspec.Raw]:
     """Return each item of a page as the bytes that Okta sent, also an item that cannot be read.
 
-    :param endpoint: what was asked.
+    :param endpoint: the endpoint that answered.
     :param login_advice: what to do when the credentials are refused.
     :raises OktaApiError: the subclass that fits, when Okta answered with an error.
     :raises OktaConnectionError: when the body is cut off.
-    :raises OktaProtocolError: when something else than Okta's API answered.
+    :raises OktaProtocolError: when something other than Okta's API answered.
     """
     if reply.status != 200:
         raise error_of(reply, endpoint.advice(login=login_advice))
@@ -129,7 +129,7 @@ def items_of(reply: Reply, endpoint: Endpoint, *, login_advice: str) -> list[msg
 
 
 def error_of(reply: Reply, advice: Advice) -> errors.OktaError:
-    """Return the error that fits an answer which is no success.
+    """Return the error that fits an unsuccessful answer.
 
     :param advice: what to do about each kind of refusal.
     """
@@ -151,17 +151,17 @@ def error_of(reply: Reply, advice: Advice) -> errors.OktaError:
 
 
 def is_invalid_token(reply: Reply) -> bool:
-    """Return whether an answer says that the access token itself is not, or no longer, valid."""
+    """Return whether an answer says that the access token is invalid or expired."""
     return reply.status == 401 and envelope_of(reply).code in (None, "E0000011", "invalid_token")
 
 
 def nonce_asked_for(reply: Reply) -> bool:
-    """Return whether an answer refuses a DPoP proof for want of a nonce, and gives one (RFC 9449, sections 8 and 9)."""
+    """Return whether an answer asks for a nonce in the DPoP proof, and gives one (RFC 9449, sections 8 and 9)."""
     return reply.status in (400, 401) and "DPoP-Nonce" in reply.headers and envelope_of(reply).code == "use_dpop_nonce"
 
 
 def protocol_error(reply: Reply, kind: str) -> errors.OktaProtocolError:
-    """Return the error for an answer that is not Okta's at all.
+    """Return the error for an answer that does not come from Okta's API.
 
     :param kind: what came instead.
     """
@@ -205,7 +205,7 @@ def _rate_limit_error(reply: Reply, envelope: Envelope) -> errors.OktaRateLimitE
 
 
 def _clock_advice(reply: Reply) -> str:
-    """Return a sentence about this machine's clock, when it is off: a signed login depends on it."""
+    """Return a sentence about this machine's clock if it is wrong, because a signed login depends on it."""
     theirs = rate.date_of(reply.headers)
     ahead = 0.0 if theirs is None else (datetime.now(UTC) - theirs).total_seconds()
     if abs(ahead) < 30:

@@ -1,7 +1,7 @@
-"""Logs in to Okta: by an API token, or by OAuth 2.0 with a signed assertion (``private_key_jwt``), with DPoP or not.
+"""Logs in to Okta by an API token, or by OAuth 2.0 with a signed assertion (``private_key_jwt``), with or without DPoP.
 
-Each login is a generator: it yields the requests to send and takes their answers, so that the whole flow stands in one
-place, needs no network of its own, and passes through the proxies, CAs and time-outs of whoever sends.
+Each login is a generator: it yields the requests to send and receives their answers. So the whole flow is in one place,
+and uses the proxies, CAs and time-outs of the client that sends.
 
 Sources: Okta, "Create an API token"; "Implement OAuth for Okta with a service app"; "Configure OAuth 2.0 Demonstrating
 Proof-of-Possession"; RFC 9449.
@@ -35,7 +35,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(slots=True)
 class LoginAttempts:
-    """What the login has tried for one request, the request's retries included.
+    """The login's attempts for one request and its retries.
 
     :param token_renewed: a refused token was replaced; it is not replaced a second time.
     """
@@ -46,8 +46,8 @@ class LoginAttempts:
 class OktaAuth(ABC):
     """A way to log in.
 
-    ``advice`` says what to do when Okta refuses the credentials. ``origin`` is the org that the login belongs to, None
-    when it suits any.
+    ``advice`` says what to do when Okta refuses the credentials. ``origin`` is the org that the login belongs to, or
+    None if it works for any.
     """
 
     advice: ClassVar[str]
@@ -55,12 +55,12 @@ class OktaAuth(ABC):
 
     @abstractmethod
     def flow(self, request: HttpRequest, attempts: LoginAttempts) -> Generator[HttpRequest, Reply, None]:
-        """Yield the requests to send for one request, in order; each ``yield`` takes the answer.
+        """Yield the requests to send for one request, in order; each ``yield`` returns the answer.
 
         The answer to the last one yielded is the answer to ``request``.
 
         :param request: the request to log in for.
-        :param attempts: what was tried for it before; this method updates it.
+        :param attempts: the attempts made for it so far; this method updates them.
         :raises OktaError: when Okta gives no token.
         """
 
@@ -78,14 +78,14 @@ class SswsAuth(OktaAuth):
     )
 
     def __init__(self, token: str) -> None:
-        token = re.sub(r"^SSWS(\s+|$)", "", token.strip())  # people copy it with the word that goes before it
+        token = re.sub(r"^SSWS(\s+|$)", "", token.strip())  # users copy the token with this word before it
         if not token:
             raise OktaConfigurationError("The API token is empty: put it into the connection.")
         if token[0] in "'\"" or token[-1] in "'\"":
             raise OktaConfigurationError("The API token stands in quotes (it is not shown here): give it without them.")
         if not token.isascii() or not token.isprintable() or " " in token:
             raise OktaConfigurationError(
-                "The API token holds white space or characters that no token has (it is not shown here): copy it anew."
+                "The API token holds white space or characters that no token has (it is not shown here): copy it again."
             )
         self._token = token
 
@@ -95,11 +95,11 @@ class SswsAuth(OktaAuth):
 
 
 class PrivateKeyJwtAuth(OktaAuth):
-    """An OAuth 2.0 service app that proves itself with its private key. For several threads at once.
+    """An OAuth 2.0 service app that logs in with its private key. Safe for several threads.
 
-    The access token lives an hour; it is fetched with the first request, renewed before it expires, and once more
-    when Okta says that it is not valid. An app that demands DPoP is noticed: its tokens are bound to a key that is made
-    here anew for each token, and every request carries a proof of its own.
+    The access token lives an hour. The first request fetches it; it is renewed before it expires, and when Okta says
+    that it is invalid. If the app demands DPoP, each token is bound to a new key, and every request carries a proof of
+    its own.
 
     :param org_url: the org's address; the token is asked from its own authorization server.
     :param client_id: the app's client id.
@@ -107,11 +107,11 @@ class PrivateKeyJwtAuth(OktaAuth):
     :param key_id: the key's id (``kid``) on the app's page; a JWK's own by default. Of several, the one to try first.
     :param fallback_key: a further key, tried when Okta refuses those before it.
     :param fallback_key_id: its id.
-    :param scopes: what to ask for.
-    :param dpop: take no token that is not bound to a key.
+    :param scopes: OAuth scopes to ask for.
+    :param dpop: accept only tokens that are bound to a key.
     :param allow_http: accept ``http`` for a host that is not this machine.
-    :param on_token: told of each access token before its first use, so that logs can hide it.
-    :param clock: seconds that only ever grow.
+    :param on_token: called with each access token before its first use, so that logs can mask it.
+    :param clock: monotonic seconds.
     :param wall_clock: seconds since the epoch, for the claims.
     :raises OktaConfigurationError: when a key cannot be used, or something is missing.
     """
@@ -158,14 +158,14 @@ class PrivateKeyJwtAuth(OktaAuth):
         self._clock = clock
         self._wall_clock = wall_clock
         self._token: AccessToken | None = None
-        self._nonce: str | None = None  # of the API; the token endpoint has its own
+        self._nonce: str | None = None  # the API's; the token endpoint has its own
         self._lock = threading.Lock()
 
     def flow(self, request: HttpRequest, attempts: LoginAttempts) -> Generator[HttpRequest, Reply, None]:
-        """Yield the request with a valid token, after the requests that get one, and again where that can help.
+        """Yield the requests that get a token, then the request with it, and once more if that can help.
 
-        A proof that Okta refuses for want of a nonce is made anew with that nonce, and a token that Okta calls invalid
-        is replaced, each once.
+        If Okta asks for a nonce, the request is sent again with it. If Okta calls the token invalid, it is sent again
+        with a new token. Each happens once.
 
         :raises OktaError: when Okta gives no token.
         """
@@ -187,7 +187,7 @@ class PrivateKeyJwtAuth(OktaAuth):
             log.info("Okta refused the access token (%s %s): getting a new one.", reply.status, reply.request_id)
 
     def _valid_token(self) -> Generator[HttpRequest, Reply, AccessToken]:
-        with self._lock:  # threads wait for the one that is getting a token
+        with self._lock:  # the others wait for the thread that gets a token
             if self._token is None or self._clock() >= self._token.expires:
                 self._token = yield from self._endpoint.fetch()
                 if self._on_token is not None:
@@ -204,5 +204,5 @@ class PrivateKeyJwtAuth(OktaAuth):
 
     def _forget(self, refused: AccessToken) -> None:
         with self._lock:
-            if self._token is refused:  # else another thread has replaced it already
+            if self._token is refused:  # otherwise another thread has replaced it already
                 self._token = None

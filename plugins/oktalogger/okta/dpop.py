@@ -1,4 +1,4 @@
-"""DPoP proofs: each request shows that its sender holds the key to which the access token is bound (RFC 9449).
+"""Makes DPoP proofs: they show that the sender holds the key to which the access token is bound (RFC 9449).
 
 Written by hand, because requests-oauthlib, the usual OAuth client for requests, has no DPoP.
 """
@@ -15,22 +15,22 @@ import jwt
 from cryptography.hazmat.primitives.asymmetric import ec
 from jwt.algorithms import ECAlgorithm
 
-# Okta takes RS256 to ES512 (its guide "Configure DPoP"); this one is the cheapest to make and to sign with.
+# Okta accepts RS256 to ES512 (its guide "Configure DPoP"); this one makes keys and signs fastest.
 _ALGORITHM = "ES256"
 
 
 class DpopKey:
-    """A key that proves who sends a request. It lives as long as the access token bound to it, and in memory only.
+    """A key that proves who sends a request. It lives in memory only, as long as the access token bound to it.
 
-    It is not the key by which the app logs in, and Okta's guide wants the two to be different ones.
+    It differs from the key by which the app logs in, as Okta's guide demands.
 
-    :param key: on the curve P-256.
+    :param key: a key on the curve P-256.
     """
 
     def __init__(self, key: ec.EllipticCurvePrivateKey) -> None:
         self._key = key
         public: dict[str, Any] = ECAlgorithm.to_jwk(key.public_key(), as_dict=True)
-        # Only what a key needs to be known by: a proof must hold no private part, and need hold nothing else.
+        # Only the public numbers: a proof must not hold the private part.
         self._public = {name: public[name] for name in ("kty", "crv", "x", "y")}
 
     @classmethod
@@ -47,12 +47,12 @@ class DpopKey:
         nonce: str | None = None,
         now: float | None = None,
     ) -> str:
-        """Return the value of the header ``DPoP`` for one sending of one request. Each call returns another.
+        """Return the value of the header ``DPoP`` for one request. Each call returns a new proof.
 
         :param method: the request's method.
         :param url: the request's URL; its query and fragment are left out, as RFC 9449 section 4.2 says.
-        :param access_token: the token sent with it, for a request that is not itself for a token.
-        :param nonce: the server's latest.
+        :param access_token: the token sent with it; None for a request that asks for a token.
+        :param nonce: the server's latest nonce.
         :param now: seconds since the epoch.
         """
         claims: dict[str, Any] = {

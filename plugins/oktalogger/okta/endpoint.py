@@ -1,4 +1,4 @@
-"""Describes Okta's list endpoints: where each is, and what a person can do when it refuses a request."""
+"""Describes Okta's list endpoints: their paths, and what a person can do when they refuse a request."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Advice:
-    """What to do about an answer that is not the one wanted.
+    """Advice for each kind of refusal.
 
-    :param wanted: what the answer should have been, such as ``page of events``.
+    :param wanted: the answer that was expected, such as ``page of events``.
     :param login: what to do when Okta refuses the credentials.
     :param scope: what to do when a scope is missing.
     :param permission: what to do when Okta knows the caller and denies access.
-    :param request: what to do when Okta refuses the request as it is.
+    :param request: what to do when Okta refuses the request.
     """
 
     wanted: str
@@ -35,10 +35,10 @@ class Endpoint:
     :param path: the path, such as ``/api/v1/users``.
     :param items: what it lists, in the plural, for messages.
     :param scope: the OAuth 2.0 scope that it demands.
-    :param permission: what an admin role must allow, as in "a role that may ...".
+    :param permission: what an admin role must allow; completes "a role that may ...".
     :param max_limit: the largest ``limit`` that it takes.
-    :param parameters: what can be changed of a request, for the message that says that Okta refuses one.
-    :param beginning: where to begin again when Okta refuses to go on from a page link.
+    :param parameters: the parts of a request that a user can change, for the message of a refusal.
+    :param beginning: the place to start again from when Okta refuses a page link.
     """
 
     path: str
@@ -53,7 +53,7 @@ class Endpoint:
         """Return the URL of the first page.
 
         :param origin: the org's ``scheme://host``.
-        :param parameters: the query, unescaped.
+        :param parameters: the query's parameters, unescaped.
         :raises ValueError: when ``limit`` is more than the endpoint takes.
         """
         limit = int(parameters.get("limit", self.max_limit))

@@ -1,8 +1,7 @@
-"""What can go wrong between us and Okta, one class for each thing that a person would do about it.
+"""Defines the errors of talking to Okta: one class for each thing that a person would do about it.
 
-Every message says what happened, to what, in Okta's own words where Okta spoke, and what to do. None holds a token, a
-key or the user part of a URL. ``retryable`` answers one question for whoever runs the load: can the same request
-succeed later if nobody changes anything?
+Every message says what happened, to what, in Okta's own words if Okta answered, and what to do. None holds a token, a
+key or the user part of a URL. ``retryable`` says whether the same request can succeed later if nobody changes anything.
 """
 
 from __future__ import annotations
@@ -32,7 +31,7 @@ class OktaError(Exception):
         return " ".join(part for part in (self.message, self.patience, self.advice) if part)
 
     def gave_up(self, requests: int, waited_seconds: float) -> None:
-        """Note how much was tried before this error was let out."""
+        """Add to the message how often and how long the request was retried."""
         self.patience = (
             f"Gave up after {requests} request{'s' * (requests != 1)} and {waited_seconds:.0f} s of waiting."
         )
@@ -52,7 +51,7 @@ class OktaApiError(OktaError):
     :param summary: Okta's ``errorSummary``, or the OAuth ``error_description``; empty when the answer held none.
     :param causes: the ``errorSummary`` of each of Okta's ``errorCauses``.
     :param request_id: ``X-Okta-Request-Id``, which Okta's support asks for.
-    :param url: what was asked for, without user and password.
+    :param url: the request's URL, without user and password.
     """
 
     def __init__(
@@ -77,11 +76,11 @@ class OktaApiError(OktaError):
 
 
 class OktaAuthenticationError(OktaApiError):
-    """Okta does not accept who we say we are: a wrong or expired token, a wrong key."""
+    """Okta refuses the credentials: a wrong or expired token, a wrong key."""
 
 
 class OktaPermissionError(OktaApiError):
-    """Okta knows us and says no: the admin role is missing, or the network zone is wrong."""
+    """Okta accepts the credentials and denies access: the admin role is missing, or the network zone is wrong."""
 
 
 class OktaScopeError(OktaPermissionError):
@@ -89,20 +88,20 @@ class OktaScopeError(OktaPermissionError):
 
 
 class OktaRequestError(OktaApiError):
-    """Okta understood the request and refuses it as it is: a bad filter, ``since`` over 180 days ago, a wrong path."""
+    """Okta understood the request and refuses it: a bad filter, ``since`` over 180 days ago, a wrong path."""
 
 
 class OktaCursorError(OktaRequestError):
-    """Okta refuses a ``next`` link, saved earlier or just given: begin again at the window's start."""
+    """Okta refuses a ``next`` link, saved or new: begin again at the window's start."""
 
     retryable = True
 
 
 class OktaRateLimitError(OktaApiError):
-    """429 until the bound on waiting was reached.
+    """Okta kept answering 429 until the longest wait had passed.
 
     ``kind`` is ``"rate"`` (too many requests in this minute) or ``"concurrency"`` (too many at the same moment).
-    ``reset_in_seconds`` is how long the rate window still lasted by Okta's own clock, where Okta said so.
+    ``reset_in_seconds`` is the time until the rate limit resets, by Okta's own clock, if Okta named it.
     """
 
     retryable = True
@@ -111,46 +110,46 @@ class OktaRateLimitError(OktaApiError):
 
 
 class OktaServerError(OktaApiError):
-    """5xx, still there after the retries."""
+    """Okta answered 5xx to every retry."""
 
     retryable = True
 
 
 class OktaConnectionError(OktaError):
-    """No whole answer came: refused, reset, timed out, or cut off; still so after the retries."""
+    """No complete answer came, even after retries: refused, reset, timed out or cut off."""
 
     retryable = True
 
 
 class OktaUnknownHostError(OktaConnectionError):
-    """The org's host name does not exist. Most often a typing mistake, so no retry is tried."""
+    """The org's host name does not exist. Not retried, because it is usually a typing mistake."""
 
     retryable = False
 
 
 class OktaCertificateError(OktaConnectionError):
-    """The server's certificate cannot be verified, which does not heal by itself."""
+    """The server's certificate cannot be verified. Not retried, because a retry cannot help."""
 
     retryable = False
 
 
 class OktaProtocolError(OktaError):
-    """Something answered that is not Okta's API: HTML, a redirect, JSON of another shape. A proxy or a wrong host."""
+    """Something other than Okta's API answered, such as a proxy or a wrong host: HTML, a redirect, other JSON."""
 
 
 class OktaPagingError(OktaError):
-    """Paging cannot go on without the risk of missing events or of reading for ever."""
+    """Paging cannot go on: it might miss events or never end."""
 
 
 class OktaForeignLinkError(OktaPagingError):
-    """A ``next`` link leads away from the org's own origin. It is not followed: the token would go with it."""
+    """A ``next`` link leads away from the org's own origin. It is not followed, because the token would go there."""
 
 
 class OktaPageLimitError(OktaPagingError):
-    """More pages than the page cap allows."""
+    """There are more pages than the page cap allows."""
 
 
 class OktaPagingStuckError(OktaPagingError):
-    """Pages contradict each other, or hold nothing new for ever. Okta's index may settle: a later run can succeed."""
+    """Pages contradict each other, or bring nothing new. Okta's index may settle, so a later run can succeed."""
 
     retryable = True

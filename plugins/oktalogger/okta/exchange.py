@@ -1,4 +1,4 @@
-"""Holds one HTTP request and its answer as plain values, apart from whatever library sends them."""
+"""Holds one HTTP request and its answer as plain values, independent of the library that sends them."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 class HttpRequest:
     """One request to the org. Its ``repr`` holds no header and no form, because these hold secrets.
 
-    :param url: sent exactly as it is.
+    :param url: sent unchanged.
     :param headers: further headers.
     :param form: a form to post.
-    :param sign: makes the headers that log in, at the moment of sending: a DPoP proof holds the time.
+    :param sign: makes the login headers when the request is sent, because a DPoP proof holds the time.
     :param about: what the request is for, for error messages.
     :param for_login: this request gets an access token. It does not count against the rate limit of the endpoint.
     """
@@ -38,14 +38,14 @@ class HttpRequest:
         return replace(self, sign=sign)
 
     def __str__(self) -> str:
-        """Return what is asked of whom, for a message: method, URL without query and user, and what it is about."""
+        """Describe the request for a message: method, URL without query and user, and purpose."""
         shown = f"{self.method} {without_user(self.url).partition('?')[0]}"
         return f"{shown} ({self.about})" if self.about else shown
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """One whole answer, and the request as it was sent. ``headers`` keeps repeated lines apart (``getlist``)."""
+    """One complete answer, and the request as it was sent. ``headers`` keeps repeated lines apart (``getlist``)."""
 
     request: HttpRequest
     status: int
@@ -54,7 +54,7 @@ class Reply:
 
     @property
     def url(self) -> str:
-        """What was asked for, exactly as it was sent."""
+        """The request's URL, as it was sent."""
         return self.request.url
 
     @property

@@ -1,4 +1,4 @@
-"""How long Okta keeps the System Log. Source: Okta, "System Log query": events are kept for 90 days."""
+"""Says how long Okta keeps the System Log. Source: Okta, "System Log query": events are kept for 90 days."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The private keys of an OAuth app: checked, each with its algorithm and the id under which Okta knows it."""
+"""Reads and checks the private keys of an OAuth app, each with its algorithm and its id in Okta."""
 
 from __future__ import annotations
 
@@ -28,24 +28,24 @@ KeyForm = str | bytes | Mapping[str, Any]
 SECRET_NUMBERS = ("d", "p", "q", "dp", "dq", "qi")
 
 _PEM = re.compile(r"-----BEGIN ([A-Z ]+)-----(.*?)-----END \1-----", re.DOTALL)
-# JSON text in JSON text escapes a line end more than once.
+# JSON inside JSON escapes a line end more than once.
 _WRITTEN_LINE_END = re.compile(r"(?:\\+[rn])+")
 _MAX_WRAPPINGS = 4
 _SHORTEST_SECRET_LINE = 16
 
 
 def key_forms(material: KeyMaterial) -> tuple[KeyForm, ...]:
-    """Return each key in a form that a library reads. Whether it is a usable key is not looked at.
+    """Return each key in a form that a library reads. Does not check whether the key is usable.
 
-    :raises OktaConfigurationError: when this is none of the forms; the message shows nothing of it.
+    :raises OktaConfigurationError: when it has none of the forms; the message does not show it.
     """
     return tuple(_unwrapped(material, _MAX_WRAPPINGS))
 
 
 def secret_parts(material: KeyMaterial) -> list[str]:
-    """Return what of a key must never be seen: a log may show it whole, line by line, or one number of a JWK.
+    """Return every text of a key to mask in logs: the whole, each line, and each private number of a JWK.
 
-    :param material: as the connection holds it, usable or not.
+    :param material: the key as the connection holds it, usable or not.
     """
     parts = [material] if isinstance(material, str) else [json.dumps(material)]
     try:
@@ -57,7 +57,7 @@ def secret_parts(material: KeyMaterial) -> list[str]:
             parts += [str(form[name]) for name in SECRET_NUMBERS if form.get(name)]
         elif isinstance(form, str):
             lines = [line for line in form.splitlines() if not line.startswith("-----")]
-            # A short last line is no secret by itself, and masking it would black out innocent words.
+            # A short last line is not a secret by itself, and masking it would mask innocent words.
             parts += [form, "".join(lines), *(line for line in lines if len(line) >= _SHORTEST_SECRET_LINE)]
     return parts
 
@@ -73,7 +73,7 @@ def _unwrapped(material: object, wrappings: int) -> Iterator[KeyForm]:
         yield from _each(material, wrappings)
         return
     if not isinstance(material, str):
-        raise OktaConfigurationError("The private key is no JWK: a JWK is a JSON object.")
+        raise OktaConfigurationError("The private key is not a JWK: a JWK is a JSON object.")
     text = material.strip().removeprefix("\ufeff")
     if text[:1] in ("{", "[", '"') and wrappings:
         yield from _unwrapped(_from_json(text), wrappings - 1)
@@ -85,25 +85,25 @@ def _unwrapped(material: object, wrappings: int) -> Iterator[KeyForm]:
 
 def _each(keys: Sequence[Any], wrappings: int) -> Iterator[KeyForm]:
     if not keys:
-        raise OktaConfigurationError("The private key is a set of 0 keys: put the key in.")
+        raise OktaConfigurationError("The private key is an empty set of keys: put the key in.")
     for key in keys:
         if not isinstance(key, Mapping):
-            raise OktaConfigurationError("The private key is a set that holds something that is no JWK.")
+            raise OktaConfigurationError("The private key is a set that holds something that is not a JWK.")
         yield from _unwrapped(key, wrappings)
 
 
 def _from_json(text: str) -> Any:
     with suppress(ValueError):
-        return json.loads(text, strict=False)  # PEM in JSON may have kept its line ends
-    # Out here, because an error raised in a handler carries the one before, and that one holds the whole text.
-    raise OktaConfigurationError("The private key begins like a JWK but is no valid JSON.")
+        return json.loads(text, strict=False)  # PEM inside JSON may contain line ends
+    # Not raised in the handler: the new error would carry the first one, which holds the whole text.
+    raise OktaConfigurationError("The private key begins like a JWK but is not valid JSON.")
 
 
 def _pem(text: str) -> Iterator[str]:
     if "ENCRYPTED" in text:
         raise OktaConfigurationError("The private key is encrypted: give it without a passphrase.")
     blocks = list(_PEM.finditer(_WRITTEN_LINE_END.sub("\n", text)))
-    # OpenSSL writes the curve before a key of the older kind.
+    # OpenSSL writes the curve before a key in the older format.
     blocks = [block for block in blocks if block[1] != "EC PARAMETERS"]
     if len(blocks) != 1:
         raise (
@@ -141,14 +141,14 @@ def _unreadable() -> OktaConfigurationError:
 
 PrivateKey = RSAPrivateKey | EllipticCurvePrivateKey
 
-# The algorithms that Okta takes for a service app's assertion, by kind of key; the first is used unless a JWK says so.
+# The algorithms that Okta accepts for a service app's assertion, by kind of key; the first is the default.
 _RSA_ALGORITHMS = ("RS256", "RS384", "RS512")
 _EC_ALGORITHMS = {"secp256r1": ("ES256",), "secp384r1": ("ES384",), "secp521r1": ("ES512",)}
 
 
 @dataclass(frozen=True, slots=True)
 class SigningKey:
-    """A private key, the algorithm to sign with, and the id under which Okta knows it."""
+    """A private key, the algorithm to sign with, and the key's id in Okta."""
 
     key: PrivateKey = field(repr=False)
     algorithm: str
@@ -160,7 +160,7 @@ class SigningKey:
 
 
 def load_signing_keys(material: KeyMaterial, *, key_id: str | None = None) -> tuple[SigningKey, ...]:
-    """Return the keys that sign, checked, the one to try first in front. No message shows any of them.
+    """Return the checked signing keys, the one to try first in front. No message shows a key.
 
     :param material: one key, or a set of JWKs, in any form of :mod:`oktalogger.okta.keys`.
     :param key_id: the ``kid``; a JWK's own by default. Of several keys, the one to try first.
@@ -172,20 +172,22 @@ def load_signing_keys(material: KeyMaterial, *, key_id: str | None = None) -> tu
         return (SigningKey(keys[0].key, keys[0].algorithm, key_id or keys[0].key_id),)
     ids = [key.key_id for key in known_apart(keys)]
     if key_id and key_id not in ids:
-        raise OktaConfigurationError(f"The key id {key_id!r} is that of no key in the set: {', '.join(map(str, ids))}.")
+        raise OktaConfigurationError(
+            f"The key id {key_id!r} belongs to none of the keys in the set: {', '.join(map(str, ids))}."
+        )
     return tuple(sorted(keys, key=lambda key: key_id is not None and key.key_id != key_id))
 
 
 def known_apart(keys: tuple[SigningKey, ...]) -> tuple[SigningKey, ...]:
-    """Return the keys, if each has an id of its own.
+    """Return the keys, after checking that each has its own id.
 
-    :raises OktaConfigurationError: where one has none, or two have the same.
+    :raises OktaConfigurationError: if one has none, or two have the same.
     """
     ids = [key.key_id for key in keys]
     if None in ids or len(set(ids)) < len(ids):
         raise OktaConfigurationError(
-            f"The connection has {len(keys)} private keys, so each needs an id (kid) of its own, as the app's page in "
-            "Okta shows it: Okta knows them apart by it."
+            f"The connection has {len(keys)} private keys, so each needs its own id (kid), which the app's page in "
+            "Okta shows: Okta tells them apart by it."
         )
     return keys
 
@@ -226,7 +228,7 @@ def _from_text(form: str | bytes) -> object:
 
 
 def _checked(key: object) -> tuple[PrivateKey, tuple[str, ...]]:
-    """Return a key and the algorithms it can sign with."""
+    """Return a key and the algorithms that it can sign with."""
     if isinstance(key, RSAPrivateKey):
         return key, _RSA_ALGORITHMS
     if isinstance(key, EllipticCurvePrivateKey) and key.curve.name in _EC_ALGORITHMS:

@@ -1,4 +1,4 @@
-"""Checks where a token may go (the org's own origin, over TLS, and nowhere else), and knows Okta's own domains."""
+"""Checks that a token goes to the org's own origin only, over TLS. Knows Okta's own domains."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from oktalogger.okta.errors import OktaConfigurationError
 
-# Nothing that two URL parsers could read in two ways: no user part, no backslash, no white space, no percent-encoding.
+# Excludes what two URL parsers could read differently: user part, backslash, white space, percent-encoding.
 _PLAIN_NETLOC = re.compile(r"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]+)?")
 # Okta's own domains, its government and test cells among them: the Admin Console of `company.DOMAIN` is
 # `company-admin.DOMAIN`. Okta's SDKs check org URLs against the same list.
@@ -30,21 +30,21 @@ _DEFAULT_PORTS = {"https": 443, "http": 80}
 
 
 def org_origin(org_url: str, *, allow_http: bool = False) -> str:
-    """Return ``scheme://host[:port]`` of an org, checked.
+    """Check an org's address and return its ``scheme://host[:port]``.
 
     :param org_url: the org's address as people copy it, such as ``https://company.okta.com/``.
     :param allow_http: accept ``http`` for a host that is not this machine.
-    :raises OktaConfigurationError: when it cannot be the address of an org, or when a token would travel in the clear.
+    :raises OktaConfigurationError: when it is not the address of an org, or when a token would be sent unencrypted.
     """
     parts = _split(org_url.strip())
-    # Scheme and host only: whoever pastes a token behind the host must not find it in a log.
+    # Scheme and host only: if somebody pastes a token behind the host, it must not reach a log.
     shown = re.sub(r"(?<![:/])[/?#].*", "", without_user(org_url.strip()), flags=re.DOTALL)
     if parts is None or parts.scheme not in _DEFAULT_PORTS or _origin(parts) is None:
         raise OktaConfigurationError(
             f"{shown!r} is not the address of an Okta org: give scheme and host only, like https://company.okta.com"
         )
     if parts.path not in ("", "/") or parts.query or parts.fragment:
-        raise OktaConfigurationError(f"the org URL {shown!r} has a path: leave out all that follows the host")
+        raise OktaConfigurationError(f"the org URL {shown!r} has a path: leave out everything after the host")
     host = parts.hostname or ""
     if admin_host(host) == host:
         raise OktaConfigurationError(
@@ -59,7 +59,7 @@ def org_origin(org_url: str, *, allow_http: bool = False) -> str:
 
 
 def admin_host(host: str) -> str | None:
-    """Return the host of the Admin Console of an org, or None for a custom domain, from which it does not follow.
+    """Return the host of an org's Admin Console, or None for a custom domain, which does not tell it.
 
     :param host: the org's host, or that of its Admin Console.
     """
@@ -85,7 +85,7 @@ def org_name(org_url: str) -> str:
 
 
 def same_origin(url: str, origin: str) -> bool:
-    """Return whether scheme, host and port of a URL are those of ``origin``, with no room for two readings."""
+    """Return whether scheme, host and port of a URL are those of ``origin``. An ambiguous URL is not."""
     first, second = _split(url), _split(origin)
     if first is None or second is None:
         return False
@@ -114,7 +114,7 @@ def is_loopback(host: str) -> bool:
 
 
 def _split(url: str) -> SplitResult | None:
-    # urlsplit drops control characters silently; a URL that holds any is not one that we compare.
+    # urlsplit drops control characters silently, so a URL that holds any is refused.
     if any(character <= " " or character == "\x7f" for character in url):
         return None
     try:

@@ -1,4 +1,4 @@
-"""When a bounded query's pages end: rules fed with one page after the other, without any I/O.
+"""Decides when the pages of a bounded query end. Its rules are fed one page after the other, without any I/O.
 
 Okta documents that the last page of a bounded query has no ``next``, and that one follows ``next`` until then. Both
 have been seen to fail, each way silently: a ``next`` that leads back to the same page for ever, and clients that take

@@ -1,12 +1,12 @@
-"""The rate budget: how many requests a task may take out of Okta's bucket before it waits for the next one.
+"""Keeps a task within its share of Okta's rate limit: when the share is used up, it waits for Okta's reset.
 
-Okta counts requests per org (or token) and minute, shares the bucket among everything that the company runs, and
-reports using it up as a violation. There is no coordinator between workers: each task goes by the headers of its own
-responses, which show what everybody together has left.
+Okta counts requests per org (or token) and minute. Everything that the company runs shares the limit, and Okta reports
+using it up as a violation. Workers have no coordinator: each task reads the headers of its own responses, which show
+how many requests are left for everybody.
 
-A row of tasks keeps to one share without knowing of each other: one that begins within a minute takes the part of its
-share that goes with the rest of that minute, and one that ends within a minute keeps its place for as long as the
-requests that it made would take at the pace of the share.
+Tasks that run one after the other share one budget without knowing of each other. A task that begins within a minute
+uses only the part of its share that belongs to the rest of that minute. A short task waits at its end for as long as
+its requests take at the pace of the share, so that the next one cannot exceed it.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-# The reset is told in whole seconds, and several tasks must not return in the same instant.
+# Okta names the reset in whole seconds, and several tasks must not ask again at the same instant.
 _MARGIN_SECONDS: Final = 1.0
 _JITTER_SECONDS: Final = 2.0
 
@@ -37,14 +37,14 @@ _JITTER_SECONDS: Final = 2.0
 class Share:
     """The part of Okta's rate limit that a task may use.
 
-    :param part: of the limit, over 0 and at most 1: requests of this task a minute
-    :param among: how many tasks of this kind may ask at once; the part is divided among them
-    :param reserve: of the limit, at least 0: stop when no more than this is left for everybody, so that work of more
-        importance always finds room. One request always stays, whatever this says
-    :param tasks: how many tasks of all kinds may ask at once: as many requests stay as well, because each of the others
-        may have one on its way that this task's last answer did not yet show
-    :param paced: whether tasks follow one another in a row that keeps to the share as a whole
-    :raises ValueError: where a number is out of its range
+    :param part: part of the limit, over 0 and at most 1, that tasks of this kind may use a minute
+    :param among: how many tasks of this kind may run at once; they divide the part equally
+    :param reserve: part of the limit, from 0 to below 1, to leave for more important work. At least one request is
+        always left
+    :param tasks: how many tasks of all kinds may run at once. Each task leaves one request for each of them, because
+        each may have sent one that this task's last answer does not show yet
+    :param paced: whether tasks that run one after the other share one budget
+    :raises ValueError: if a number is out of its range
     """
 
     part: float
@@ -56,26 +56,26 @@ class Share:
     def __post_init__(self) -> None:
         if not 0 < self.part <= 1 or self.among < 1 or not 0 <= self.reserve < 1 or self.tasks < 1:
             raise ValueError(
-                f"{self} is no share: part lies over 0 up to 1, among and tasks are 1 or more, reserve 0 up to 1"
+                f"{self} is not a share: part is over 0 and up to 1, among and tasks at least 1, reserve 0 to 1"
             )
 
     def exact(self, limit: int) -> float:
-        """Return the requests a minute that this task may make, on the average."""
+        """Return how many requests a minute this task may make on average."""
         return limit * self.part / self.among
 
     def floor(self, limit: int) -> int:
-        """Return how many requests must be left after one of ours."""
+        """Return how many requests this task must leave."""
         return max(self.tasks, math.ceil(limit * self.reserve))
 
 
 class RateBudget:
     """A gate for a ``SystemLogClient`` that keeps one task within its share.
 
-    The first request goes out blind: before any answer nobody knows what is left.
+    The first request is sent without a check, because only an answer shows what is left.
 
-    :param share: what the task may use
+    :param share: the part of the limit that the task may use
     :param sleep: waits a number of seconds
-    :param clock: seconds that only ever grow
+    :param clock: monotonic seconds
     :param jitter: returns a number between its two arguments
     """
 
@@ -96,15 +96,15 @@ class RateBudget:
         self._reset: datetime | None = None
         self._ends = -math.inf
         self._quota = 1
-        self._carried = 0.5  # the part of a request that earlier minutes left; a half rounds to the nearest
+        self._carried = 0.5  # fraction of a request left from earlier minutes; a half rounds to the nearest
         self._used = 0
         self._asked = 0.0
-        self._began = 0.0  # since when the requests counted in `_used` are made, at the pace of the share
+        self._began = 0.0  # the start of the period in which the requests in `_used` were made
         self.remaining: int | None = None
         self.waits = 0
 
     def before_request(self) -> None:
-        """Wait until the task may make one more request; a single wait, until Okta's reset."""
+        """Wait, if necessary until Okta's reset, until the task may make one more request."""
         now = self._clock()
         if now < self._ends and not self._may_ask():
             seconds = self._ends - now + _MARGIN_SECONDS + self._jitter(0.0, _JITTER_SECONDS)
@@ -125,7 +125,7 @@ class RateBudget:
         self._used += 1
 
     def after_response(self, rate_limit: RateLimit | None) -> None:
-        """Take note of what is left. Numbers of a concurrency violation say nothing about the bucket."""
+        """Note how many requests are left. The headers of a concurrency violation do not tell."""
         if rate_limit is None or rate_limit.is_concurrency:
             return
         now = self._clock()
@@ -146,9 +146,9 @@ class RateBudget:
     def rest(self) -> None:
         """Wait, at the end of a task, until the next one may make its first request.
 
-        A task's first request goes out blind. Where the floor is reached, the place is kept up to Okta's reset, so that
-        no more first requests go out than there are places. A row of short tasks would know no share either: a paced
-        one keeps its place for as long as its requests take at the pace of the share.
+        A task sends its first request without a check. So if only the reserve is left, this task waits for Okta's reset
+        before it ends. And a paced task waits for as long as its requests take at the pace of the share, because many
+        short tasks would otherwise exceed it.
         """
         now = self._clock()
         if not self._limit or now >= self._ends:
@@ -162,7 +162,7 @@ class RateBudget:
             pace = MINUTE * self._used / self._share.exact(self._limit)
             seconds = min(until_reset, self._began + pace - now)
         if seconds > 0:
-            log.info("Keeping the place for %.0f s more, so that the next task finds Okta's rate limit open.", seconds)
+            log.info("Waiting %.0f s before ending, so that the next task does not exceed Okta's rate limit.", seconds)
             self.waits += 1
             self._sleep(seconds)
 

@@ -1,4 +1,4 @@
-"""What Okta says about its rate limit, and the gate that every request passes.
+"""Reads Okta's rate limit from its answers, and defines the gate that every request passes.
 
 Source of the headers: Okta, "Rate limits overview": ``X-Rate-Limit-Limit``, ``-Remaining``, and ``-Reset`` in epoch
 seconds (UTC), on every response. Limit 0 with remaining 0 on a 429 means too many requests at the same moment.
@@ -25,12 +25,12 @@ _LATEST: Final = MINUTE + 15.0
 
 @dataclass(frozen=True, slots=True)
 class RateLimit:
-    """One response's view of the rate limit.
+    """The rate limit as one response shows it.
 
-    :param limit: requests that are allowed a minute
+    :param limit: requests allowed a minute
     :param remaining: how many of them are left
-    :param reset: when the count starts anew; None where the response does not say
-    :param date: Okta's own time of the response; None where it names none
+    :param reset: when the count starts anew; None if the response does not say
+    :param date: Okta's own time of the response; None if it names none
     """
 
     limit: int
@@ -42,7 +42,7 @@ class RateLimit:
         """Return how long the count still lasts, by Okta's clock where it told the time, from 0 to a little over 60.
 
         :param now: this machine's time, for a response without ``Date``; by default the present
-        :return: None where the reset is not told, or is no time at which a minute that is under way can end
+        :return: None if the reset is not told, or cannot be the end of the current minute
         """
         if self.reset is None:
             return None
@@ -51,32 +51,32 @@ class RateLimit:
 
     @property
     def is_concurrency(self) -> bool:
-        """Whether these are the numbers that go with a breach of the concurrency limit."""
+        """Whether these numbers mean that the concurrency limit was exceeded."""
         return self.limit == 0 and self.remaining == 0
 
 
 class RequestGate(Protocol):
-    """Asked before each System Log request, told after each; the place for a rate budget."""
+    """Called before and after each request, for instance by a rate budget."""
 
     def before_request(self) -> None:
         """Wait until one more request may be made, or raise."""
 
     def after_response(self, rate_limit: RateLimit | None) -> None:
-        """Take note of what the response said; None when no response came, or one without rate headers."""
+        """Note the response's rate limit; None if no response came, or one without rate headers."""
 
 
 class OpenGate:
-    """A gate that lets everything through."""
+    """A gate that never waits."""
 
     def before_request(self) -> None:
         """Return at once."""
 
     def after_response(self, rate_limit: RateLimit | None) -> None:
-        """Take no note."""
+        """Do nothing."""
 
 
 def from_headers(headers: Mapping[str, str]) -> RateLimit | None:
-    """Return the rate limit that a response names, or None when limit or remaining is missing or is no number.
+    """Return the rate limit that a response names, or None when limit or remaining is missing or is not a number.
 
     :param headers: response headers; the mapping ignores case.
     """
@@ -95,7 +95,7 @@ def _reset_of(headers: Mapping[str, str]) -> datetime | None:
 
 
 def seconds_until_reset(headers: Mapping[str, str], *, now: datetime) -> float | None:
-    """Return how long the rate window still lasts, or None when the response does not say.
+    """Return the seconds until the reset, or None if the response does not say.
 
     Okta's own clock (``Date``) counts, so that a wrong clock here neither waits for ever nor asks too early. Where its
     times contradict each other the window is taken to last a minute.
@@ -108,7 +108,7 @@ def seconds_until_reset(headers: Mapping[str, str], *, now: datetime) -> float |
     if left is not None:
         return left
     try:
-        # Okta documents no Retry-After; a gateway in between may send one.
+        # Okta documents no Retry-After, but a gateway in between may send one.
         return max(0.0, float(int(headers["Retry-After"])))
     except (KeyError, ValueError, OverflowError):
         return None if rate_limit is None else MINUTE

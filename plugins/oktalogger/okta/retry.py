@@ -1,4 +1,4 @@
-"""Which errors are tried again, how long to wait before that, and when to give up.
+"""Decides which errors to retry, how long to wait before that, and when to give up.
 
 429 of both kinds, 500 with Okta's code for "there's been an error", 502, 503, 504, and answers that never came or came
 cut off are asked for again and again. Refusals that as a rule are final, and that Okta now and then gives for no
@@ -40,15 +40,15 @@ _DPOP_CODES = frozenset({"invalid_dpop_proof", "use_dpop_nonce"})
 
 @dataclass(frozen=True, slots=True)
 class RetrySettings:
-    """How patient one request is, retries included.
+    """The limits of one request's retries.
 
     :param max_attempts: requests made at most.
     :param doubtful_attempts: requests made at most where each gets a refusal that as a rule is final.
     :param max_wait_seconds: seconds slept at most, all waits together; a wait that would pass it is not begun.
     :param backoff_seconds: first wait after an error that names no time; doubles each time.
     :param max_backoff_seconds: longest such wait.
-    :param rate_margin_seconds: added to the reset that Okta names, whose clock ticks in whole seconds.
-    :param rate_jitter_seconds: up to this much more, at random, so that several tasks do not return together.
+    :param rate_margin_seconds: added to the reset that Okta names, because Okta rounds it to whole seconds.
+    :param rate_jitter_seconds: largest random addition, so that several tasks do not ask again together.
     """
 
     max_attempts: int = 8
@@ -61,7 +61,7 @@ class RetrySettings:
 
 
 def is_transient(error: BaseException) -> bool:
-    """Return whether the same request, sent again in a moment, has a fair chance."""
+    """Return whether the same request is likely to succeed if sent again soon."""
     match error:
         case OktaRateLimitError():
             return True

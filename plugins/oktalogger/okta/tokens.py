@@ -1,4 +1,4 @@
-"""Gets access tokens from the org: a signed assertion in, a token out, bound to a key where the app demands it.
+"""Gets access tokens from the org for a signed assertion, bound to a key if the app demands it.
 
 Sources: Okta, "Implement OAuth for Okta with a service app" (claims, lifetimes, algorithms) and "Configure OAuth 2.0
 Demonstrating Proof-of-Possession"; RFC 9449 sections 5 and 8.
@@ -32,15 +32,15 @@ log = logging.getLogger(__name__)
 TOKEN_PATH: Final = "/oauth2/v1/token"  # noqa: S105 (a path)
 NONCE_HEADER: Final = "DPoP-Nonce"
 _ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
-_ASSERTION_SECONDS = 300  # Okta allows an hour; short, because one is made for each use
+_ASSERTION_SECONDS = 300  # Okta allows an hour; shorter is safer, and each use makes a new one
 _RENEW_BEFORE_SECONDS = 300.0
-# Without a proof, with one, with a nonce, and with a newer nonce where the server's changed in that moment.
+# Without a proof, with one, with a nonce, and with a newer nonce if the server changed it just then.
 _MAX_TURNS = 4
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class AccessToken:
-    """A token, until when to use it, and the key that it is bound to."""
+    """A token, the end of its use, and the key that it is bound to."""
 
     value: str
     expires: float  # by the endpoint's clock
@@ -48,24 +48,24 @@ class AccessToken:
 
     @property
     def authorization(self) -> str:
-        """The header ``Authorization`` that goes with it."""
+        """The value of the header ``Authorization``."""
         return f"{'DPoP' if self.key else 'Bearer'} {self.value}"
 
 
 class TokenEndpoint:
     """Gets access tokens for one service app.
 
-    Where Okta answers that the app must prove possession of a key, that is done from then on (see ``bound``). Where
-    it refuses one of the app's keys, the next is tried, so that keys can be changed while loads go on; the one that
-    worked last is tried first the next time.
+    If Okta answers that the app must use DPoP, all later requests do (see ``bound``). If Okta refuses one of the app's
+    keys, the next is tried, so that keys can be changed while loads run. The key that worked last is tried first the
+    next time.
 
     :param origin: the org's ``scheme://host``.
     :param client_id: the app's client id.
     :param keys: the app's private keys, the preferred one first.
-    :param scopes: what to ask for.
-    :param bound: take no token that is not bound to a key, and prove possession from the first request on.
+    :param scopes: OAuth scopes to ask for.
+    :param bound: accept only tokens that are bound to a key, and send proofs from the first request on.
     :param advice: what to do when every key is refused.
-    :param clock: seconds that only ever grow.
+    :param clock: monotonic seconds.
     :param wall_clock: seconds since the epoch, for the claims.
     """
 
@@ -116,8 +116,8 @@ class TokenEndpoint:
                 continue
             for refused, refusal in refusals:
                 log.warning(
-                    "Okta refuses the %s of client %s (%s) and takes the %s. Is the refused one new? Then add its "
-                    "public key to the app in Okta. Has it had its day? Then take it out of the connection.",
+                    "Okta refuses the %s of client %s (%s) and accepts the %s. If the refused one is new, add its "
+                    "public key to the app in Okta. If it is an old one, remove it from the connection.",
                     refused,
                     self._client_id,
                     refusal.summary or refusal.code,
@@ -128,11 +128,11 @@ class TokenEndpoint:
         first = refusals[0][1]
         if len(refusals) > 1:
             others = "; ".join(f"the {key}: {other.summary or other.code}" for key, other in refusals[1:])
-            first.patience = f"The connection's other keys are refused as well ({others})."
+            first.patience = f"Okta refuses the connection's other keys as well ({others})."
         raise first
 
     def _ask(self, signing_key: SigningKey) -> Generator[HttpRequest, Reply, AccessToken]:
-        """Ask with one of the app's keys, and as often as it takes to learn what Okta wants of a proof."""
+        """Ask with one of the app's keys, again until Okta accepts the proof."""
         proving_key = DpopKey.generate() if self._proves else None
         for turn in range(1, _MAX_TURNS + 1):
             asked = self._clock()
@@ -170,7 +170,7 @@ class TokenEndpoint:
             "aud": self._url,
             "iat": now,
             "exp": now + _ASSERTION_SECONDS,
-            "jti": str(uuid.uuid4()),  # Okta refuses an assertion that it has seen
+            "jti": str(uuid.uuid4()),  # Okta refuses an assertion that it has seen before
         }
         headers = {"kid": signing_key.key_id} if signing_key.key_id else None
         return jwt.encode(claims, signing_key.key, algorithm=signing_key.algorithm, headers=headers)
@@ -185,11 +185,11 @@ class TokenEndpoint:
             raise protocol_error(reply, f"an access token of a kind that was not asked for ({kind[:20]})")
         if kind == "bearer" and self._must_be_bound:
             raise OktaAuthenticationError(
-                f"Okta gave client {self._client_id} an access token that is bound to no key, and the connection asks "
-                "for DPoP.",
-                advice="Look at what answers in Okta's place, or take `dpop` out of the connection.",
+                f"Okta gave client {self._client_id} an access token that is not bound to a key, and the connection "
+                "asks for DPoP.",
+                advice="Check what answers in Okta's place, or remove `dpop` from the connection.",
             )
-        # A token is used until some minutes before its end; a short-lived one until half its life.
+        # A token is used until some minutes before it expires; a short-lived one for half its life.
         expires = asked + max(grant.expires_in - _RENEW_BEFORE_SECONDS, grant.expires_in / 2)
         return AccessToken(grant.access_token, expires, proving_key if kind == "dpop" else None)
 

@@ -199,7 +199,7 @@ def put_right(client: OpenSearch, found: Iterable[Repair]) -> tuple[list[str], l
 
 
 def change_aliases(client: OpenSearch, actions: Iterable[Mapping[str, Any]], *, doing: str, index: str) -> None:
-    """Change aliases in one atomic action; losing a race is no error, the caller reads again.
+    """Change aliases in one atomic action; losing a race is not an error, the caller reads again.
 
     :param client: the client
     :param actions: as ``_aliases`` takes them

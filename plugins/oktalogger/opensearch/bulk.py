@@ -59,7 +59,7 @@ class BulkRetry:
     :param first_wait_seconds: the first wait
     :param longest_wait_seconds: the longest single wait
     :param total_seconds: how long after the first refusal of a body trying goes on
-    :param blocked_seconds: the same where writes are blocked (disk full), which seldom ends soon
+    :param blocked_seconds: the same if writes are blocked (disk full), which seldom ends soon
     :param server_error_tries: how often a document may get a 500 of its own before it is rejected, provided that the
         server takes others of the same body
     """
@@ -122,12 +122,12 @@ class BulkWriter:
 
         :param documents: in any number and order, for one or several indices; JSON, newlines only between its tokens
         :param alias_of: names the alias of an index through which it is written, and which must exist; without it the
-            index itself is written, and OpenSearch makes it where it is missing
+            index itself is written, and OpenSearch makes it if it is missing
         :param refresh: make the documents visible to searches at once; Amazon OpenSearch Serverless refuses that
         :param renew: makes those updates again whose document somebody else wrote after it was read
             (:attr:`Document.read`); without it such an update is sent again as it is, and fails in the end
         :return: the counts, and what was refused for good; the caller decides what becomes of that
-        :raises OpenSearchLoadError: where a document could be neither written nor rejected. What was written before
+        :raises OpenSearchLoadError: if a document could be neither written nor rejected. What was written before
             stays
         """
         result = BulkResult()
@@ -228,7 +228,7 @@ class _Waits:
         self._next = retry.first_wait_seconds
 
     def wait(self, error: OpenSearchLoadError) -> None:
-        """Wait before the next try, or raise the error where that would go past the bound."""
+        """Wait before the next try, or raise the error if that would go past the bound."""
         now = self._clock()
         if self._began is None:
             self._began = now
@@ -251,7 +251,7 @@ def _by_index(documents: Sequence[Document]) -> dict[str, list[Document]]:
 
 
 def _next_try(refused: list[_Refused], renew: Renew | None) -> list[Document]:
-    """Return what to send the next time: updates that met a conflict made anew, all else as it is."""
+    """Return the documents to send again: updates that met a conflict are made again, the others stay the same."""
     if renew is None:
         return [document for document, _ in refused]
     again = [document for document, error in refused if error.error_type != VERSION_CONFLICT]
@@ -262,10 +262,10 @@ def _next_try(refused: list[_Refused], renew: Renew | None) -> list[Document]:
 def _settle(
     target: str, documents: list[Document], outcomes: list[ItemOutcome], *, unclear: bool
 ) -> tuple[BulkResult, list[_Refused]]:
-    """Sort documents by what became of them.
+    """Sort documents by their results.
 
     :return: the counts; the documents to send again, each with why it was refused
-    :raises OpenSearchLoadError: where an item's refusal has nothing to do with the document
+    :raises OpenSearchLoadError: if an item's refusal has nothing to do with the document
     """
     created = updated = 0
     existing: list[str] = []

@@ -60,7 +60,7 @@ def body_of(documents: Sequence[Document]) -> bytes:
 
 
 def unusable(document: Document) -> str | None:
-    """Say what would make OpenSearch refuse the whole body because of one document, None where nothing would."""
+    """Say what would make OpenSearch refuse the whole body because of one document, None if nothing would."""
     length = len(document.id) if document.id.isascii() else len(document.id.encode())
     if not 0 < length <= _LONGEST_ID_BYTES:
         return f"the id has {length} bytes; OpenSearch takes 1 to {_LONGEST_ID_BYTES}"

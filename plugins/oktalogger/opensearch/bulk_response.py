@@ -1,4 +1,4 @@
-"""What a bulk response says of each document, and whose fault a refusal is."""
+"""Reads what a bulk response says of each document, and decides whose fault a refusal is."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def read_outcomes(answer: object, actions: Sequence[BulkAction]) -> list[ItemOut
 
     :param answer: the answer, parsed
     :param actions: what was asked for, item by item
-    :raises OpenSearchResponseError: where it is no such answer
+    :raises OpenSearchResponseError: if it is not a bulk response
     """
     try:
         items = msgspec.convert(answer, _Response).items

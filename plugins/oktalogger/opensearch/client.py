@@ -1,4 +1,4 @@
-"""From settings to an OpenSearch client: verified TLS by default, each way to log in, nothing secret in sight."""
+"""Makes an OpenSearch client from settings: TLS verified by default, each way to log in, no secret shown."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ class OpenSearchSettings:
 
     At most one way to log in: ``username`` with ``password``, ``http_auth``, or ``client_cert`` alone.
 
-    :param url: ``https://host[:port][/path]``; the port is 443 for ``https`` and 9200 for ``http`` where it is left out
+    :param url: ``https://host[:port][/path]``; the port is 443 for ``https`` and 9200 for ``http`` if it is left out
     :param username: for basic authentication
     :param password: for basic authentication; may hold any character
     :param ca_certs: a file (PEM) with the certificate authorities to trust instead of the usual ones
-    :param client_cert: a file (PEM) with our certificate, with our key as well where ``client_key`` is not given
+    :param client_cert: a file (PEM) with our certificate, with our key as well if ``client_key`` is not given
     :param client_key: a file (PEM) with our key, without a passphrase
     :param verify_certs: whether the server's certificate must be trusted and name the host
     :param timeout: how many seconds one request may take
@@ -38,7 +38,7 @@ class OpenSearchSettings:
         ``Urllib3AWSV4SignerAuth``, any ``requests.auth.AuthBase``
     :param allow_http: whether ``http`` will do for a host other than this one
     :param pool_maxsize: how many connections are kept open; at least as many as there are threads that load
-    :raises OpenSearchSettingsError: where these cannot work
+    :raises OpenSearchSettingsError: if these cannot work
     """
 
     url: str
@@ -145,7 +145,7 @@ def make_client(settings: OpenSearchSettings) -> OpenSearch:
     It may be shared between threads.
 
     :param settings: where and how
-    :raises OpenSearchSettingsError: where a certificate's file cannot be read
+    :raises OpenSearchSettingsError: if a certificate's file cannot be read
     """
     for what in ("ca_certs", "client_cert", "client_key"):
         name = getattr(settings, what)
@@ -188,7 +188,7 @@ def make_client(settings: OpenSearchSettings) -> OpenSearch:
 def _connection_class(settings: OpenSearchSettings) -> type[Any]:
     if isinstance(settings.http_auth, requests.auth.AuthBase):
         return _RequestsConnection
-    # opensearch-py's urllib3 connection forgets the client's certificate where it does not verify the server's.
+    # opensearch-py's urllib3 connection forgets the client's certificate if it does not verify the server's.
     if settings.client_cert and not settings.verify_certs:
         return _RequestsConnection
     return _Urllib3Connection

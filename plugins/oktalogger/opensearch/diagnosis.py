@@ -1,4 +1,4 @@
-"""From what OpenSearch (or a proxy, or AWS, before it) says to a typed error that says what to do."""
+"""Turns what OpenSearch, a proxy or AWS answers into a typed error that says what to do."""
 
 from __future__ import annotations
 
@@ -59,8 +59,8 @@ _REFUSED = re.compile(r"refused", re.IGNORECASE)
 class Failure:
     """One refusal, of a whole request or of one item in a bulk.
 
-    :param status: the HTTP status; None where there was no answer
-    :param error_type: OpenSearch's name of the error, or that of the exception where there was no answer
+    :param status: the HTTP status; None if there was no answer
+    :param error_type: OpenSearch's name of the error, or that of the exception if there was no answer
     :param reason: OpenSearch's words with those of its causes, or what else came back, cut to a readable length
     """
 

@@ -1,4 +1,4 @@
-"""What goes into a bulk request, and what comes out of it."""
+"""Defines the documents of a bulk request, and their results."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ class Document:
     :param id: the document's id; that of an event is Okta's ``uuid``
     :param index: the concrete index that it belongs to
     :param source: its JSON; for an ``update`` what is to change, as ``{"doc": {...}}``
-    :param action: ``create`` leaves a document that is there already as it is, ``index`` replaces it, ``update``
+    :param action: ``create`` leaves an existing document unchanged, ``index`` replaces it, ``update``
         changes a part of it
-    :param read: for an ``update``, what it was made from
+    :param read: for an ``update``, the writing of the document that it was made from
     """
 
     id: str
@@ -41,14 +41,14 @@ class Document:
 
 @dataclass(frozen=True, slots=True)
 class Rejection:
-    """One event that cannot be stored as it is.
+    """One event that cannot be stored.
 
-    :param id: the event's uuid, None where it has none
-    :param reason_type: OpenSearch's name of the error, or ours for what was found before sending
+    :param id: the event's uuid, None if it has none
+    :param reason_type: OpenSearch's name of the error, or ours if the fault was found before sending
     :param reason: why, in words
     :param event: the whole event, whatever it is; it need not be JSON
-    :param published: as the event has it, None where it has none
-    :param index: the index that it was meant for, None where that could not be told
+    :param published: as the event has it, None if it has none
+    :param index: the index that it was meant for, None if that could not be told
     """
 
     id: str | None
@@ -61,7 +61,7 @@ class Rejection:
 
 @dataclass(frozen=True, slots=True)
 class BulkResult:
-    """What became of some documents. Results can be added up.
+    """The results of writing some documents. They can be added up.
 
     ``created + updated + existing + len(rejected)`` is the number of documents.
 

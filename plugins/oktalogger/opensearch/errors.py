@@ -1,4 +1,4 @@
-"""What can go wrong between oktalogger and OpenSearch, by what the user has to do about it."""
+"""Defines the errors of talking to OpenSearch, sorted by what the user has to do about them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from oktalogger.text import printable
 
 
 class OpenSearchLoadError(Exception):
-    """Anything that went wrong with OpenSearch. The message says where, why, and what to do.
+    """Base of every error about OpenSearch. The message says what failed, why, and what to do.
 
     :param message: whole sentences for the log
     :param status: the HTTP status, of the response or of one item in a bulk response
@@ -37,13 +37,13 @@ class OpenSearchLoadError(Exception):
 
 
 class OpenSearchSettingsError(OpenSearchLoadError, ValueError):
-    """The settings of the connection cannot work, whatever the server says."""
+    """The settings of the connection are wrong."""
 
 
 class OpenSearchUnavailableError(OpenSearchLoadError):
     """No answer, or one that says "not now": connection, time-out, 429, 5xx.
 
-    :param outcome_unknown: whether the request may have been carried out all the same
+    :param outcome_unknown: whether OpenSearch may have carried out the request
     """
 
     retryable = True
@@ -67,15 +67,15 @@ class OpenSearchTlsError(OpenSearchLoadError):
 
 
 class OpenSearchAuthenticationError(OpenSearchLoadError):
-    """The server does not know who we are: 401, or a signature that AWS refuses."""
+    """The server refuses the login: 401, or a signature that AWS refuses."""
 
 
 class OpenSearchPermissionError(OpenSearchLoadError):
-    """The server knows who we are and forbids it: 403.
+    """The server accepts the login and denies the request: 403.
 
-    :param user: the name that the server knows us by, where it says so
+    :param user: the user name that the server names, if it does
     :param backend_roles: the backend roles that the server sees, on AWS the ARN of the IAM role
-    :param permissions: what the request would have needed
+    :param permissions: the permissions that the request needs
     """
 
     def __init__(
@@ -97,7 +97,7 @@ class OpenSearchPermissionError(OpenSearchLoadError):
 
 
 class OpenSearchRequestError(OpenSearchLoadError):
-    """The server understood the request and will not have it: 400, 404, 405, 413."""
+    """The server understood the request and refuses it: 400, 404, 405, 413."""
 
 
 class OpenSearchResponseError(OpenSearchLoadError):
@@ -105,7 +105,7 @@ class OpenSearchResponseError(OpenSearchLoadError):
 
 
 class IndexConflictError(OpenSearchLoadError):
-    """Something that is not oktalogger's has the name, the alias or the indices that oktalogger needs."""
+    """A foreign object has the name, the alias or the indices that oktalogger needs."""
 
 
 class IndexMissingError(OpenSearchLoadError):
@@ -115,17 +115,17 @@ class IndexMissingError(OpenSearchLoadError):
 
 
 class IndexBlockedError(OpenSearchLoadError):
-    """The index or the cluster takes no writes: disk full, read-only, or closed for writes by somebody."""
+    """The index or the cluster refuses writes: disk full, read-only, or closed by somebody."""
 
     retryable = True
 
 
 class RejectionNotStoredError(OpenSearchLoadError):
-    """The index of rejected events refused one: nothing may be dropped, so the load has to stop."""
+    """The index of rejected events refused an event. The load stops, because no event may be lost."""
 
 
 class SetupDocumentsError(OpenSearchLoadError, ValueError):
-    """The roles and role mappings that the setup was given cannot be applied as they are."""
+    """The setup cannot apply the given roles and role mappings."""
 
 
 class SetupConflictError(OpenSearchLoadError):
@@ -133,7 +133,7 @@ class SetupConflictError(OpenSearchLoadError):
 
 
 class CollectionTypeError(OpenSearchLoadError):
-    """A collection of Amazon OpenSearch Serverless takes no ids, so that nothing could be stored only once."""
+    """A collection of Amazon OpenSearch Serverless refuses document ids, so events could be doubled."""
 
 
 class RetentionRefusedError(OpenSearchLoadError):

@@ -1,4 +1,4 @@
-"""What is in OpenSearch under our names, read in two small requests, and what of it is somebody else's."""
+"""Reads the existing templates and indices in two small requests, and refuses foreign ones."""
 
 from __future__ import annotations
 

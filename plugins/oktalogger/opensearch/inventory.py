@@ -1,4 +1,4 @@
-"""What OpenSearch holds of a range of time, counted and by id."""
+"""Counts the events that OpenSearch holds of a time range, and lists their ids."""
 
 from __future__ import annotations
 

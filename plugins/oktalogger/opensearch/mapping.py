@@ -21,7 +21,7 @@ class ClusterMapping:
     """The mapping of one index.
 
     :param index: the index
-    :param version: the version that oktalogger wrote into it, 0 where there is none
+    :param version: the version that oktalogger wrote into it, 0 if there is none
     :param properties: its ``properties``
     """
 
@@ -37,8 +37,8 @@ def newest_mapping(client: OpenSearch, names: IndexNames) -> ClusterMapping | No
 
     :param client: the client
     :param names: the names of the deployment
-    :return: the mapping, or None where nothing was loaded yet
-    :raises OpenSearchLoadError: where it cannot be read
+    :return: the mapping, or None if nothing was loaded yet
+    :raises OpenSearchLoadError: if it cannot be read
     """
     answer = call(
         client,

@@ -1,4 +1,4 @@
-"""The names of the indices, aliases and templates that oktalogger keeps in OpenSearch."""
+"""Derives the names of oktalogger's indices, aliases and templates."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ class IndexPrefixError(ValueError):
 class IndexNames:
     """Every name that derives from one prefix.
 
-    :param prefix: the alias of the events, and how each other name begins: what ``OKTALOGGER_INDEX_PREFIX`` takes
-    :raises IndexPrefixError: where the prefix cannot be (the start of) an index name
+    :param prefix: the alias of the events, and the beginning of each other name: ``OKTALOGGER_INDEX_PREFIX``
+    :raises IndexPrefixError: if the prefix cannot be (the start of) an index name
     """
 
     prefix: str = DEFAULT_PREFIX
@@ -48,7 +48,7 @@ class IndexNames:
 
     @property
     def matches(self) -> str:
-        """The index of what replay found. With the default prefix its name is older than the rule for names."""
+        """The index of matches. With the default prefix its name is older than the rule for names."""
         return "okta-detection-matches" if self.prefix == DEFAULT_PREFIX else self.matches_template
 
     @property
@@ -68,19 +68,19 @@ class IndexNames:
 
     @property
     def side_indices(self) -> tuple[str, ...]:
-        """The indices beside the months, each with a template of the same name."""
+        """The other indices, each with a template of the same name."""
         return (self.rejected, self.ledger)
 
     @property
     def month_pattern(self) -> str:
-        """What the template of the months matches: none of the side indices."""
+        """The index pattern of the months' template. It matches none of the side indices."""
         return f"{self.prefix}-20*-*"
 
     def month_index(self, published: datetime) -> str:
-        """Name the index of an event: a pure function of ``published``, so that a second load meets the first.
+        """Name the index of an event: a pure function of ``published``, so that a second load finds the same index.
 
         :param published: when Okta says that the event happened; with a time zone
-        :raises ValueError: where ``published`` has no time zone
+        :raises ValueError: if ``published`` has no time zone
         """
         if published.tzinfo is None:
             raise ValueError(f"published has no time zone: {published.isoformat()}")
@@ -94,7 +94,7 @@ class IndexNames:
     def write_alias(self, index: str) -> str:
         """The alias through which one index is written.
 
-        Writing to an alias that must exist (``require_alias``) is what keeps OpenSearch from making a missing index
-        anew without our mapping: together with its index the alias is gone.
+        A write demands that the alias exists (``require_alias``). If somebody deletes the index, its alias is gone too,
+        so OpenSearch cannot make the index again without our mapping.
         """
         return f"{index}-write"

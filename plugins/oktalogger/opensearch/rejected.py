@@ -1,4 +1,4 @@
-"""How an event that OpenSearch refused is kept: whole, as text, with the reason."""
+"""Makes the documents that keep an event that OpenSearch refused: whole, as text, with the reason."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 def rejection_documents(
     rejection: Rejection, *, index: str, context: Mapping[str, str], part_bytes: int
 ) -> Iterator[Document]:
-    """Make the documents that keep one rejected event: one, or several parts where it is very large.
+    """Make the documents that keep one rejected event: one, or several parts if it is very large.
 
     The id is a hash of the org and of the event as Okta sent it: refusing an event again in a later run changes
-    nothing, and two events are both kept, whatever they say of their own ids. What is no UTF-8 is kept a second time
-    in base64, because its readable form is not exact.
+    nothing, and two events are both kept, whatever they say of their own ids. Bytes that are not UTF-8 are kept a
+    second time in base64, because its readable form is not exact.
 
     :param rejection: the event and why it was refused
     :param index: the index of rejected events

@@ -1,4 +1,4 @@
-"""Sends every request to OpenSearch: typed errors, answers parsed, small requests repeated.
+"""Sends every request to OpenSearch, raises typed errors, parses answers, and repeats small requests.
 
 Clients come from :func:`~oktalogger.opensearch.client.make_client`, which switches off opensearch-py's own retries:
 what is repeated, and how often, is decided here and in ``bulk``, where it is counted. A client with retries of its own
@@ -59,7 +59,7 @@ class RequestRetry:
 
 
 AS_LONG_AS_A_BULK: Final = RequestRetry(attempts=11, longest_wait_seconds=20.0)
-"""For what must not fail where a bulk request would still be repeated: about two minutes."""
+"""For requests that must be as patient as a bulk request: about two minutes."""
 
 
 def send(
@@ -79,18 +79,18 @@ def send(
 ) -> Any:
     """Send one request once and return its answer parsed; an empty answer is an empty object.
 
-    :param client: whose connections and log-in are used
+    :param client: the client with connections and login
     :param path: the path, with its leading slash
-    :param doing: what is asked, for the message of an error: ``to make the index x``
+    :param doing: purpose of the request, for error messages: ``to make the index x``
     :param index: the index or alias concerned, for the error
     :param params: the query string
     :param only: which parts of the answer to send (``filter_path``); those of an error come in any case
     :param body: as it goes over the wire
     :param headers: further headers
-    :param ignore: statuses that are no error
+    :param ignore: statuses that are not an error
     :param choose_error: chooses the typed error for a refusal
-    :raises OpenSearchResponseError: where the answer is not OpenSearch's
-    :raises OpenSearchLoadError: the typed error for whatever else went wrong
+    :raises OpenSearchResponseError: if the answer is not OpenSearch's
+    :raises OpenSearchLoadError: the typed error for any other failure
     """
     query = dict(params or {})
     if only is not None:
@@ -182,10 +182,10 @@ def call(
 ) -> Any:
     """Send one small request that may be repeated without harm, and return its answer parsed.
 
-    A server that is not available is asked three times within a few seconds, where ``retry`` says nothing else.
+    A server that is not available is asked three times within a few seconds, if ``retry`` says nothing else.
 
     :param body: what to send as JSON; the others as in :func:`send` and :func:`repeated`
-    :raises OpenSearchLoadError: the typed error for whatever went wrong
+    :raises OpenSearchLoadError: the typed error for any failure
     """
     data = None if body is None else msgspec.json.encode(body)
     return repeated(
@@ -203,8 +203,8 @@ def refresh(client: OpenSearch, indices: str, *, doing: str) -> bool:
     :param client: the client
     :param indices: names of indices and aliases, comma-separated; those that are missing are left out
     :param doing: as in :func:`send`
-    :return: whether that could be asked for: Amazon OpenSearch Serverless refreshes by itself only
-    :raises OpenSearchLoadError: where it is refused for another reason, or OpenSearch stays out of reach
+    :return: whether the server refreshes on request; Amazon OpenSearch Serverless does not
+    :raises OpenSearchLoadError: if it is refused for another reason, or OpenSearch stays out of reach
     """
     params = {"ignore_unavailable": "true", "allow_no_indices": "true"}
     try:

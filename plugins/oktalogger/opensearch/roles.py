@@ -1,4 +1,4 @@
-"""The OpenSearch roles of ``include/opensearch/roles``: names, rights, and which one is missing."""
+"""Reads the OpenSearch roles of ``include/opensearch/roles``, and names the role that has given permissions."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ def shipped_roles(index_prefix: str) -> dict[str, dict[str, Any]]:
     """Return the roles of this package, by name, as the security plugin's API takes them.
 
     :param index_prefix: the beginning of every index name of the deployment
-    :raises ResourceError: where a file is missing
+    :raises ResourceError: if a file is missing
     """
     return {name: _role(name, index_prefix) for name in ROLES}
 
 
 def role_that_allows(permissions: Iterable[str]) -> str | None:
-    """Name the role of ours that has permissions, wherever it has them; None where no single one has them all.
+    """Name our role that has all of these permissions, on any index; None if no single role does.
 
     :param permissions: names of actions, as OpenSearch gives them when it refuses
-    :raises ResourceError: where a role's file is missing
+    :raises ResourceError: if a role's file is missing
     """
     wanted = tuple(permissions)
     for name in ROLES:

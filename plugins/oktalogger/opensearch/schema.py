@@ -176,7 +176,7 @@ def ensure_month(client: OpenSearch, names: IndexNames, index: str) -> ReadyInde
 def ensure_matches_index(client: OpenSearch, names: IndexNames) -> None:
     """Make the index of matches where it is missing, and bring its mapping to our version.
 
-    One request where all is well. It is no part of :func:`ensure_schema`, so that a load needs no right on it. It is
+    One request where all is well. It is not part of :func:`ensure_schema`, so that a load needs no right on it. It is
     written under its own name: OpenSearch itself makes it anew, after somebody deleted it, from the same template.
     An index of an older version that may not be upgraded is used as it is, because a detection that looks is worth more
     than a field that can be searched; the log says what is missing.

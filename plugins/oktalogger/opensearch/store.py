@@ -67,8 +67,8 @@ class OpenSearchStore:
     def prepare(self) -> SchemaReport:
         """Bring templates, existing months and the index of rejected events to our version.
 
-        :raises IndexConflictError: where something that is not ours is in the way
-        :raises OpenSearchLoadError: for all else
+        :raises IndexConflictError: if a foreign object is in the way
+        :raises OpenSearchLoadError: if another request fails
         """
         report = ensure_schema(self.client, self.names, shards=self._shards, replicas=self._replicas)
         self._ready |= report.ready_months
@@ -82,8 +82,8 @@ class OpenSearchStore:
     def ensure_month(self, published: datetime) -> None:
         """Make sure that the index of this month is there and is ours; asks OpenSearch once for each month.
 
-        :raises IndexConflictError: where something that is not ours is in the way
-        :raises OpenSearchLoadError: for all else
+        :raises IndexConflictError: if a foreign object is in the way
+        :raises OpenSearchLoadError: if another request fails
         """
         index = self.names.month_index(published)
         with self._lock:
@@ -105,11 +105,11 @@ class OpenSearchStore:
         return {name: found[name].uuid for name in wanted if name in found}
 
     def create(self, documents: Sequence[Document]) -> BulkResult:
-        """Create documents; those that are there already stay as they are.
+        """Create documents; existing ones stay unchanged.
 
         :param documents: in any number and order, of one or several months; JSON, newlines only between its tokens
         :return: the counts, and what was refused for good; the caller hands that to :meth:`reject`
-        :raises OpenSearchLoadError: where a document could be neither stored nor rejected. What was stored before
+        :raises OpenSearchLoadError: if a document could be neither stored nor rejected. What was stored before
             stays: doing all of it again counts it as existing
         """
         return self._writer.write(documents, alias_of=self.names.write_alias)
@@ -142,7 +142,7 @@ class OpenSearchStore:
         :param rejections: what was refused, here or by whoever read the events
         :param context: what else to keep with each, as ``org``, ``window``, ``run_id``
         :return: how many documents were new there; one that was refused before, in an earlier run, is not
-        :raises RejectionNotStoredError: where that index refuses one as well
+        :raises RejectionNotStoredError: if that index refuses one as well
         :raises OpenSearchLoadError: for all else that keeps them from being stored
         """
         part_bytes = max(1024, self._writer.max_body_bytes // 8)

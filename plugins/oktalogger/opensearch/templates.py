@@ -1,4 +1,4 @@
-"""The index templates: JSON files of ``include/opensearch``, fitted to the names and sizes of a deployment."""
+"""Fits the index templates of ``include/opensearch`` to the names and sizes of a deployment."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MANAGED_BY = "oktalogger"
 
 @dataclass(frozen=True, slots=True)
 class Template:
-    """One index template as it is to be.
+    """One index template in the form that it should have.
 
     :param name: its name on the server
     :param body: what to PUT
@@ -43,8 +43,8 @@ class Template:
 class Meta:
     """The mark that oktalogger leaves in ``_meta`` of its templates and mappings.
 
-    :param managed_by: ``oktalogger`` where it is ours
-    :param version: the version of the mapping, 0 where it says none
+    :param managed_by: ``oktalogger`` if it is ours
+    :param version: the version of the mapping, 0 if it says none
     """
 
     managed_by: str | None
@@ -52,7 +52,7 @@ class Meta:
 
     @classmethod
     def of(cls, meta: Any) -> Meta:
-        """Read ``_meta``, whatever somebody may have written there."""
+        """Read ``_meta``, which somebody may have changed to anything."""
         if not isinstance(meta, dict):
             return cls(None, 0)
         version = meta.get("version")
@@ -69,14 +69,14 @@ def month_template(names: IndexNames, *, shards: int | None = None, replicas: in
     """The template of the months.
 
     :param names: the names of the deployment
-    :param shards: primary shards of a month, where it is not one
-    :param replicas: copies of each shard, where they are not to follow the number of nodes (0 on one node, else 1)
+    :param shards: primary shards of a month, by default one
+    :param replicas: copies of each shard; by default 0 on one node, otherwise 1
     """
     return _load("opensearch/index-template.json", names.template, names.month_pattern, shards, replicas)
 
 
 def side_template(names: IndexNames, index: str, *, replicas: int | None = None) -> Template:
-    """The template of one of the indices beside the months; see :func:`month_template`.
+    """The template of an index other than a month; see :func:`month_template`.
 
     :param index: one of ``names.side_indices``
     """

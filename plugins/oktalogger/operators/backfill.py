@@ -1,4 +1,4 @@
-"""The operators around a backfill: which chunks are to load, and what is left afterwards."""
+"""Operators that plan a backfill's chunks, and sum up what it loaded and what is left."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ class BackfillPlanOperator(LedgerOperator):
 
     A chunk is left out if the ledger shows it complete and OpenSearch holds as many events of it as were stored.
 
-    Returned, and so left as an XCom, is what a mapped load needs: ``since``, ``until`` and ``unit`` of each chunk. The
-    range itself is left as the XCom ``range``.
+    Each returned chunk has ``since``, ``until`` and ``unit``, for a mapped load. The XCom ``range`` has the whole
+    range.
 
     :param okta_conn_id: as for the load
     :param opensearch_conn_id: as for the load
@@ -33,8 +33,8 @@ class BackfillPlanOperator(LedgerOperator):
     def execute(self, context: Context) -> list[dict[str, str]]:
         """Return the chunks to load.
 
-        :raises AirflowFailException: where the params make no sense, in a sentence
-        :raises OpenSearchLoadError: where OpenSearch was out of reach
+        :raises AirflowFailException: if the params are wrong
+        :raises OpenSearchLoadError: if OpenSearch was out of reach
         """
         at = now()
         try:
@@ -57,7 +57,7 @@ class BackfillPlanOperator(LedgerOperator):
 
 class BackfillSummaryOperator(LedgerOperator):
     """
-    Says at the end of a backfill what was loaded and what is left, by the ledger. With something left the task fails.
+    Says at the end of a backfill what the ledger shows as loaded, and what is left. Fails if something is left.
 
     :param windows: what :class:`BackfillPlanOperator` returned (templated)
     :param whole: its XCom ``range`` (templated)
@@ -76,11 +76,13 @@ class BackfillSummaryOperator(LedgerOperator):
     def execute(self, context: Context) -> dict[str, Any]:
         """Return the figures.
 
-        :raises AirflowFailException: where something is left
-        :raises OpenSearchLoadError: where OpenSearch was out of reach
+        :raises AirflowFailException: if something is left
+        :raises OpenSearchLoadError: if OpenSearch was out of reach
         """
         if self.whole is None:
-            raise AirflowFailException("Nothing was loaded: the task before this one refused the params, and says why.")
+            raise AirflowFailException(
+                "Nothing was loaded, because the task before this one refused the params. Its log says why."
+            )
         [whole] = windows_of([self.whole])
         windows = windows_of(self.windows)
         with self.org_ledger() as org:

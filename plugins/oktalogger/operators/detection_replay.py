@@ -1,4 +1,4 @@
-"""The operators that run detections over the past, and over what a load has just brought."""
+"""Operators that run detections over past windows, and over the events of the last load."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from oktalogger.hooks.opensearch import OpenSearchHook
     from oktalogger.settings import Settings
 
-# How far before a load began, as another machine's clock has it, its documents can have been stored.
+# How far another machine's clock may be ahead: a load's documents may be this much older than its start.
 _MARGIN = timedelta(minutes=2)
 _LOAD_OF_UNKNOWN_LENGTH = timedelta(minutes=10)
 _BY_HAND = timedelta(hours=1)
@@ -42,14 +42,14 @@ _BY_HAND = timedelta(hours=1)
 
 class DetectionReplayUnitsOperator(DetectionOperator):
     """
-    Cuts a replay into parts, one for each rule and day, for :class:`DetectionReplayOperator` to be mapped over.
+    Cuts a replay into parts and returns them, for a mapped :class:`DetectionReplayOperator`.
 
-    The parts are what is returned. With many rules and many days a part is several days.
+    A part is one rule over one day, or over several days if there are many rules and days.
 
     :param since: start of the time range, RFC 3339 (templated)
     :param until: end of the time range, itself not part of it (templated)
-    :param rules: names, ids or files of rules, also as one text with blanks between; ``*`` and ``?`` may stand in
-        (templated); none takes all, also the disabled
+    :param rules: names, ids or files of rules, also as one text separated by blanks; ``*`` and ``?`` are wildcards
+        (templated); none takes all, disabled ones included
     :param opensearch_conn_id: Airflow connection to OpenSearch (templated); None takes
         ``OKTALOGGER_OPENSEARCH_CONN_ID``
     :param folder: the folders of rules, separated by commas (templated); None takes ``OKTALOGGER_DETECTIONS_DIR``
@@ -64,9 +64,9 @@ class DetectionReplayUnitsOperator(DetectionOperator):
         self.rules = rules
 
     def execute(self, context: Context) -> list[dict[str, Any]]:
-        """Cut, and return the parts.
+        """Return the parts.
 
-        :raises AirflowFailException: where the params make no sense
+        :raises AirflowFailException: if the params are wrong
         """
         with failing_at_once(UnknownRuleError, *REFUSED):
             window = Window(parse_instant(self.since, name="from"), parse_instant(self.until, name="to"))
@@ -87,9 +87,9 @@ class DetectionReplayUnitsOperator(DetectionOperator):
 
 class DetectionReplayOperator(DetectionOperator):
     """
-    Runs one rule over one part of the past, events loaded by a backfill included, and stores what it finds.
+    Runs one rule over one part of the past, historical events included, and stores its matches.
 
-    Matches have ids of their own that stay the same, so running it again stores nothing twice.
+    A match always has the same id, so running it again stores nothing twice.
 
     :param detection_id: the rule's id
     :param since: start of the time range, RFC 3339 (templated)
@@ -112,8 +112,8 @@ class DetectionReplayOperator(DetectionOperator):
     def execute(self, context: Context) -> dict[str, Any]:
         """Run the rule, and return a row of the table.
 
-        :raises AirflowFailException: where no retry can help
-        :raises OpenSearchLoadError: where OpenSearch was out of reach
+        :raises AirflowFailException: if no retry can help
+        :raises OpenSearchLoadError: if OpenSearch was out of reach
         """
         with failing_at_once(*REFUSED):
             settings = load_settings()
@@ -137,9 +137,9 @@ class DetectionReplayOperator(DetectionOperator):
 
 class DetectionReplayReportOperator(DetectionOperator):
     """
-    Prints what a replay found, one line for each rule: matches, first, last, an example.
+    Prints the results of a replay, one line for each rule: matches, first, last, an example.
 
-    :param rows: what the mapped tasks returned (templated)
+    :param rows: the rows that the mapped tasks returned (templated)
     """
 
     template_fields: Sequence[str] = (*DetectionOperator.template_fields, "rows")
@@ -149,7 +149,7 @@ class DetectionReplayReportOperator(DetectionOperator):
         self.rows = rows
 
     def execute(self, context: Context) -> list[dict[str, Any]]:
-        """Print, and return the lines as plain values."""
+        """Print the table, and return its rows as plain values."""
         merged = merge_rows(row for row in self.rows or () if row)
         self.log.info("\n%s", rows_text(merged))
         return merged
@@ -157,15 +157,15 @@ class DetectionReplayReportOperator(DetectionOperator):
 
 class DetectionAlertOperator(DetectionOperator):
     """
-    Runs the enabled rules over what has just been loaded, and notifies: for clusters without the Alerting plugin.
+    Runs the enabled rules over events that were just loaded, and notifies, on clusters without the Alerting plugin.
 
-    On a cluster with the plugin it is skipped. Nobody hears of the same events twice; a notification that fails is
-    tried again with the task. A rule that OpenSearch will not run fails the task, after all others have been run and
-    told of. Cleared, the task looks from its own loads on up to the present.
+    On a cluster with the plugin the task is skipped. No channel is notified of the same events twice. A notification
+    that fails is tried again with the task. If OpenSearch refuses a rule, the task runs all others and notifies, then
+    fails. When cleared, the task searches everything loaded since its own loads began.
 
-    What has just been loaded is what the assets (Airflow 2: datasets) that started the run say, from the first try of
-    each load on: a try that fails or is killed announces nothing of what it has stored. In a run that somebody started,
-    it is the params ``since`` and ``until``, or the last hour.
+    The assets (Airflow 2: datasets) that started the run name the loads. Each load counts from its first try, because a
+    try that fails or is killed may have stored events that no asset names. In a run started by hand, the params
+    ``since`` and ``until`` name the time, by default the last hour.
 
     :param opensearch_conn_id: Airflow connection to OpenSearch (templated); None takes
         ``OKTALOGGER_OPENSEARCH_CONN_ID``
@@ -173,11 +173,11 @@ class DetectionAlertOperator(DetectionOperator):
     """
 
     def execute(self, context: Context) -> list[dict[str, Any]]:
-        """Look, notify, and return what was found that no run before had found: two may look at the same loads.
+        """Search, notify, and return the matches that no earlier run has found: two runs may search the same loads.
 
-        :raises AirflowSkipException: where the cluster has the Alerting plugin
-        :raises AirflowFailException: where no retry can help
-        :raises OpenSearchLoadError: where OpenSearch was out of reach
+        :raises AirflowSkipException: if the cluster has the Alerting plugin
+        :raises AirflowFailException: if no retry can help
+        :raises OpenSearchLoadError: if OpenSearch was out of reach
         """
         with failing_at_once(*REFUSED):
             settings = load_settings()
@@ -186,7 +186,7 @@ class DetectionAlertOperator(DetectionOperator):
             try:
                 if AlertingClient(client).available():
                     raise AirflowSkipException(
-                        "This cluster has the Alerting plugin: its monitors look for what the rules say, and there is "
+                        "This cluster has the Alerting plugin: its monitors run the rules, so there is "
                         "nothing to do here."
                     )
                 self.log.info(
@@ -207,7 +207,7 @@ class DetectionAlertOperator(DetectionOperator):
     ) -> tuple[list[Found], ReplayIncompleteError | None]:
         rules = [rule for rule in self._detections() if rule.enabled]
         span = Span(loaded_range(context), by="loaded", historical=False)
-        self.log.info("%d rules over what was loaded in %s.", len(rules), span.window)
+        self.log.info("%d rules over the events loaded in %s.", len(rules), span.window)
         common = monitor_settings(settings)
         incomplete: ReplayIncompleteError | None = None
         all_found: Sequence[Found]
@@ -216,7 +216,7 @@ class DetectionAlertOperator(DetectionOperator):
         except ReplayIncompleteError as error:
             all_found, incomplete = error.found, error
         found = [item for item in all_found if item.matches]
-        self.log.info("%s", f"\n{rows_text([one.as_dict() for one in found])}" if found else "No rule found anything.")
+        self.log.info("%s", f"\n{rows_text([one.as_dict() for one in found])}" if found else "No rule matched.")
         return found, incomplete
 
     def _notify(
@@ -233,7 +233,7 @@ class DetectionAlertOperator(DetectionOperator):
             for alert in pending_alerts(client, index, item.detection, item.matches, channels, quiet_since=quiet_since):
                 if alert.quiet:
                     self.log.info(
-                        "%d matches of %s are in groups that %s heard of within %s: not told again.",
+                        "%d matches of %s are in groups that %s was told of within %s: not told again.",
                         len(alert.quiet),
                         item.detection.name,
                         alert.channel,
@@ -244,7 +244,7 @@ class DetectionAlertOperator(DetectionOperator):
                     continue
                 try:
                     notify(alert, settings.detection_notifiers, context)
-                except Exception as error:  # whatever a notifier raises; the others are to be told all the same
+                except Exception as error:  # whatever a notifier raises; the other channels must still be told
                     self.log.exception("The channel %s could not be told: %s", alert.channel, alert.subject)
                     failed.append(error)
                     continue
@@ -254,7 +254,7 @@ class DetectionAlertOperator(DetectionOperator):
                 except OpenSearchLoadError as error:
                     if error.retryable:
                         raise
-                    # Refused for good; the others are to be told all the same.
+                    # No retry helps; the other channels must still be told.
                     self.log.error("It is not remembered that %s was told: %s", alert.channel, error)
                     failed.append(error)
         if failed:
@@ -263,10 +263,10 @@ class DetectionAlertOperator(DetectionOperator):
 
 class DetectionFindingOperator(DetectionOperator):
     """
-    Shows what one rule found in its log: the matches, what they mean, what to do, and where they are kept.
+    Logs the matches of one rule, what they mean, what to do, and where they are stored.
 
-    It is there to be seen: mapped over what :class:`DetectionAlertOperator` returns, a run has a task for each rule
-    that found something, named after it.
+    Mapped over the rows of :class:`DetectionAlertOperator`, it gives a run one visible task for each rule with matches,
+    named after the rule.
 
     :param finding: one of the rows that :class:`DetectionAlertOperator` returns
     :param opensearch_conn_id: Airflow connection to OpenSearch (templated); None takes
@@ -280,13 +280,13 @@ class DetectionFindingOperator(DetectionOperator):
 
     @property
     def label(self) -> str:
-        """What the mapped task is called in the UI."""
+        """The mapped task's name in the UI."""
         return f"{self.finding['severity']}: {self.finding['title']} ({self.finding['matches']})"
 
     def execute(self, context: Context) -> None:
-        """Show.
+        """Log the matches.
 
-        :raises AirflowFailException: where the rules cannot be read
+        :raises AirflowFailException: if the rules cannot be read
         """
         with failing_at_once(*REFUSED):
             rules = {rule.id: rule for rule in self._detections()}
@@ -303,16 +303,16 @@ class DetectionFindingOperator(DetectionOperator):
             row["first"],
             row["last"],
             row["example"],
-            about(rule) if rule is not None else "The rule is gone by now.",
+            about(rule) if rule is not None else "The rule no longer exists.",
             index,
             row["rule"],
         )
 
 
 def loaded_range(context: Context) -> Window:
-    """Return the time range in which documents were stored that nobody has looked at yet.
+    """Return the time range whose stored documents no run has searched yet.
 
-    :raises WindowError: where the run's params are no range
+    :raises WindowError: if the run's params are not a range
     """
     now = datetime.now(UTC)
     events = triggering_events(context)
@@ -334,9 +334,9 @@ def _began(at: datetime, extra: Mapping[str, Any]) -> datetime:
     seconds = extra.get("seconds")
     began = at - (timedelta(seconds=float(seconds)) if seconds is not None else _LOAD_OF_UNKNOWN_LENGTH)
     since = extra.get("loading_since")
-    if since is None:  # announced by an older version, or not by a load of ours
+    if since is None:  # written by an older version, or not by our loads
         return began
-    # The length is that of the last try alone. It still counts where the clock of the first one's machine was ahead.
+    # The length is that of the last try alone. It still counts if the clock of the first one's machine was ahead.
     return min(began, parse_instant(since, name="loading_since"))
 
 

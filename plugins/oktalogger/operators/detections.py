@@ -1,4 +1,4 @@
-"""The operators that bring OpenSearch's monitors in step with the detection rules."""
+"""Operators that bring OpenSearch's monitors in step with the detection rules."""
 
 from __future__ import annotations
 
@@ -29,15 +29,15 @@ if TYPE_CHECKING:
     from oktalogger.detections.model import CompiledDetection, RenderedMonitor
     from oktalogger.detections.monitors.plan import MonitorChange, SyncPlan
 
-# With more changes than that, a mapped task stands for several: people read names, not hundreds of them.
+# With more changes than this, a mapped task makes several, because nobody reads hundreds of names.
 MOST_UNITS = 50
-# The log has them all; an XCom is a row in Airflow's database.
+# The log has all changes, but an XCom must fit into a row of Airflow's database.
 MOST_SHOWN = 200
 
 
 class DetectionOperator(BaseOperator):
     """
-    What operators that deal with detections have in common.
+    Base of the operators that deal with detections.
 
     :param opensearch_conn_id: Airflow connection to OpenSearch (templated); None takes
         ``OKTALOGGER_OPENSEARCH_CONN_ID``
@@ -59,7 +59,7 @@ class DetectionOperator(BaseOperator):
         return OpenSearchHook(self.opensearch_conn_id or settings.opensearch_conn_id)
 
 
-# What is wrong with rules, channels or a plan, no retry mends.
+# No retry mends errors in rules, channels or a plan.
 REFUSED = (BundleError, DetectionsError, ChannelError, PlanRefusedError)
 
 
@@ -103,11 +103,11 @@ class _Sync:
 
 class DetectionPlanOperator(DetectionOperator):
     """
-    Says what has to be done so that OpenSearch has the monitors that the rules say, and does nothing.
+    Plans the changes that give OpenSearch the monitors of the rules, and changes nothing.
 
-    The plan is in the log, and as plain values the XCom ``plan``. What is returned is what has to be done in parts, for
-    :class:`DetectionApplyOperator` to be mapped over; with the param ``dry_run`` there are none. On a cluster without
-    the Alerting plugin the task is skipped.
+    The plan is in the log, and as plain values in the XCom ``plan``. The operator returns the changes in parts, for a
+    mapped :class:`DetectionApplyOperator`; with the param ``dry_run`` it returns none. On a cluster without the
+    Alerting plugin the task is skipped.
 
     :param opensearch_conn_id: Airflow connection to OpenSearch (templated); None takes
         ``OKTALOGGER_OPENSEARCH_CONN_ID``
@@ -119,15 +119,15 @@ class DetectionPlanOperator(DetectionOperator):
     def execute(self, context: Context) -> list[dict[str, Any]]:
         """Plan, and return the parts.
 
-        :raises AirflowSkipException: where the cluster has no Alerting plugin
-        :raises AirflowFailException: where no retry can help
-        :raises OpenSearchLoadError: where OpenSearch was out of reach
+        :raises AirflowSkipException: if the cluster has no Alerting plugin
+        :raises AirflowFailException: if no retry can help
+        :raises OpenSearchLoadError: if OpenSearch was out of reach
         """
         with _sync(self, context) as sync:
             detections = self._detections()
             if not sync.client.available():
                 raise AirflowSkipException(
-                    "This cluster has no Alerting plugin, so there are no monitors to look after: detections run by "
+                    "This cluster has no Alerting plugin, so there are no monitors to sync: detections run by "
                     "replay, in the DAG okta_detections_after_load."
                 )
             plan = plan_sync(sync.client, sync.rendered(detections), sync.owner, sync.options())
@@ -141,10 +141,10 @@ class DetectionPlanOperator(DetectionOperator):
 
 class DetectionApplyOperator(DetectionOperator):
     """
-    Carries out a part of a plan. It reads and plans again itself, so it may be retried or cleared at any time.
+    Makes the changes of one part of a plan. It reads and plans again first, so you may retry or clear it at any time.
 
-    :param detection_ids: ids of the rules to deal with
-    :param unit: what the mapped task is called in the UI
+    :param detection_ids: ids of the rules to sync
+    :param unit: the mapped task's name in the UI
     :param opensearch_conn_id: Airflow connection to OpenSearch (templated); None takes
         ``OKTALOGGER_OPENSEARCH_CONN_ID``
     :param folder: the folders of rules, separated by commas (templated); None takes ``OKTALOGGER_DETECTIONS_DIR``
@@ -156,11 +156,11 @@ class DetectionApplyOperator(DetectionOperator):
         self.unit = unit
 
     def execute(self, context: Context) -> list[dict[str, Any]]:
-        """Apply, and return the steps that were carried out.
+        """Apply the part, and return the steps done.
 
-        :raises AirflowFailException: where no retry can help
-        :raises SyncIncompleteError: where something could not be done
-        :raises OpenSearchLoadError: where OpenSearch was out of reach
+        :raises AirflowFailException: if no retry can help
+        :raises SyncIncompleteError: if something could not be done
+        :raises OpenSearchLoadError: if OpenSearch was out of reach
         """
         with _sync(self, context) as sync:
             rendered = sync.rendered(self._detections())
@@ -180,9 +180,9 @@ class DetectionApplyOperator(DetectionOperator):
 
 class DetectionVerifyOperator(DetectionOperator):
     """
-    Reads everything once more and fails if OpenSearch does not have the monitors that the rules say.
+    Reads everything once more, and fails if OpenSearch does not have the monitors of the rules.
 
-    What people changed by hand is no failure: it is named in the log, with the difference.
+    A monitor changed by hand is not a failure: the log shows the difference.
 
     :param opensearch_conn_id: Airflow connection to OpenSearch (templated); None takes
         ``OKTALOGGER_OPENSEARCH_CONN_ID``
@@ -193,41 +193,41 @@ class DetectionVerifyOperator(DetectionOperator):
         """Compare, and return the counts by kind.
 
         :raises AirflowSkipException: in a dry run
-        :raises AirflowFailException: where no retry can help
-        :raises SyncIncompleteError: where something is left to be done
-        :raises OpenSearchLoadError: where OpenSearch was out of reach
+        :raises AirflowFailException: if no retry can help
+        :raises SyncIncompleteError: if a change is left to make
+        :raises OpenSearchLoadError: if OpenSearch was out of reach
         """
         with _sync(self, context) as sync:
             if sync.dry_run:
-                raise AirflowSkipException("This is a dry run: nothing was to be done.")
-            # Without put_back, which is done by now and would have to be done again.
+                raise AirflowSkipException("This is a dry run, so there is nothing to verify.")
+            # Without put_back: it is done by now, and would count as a change again.
             options = SyncOptions()
             plan = plan_sync(sync.client, sync.rendered(self._detections()), sync.owner, options)
         self.log.info("The monitors are now:\n%s", plan_text(plan))
         wrong = [*plan.changes, *(step for step in plan.of(ChangeKind.UNCHANGED) if step.differences)]
         if wrong:
             names = ", ".join(step.name for step in wrong[:5]) + (", ..." if len(wrong) > 5 else "")
-            raise AirflowFailException(f"{len(wrong)} monitors are not as their rules say: {names}. See the log.")
+            raise AirflowFailException(f"{len(wrong)} monitors differ from their rules: {names}. See the log.")
         return plan.counts
 
 
 def _readable(plan: SyncPlan) -> dict[str, Any]:
-    """Return a plan of a size that a database takes as an XCom."""
+    """Return a plan small enough for an XCom."""
     values = plan.as_dict()
     return {**values, "steps": values["steps"][:MOST_SHOWN], "more": max(0, len(values["steps"]) - MOST_SHOWN)}
 
 
 def parts(plan: SyncPlan) -> list[dict[str, Any]]:
-    """Cut a plan's changes into parts, each the arguments of a :class:`DetectionApplyOperator`.
+    """Cut a plan's changes into parts, each with the arguments of a :class:`DetectionApplyOperator`.
 
     :param plan: the plan
-    :return: a part for each change, or, where there are many, a part for several changes of one kind
+    :return: a part for each change, or, if there are many, a part for several changes of one kind
     """
     size = max(1, -(-len(plan.changes) // MOST_UNITS))
     cut: list[dict[str, Any]] = []
     seen: set[str] = set()
     for kind in CHANGES:
-        # What else is to be done about a rule is done with the first: no two tasks deal with one rule.
+        # All changes of a rule go into one part, so that no two tasks deal with one rule.
         steps = [step for step in plan.of(kind) if step.detection_id not in seen]
         seen |= {step.detection_id for step in steps}
         for start in range(0, len(steps), size):

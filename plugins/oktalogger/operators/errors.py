@@ -1,4 +1,4 @@
-"""Which errors leave a task to Airflow's retries, and which fail it at once."""
+"""Decides which errors Airflow retries, and which fail the task at once."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ if TYPE_CHECKING:
 
 @contextmanager
 def failing_at_once(*errors: type[Exception]) -> Iterator[None]:
-    """Let what no retry can mend fail the task at once.
+    """Fail the task at once on an error that no retry can mend.
 
-    :param errors: of which kinds no retry can mend any, beyond connections, settings, index names and windows that
-        cannot be used, files that are missing, and what Okta and OpenSearch refuse for good
+    :param errors: further kinds of such errors. Always among them are unusable connections, settings, index names and
+        windows, missing files, and what Okta and OpenSearch refuse for good
     :raises AirflowFailException: in its place
     """
     hopeless: tuple[type[Exception], ...] = (

@@ -1,4 +1,4 @@
-"""What the operators have in common that go by the ledger and load nothing themselves."""
+"""Holds what operators share that read the ledger and do not load a window of their own."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Checked:
 
 @dataclass(frozen=True, slots=True)
 class OrgLedger:
-    """The ledger as one org's tasks see it.
+    """The ledger's entries of one org.
 
     :param ledger: where entries are
     :param census: counts what OpenSearch holds
@@ -60,7 +60,7 @@ class OrgLedger:
     settings: Settings
 
     def within(self, window: Window) -> Ledgered:
-        """Sum up what the ledger says of a range."""
+        """Sum up the ledger's entries of a time range."""
         return Ledgered.of(self.ledger.entries(self.org, window), self.filter, self.q)
 
     def checked(self, window: Window) -> Checked:
@@ -83,14 +83,14 @@ class OrgLedger:
         )
 
     def entry(self, kind: LoadKind, window: Window) -> LedgerEntry | None:
-        """Return the entry of one window, as it is at this moment."""
+        """Return the current entry of one window."""
         key = LedgerKey(self.org, kind, window, self.filter, self.q)
         return self.ledger.read(key.id)[0]
 
 
 class LedgerOperator(BaseOperator):
     """
-    What these operators have in common.
+    Base of the operators that read the ledger.
 
     :param okta_conn_id: Airflow connection to the org (templated); only its name and filter are read
     :param opensearch_conn_id: Airflow connection to OpenSearch (templated); None takes
@@ -116,10 +116,10 @@ class LedgerOperator(BaseOperator):
 
     @contextmanager
     def org_ledger(self) -> Iterator[OrgLedger]:
-        """Open the ledger, and let what no retry can mend fail the task at once.
+        """Open the ledger. An error that no retry can mend fails the task at once.
 
         :raises AirflowFailException: in its place
-        :raises OpenSearchLoadError: where OpenSearch was out of reach
+        :raises OpenSearchLoadError: if OpenSearch was out of reach
         """
         with failing_at_once():
             settings = load_settings()
@@ -141,12 +141,12 @@ class LedgerOperator(BaseOperator):
 
 
 def now() -> datetime:
-    """Return the time, in UTC."""
+    """Return the current time, in UTC."""
     return datetime.now(UTC)
 
 
 def unit_of(window: Window) -> dict[str, str]:
-    """Return what one mapped task is given: ``since``, ``until``, and ``unit``, its name in the UI."""
+    """Return the arguments of one mapped task: ``since``, ``until``, and ``unit``, its name in the UI."""
     return {"since": format_instant(window.start), "until": format_instant(window.end), "unit": name_of(window)}
 
 

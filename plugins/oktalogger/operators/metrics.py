@@ -1,4 +1,4 @@
-"""What goes to Airflow's metrics: StatsD or OpenTelemetry, whichever the deployment has. Names: docs/metrics.md."""
+"""Sends metrics to StatsD or OpenTelemetry, whichever Airflow is configured for. Names: docs/metrics.md."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ COUNTERS: Final = ("requests", "waits", "read", "created", "existing", "late", "
 
 
 def measure_load(result: LoadResult, plan: LoadPlan, *, newest: datetime | None, now: datetime) -> None:
-    """Send what one load counted.
+    """Send the counts of one load.
 
     :param result: the counts
-    :param plan: what was loaded
-    :param newest: end of the newest complete window of the org, where somebody knows it
+    :param plan: the plan of the load
+    :param newest: end of the newest complete window of the org, if somebody knows it
     :param now: the time
     """
     tags = {"org": plan.stamp.org, "kind": plan.stamp.kind}
@@ -38,10 +38,10 @@ def measure_load(result: LoadResult, plan: LoadPlan, *, newest: datetime | None,
 
 
 def measure_failure(plan: LoadPlan, *, newest: datetime | None, now: datetime) -> None:
-    """Send that a load failed, and how far behind that leaves its org.
+    """Send that a load failed, and how far behind its org is now.
 
-    :param plan: what was to be loaded
-    :param newest: end of the newest complete window of the org, where somebody knows it
+    :param plan: the plan of the load
+    :param newest: end of the newest complete window of the org, if somebody knows it
     :param now: the time
     """
     Stats.incr("oktalogger.load.failed", 1, tags={"org": plan.stamp.org, "kind": plan.stamp.kind})
@@ -51,7 +51,7 @@ def measure_failure(plan: LoadPlan, *, newest: datetime | None, now: datetime) -
 
 
 def measure_behind(org: str, newest: datetime, now: datetime) -> None:
-    """Send how far behind now the newest complete window is.
+    """Send how long ago the newest complete window ended.
 
     :param org: the org's host name
     :param newest: that window's end
@@ -62,10 +62,10 @@ def measure_behind(org: str, newest: datetime, now: datetime) -> None:
 
 
 def measure_findings(org: str, findings: Findings) -> None:
-    """Send what reading again found.
+    """Send the findings of reconcile.
 
     :param org: the org's host name
-    :param findings: what it was
+    :param findings: the findings
     """
     tags = {"org": org}
     Stats.gauge("oktalogger.reconcile.late", findings.late, tags=tags)

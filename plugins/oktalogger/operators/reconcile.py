@@ -1,4 +1,4 @@
-"""The operators around reading closed hours again: what to read, and what that found."""
+"""Operators of reconcile: they choose the hours to read again, and judge what that found."""
 
 from __future__ import annotations
 
@@ -42,8 +42,8 @@ class ReconcilePlanOperator(LedgerOperator):
     def execute(self, context: Context) -> list[dict[str, str]]:
         """Return the windows to read again.
 
-        :raises AirflowFailException: where no retry can help
-        :raises OpenSearchLoadError: where OpenSearch was out of reach
+        :raises AirflowFailException: if no retry can help
+        :raises OpenSearchLoadError: if OpenSearch was out of reach
         """
         at = now()
         with self.org_ledger() as org:
@@ -51,7 +51,7 @@ class ReconcilePlanOperator(LedgerOperator):
         ledgered = checked.ledgered
         settings = org.settings
         after = self.after or [timedelta(hours=hours) for hours in settings.reconcile_after_hours]
-        # A run that is caught up reads the hours that it would have read then.
+        # A late run (catchup) reads the hours that it would have read on time.
         closed = closed_hours(context.get("data_interval_end") or at, after)
         covered = covered_time(ledgered, interval=settings.interval, now=at, hold_back=settings.hold_back)
         plan = plan_reconcile(closed, covered, ledgered, [damage.window for damage in checked.damaged])
@@ -77,10 +77,10 @@ class ReconcilePlanOperator(LedgerOperator):
 
 class ReconcileVerdictOperator(LedgerOperator):
     """
-    Says what reading again found, and raises an alert where that passes a setting.
+    Says what reading again found, and alerts if that exceeds a setting.
 
-    It goes by the ledger alone: a window counts as read when its entry of the kind ``reconcile`` says that this run
-    completed it. One that was not fails the task. Lateness or a gap beyond the settings fails it too, or is told to a
+    It reads only the ledger: a window counts as read if its entry of the kind ``reconcile`` says that this run
+    completed it. A window not read fails the task. Lateness or a gap beyond the settings fails the task too, or calls a
     notifier.
 
     :param windows: what :class:`ReconcilePlanOperator` returned (templated)
@@ -88,7 +88,7 @@ class ReconcileVerdictOperator(LedgerOperator):
     :param left: its XCom ``left`` (templated)
     :param damaged: its XCom ``damaged`` (templated)
     :param channel: the channel of ``OKTALOGGER_DETECTION_NOTIFIERS`` to tell; None takes
-        ``OKTALOGGER_RECONCILE_CHANNEL``, and where that is not set the task fails
+        ``OKTALOGGER_RECONCILE_CHANNEL``, and if that is not set the task fails
     :param okta_conn_id: as for the load
     :param opensearch_conn_id: as for the load
     :param index_prefix: as for the load
@@ -114,13 +114,13 @@ class ReconcileVerdictOperator(LedgerOperator):
         self.channel = channel
 
     def execute(self, context: Context) -> dict[str, Any]:
-        """Return what was found.
+        """Return the findings.
 
-        :raises AirflowFailException: where a window was not read, or lateness or a gap passes a setting
-        :raises OpenSearchLoadError: where OpenSearch was out of reach
+        :raises AirflowFailException: if a window was not read, or lateness or a gap passes a setting
+        :raises OpenSearchLoadError: if OpenSearch was out of reach
         """
         if self.windows is None:
-            raise AirflowFailException("Nothing was read again: the task before this one did not say what to read.")
+            raise AirflowFailException("Nothing was read again, because the task before this one returned no windows.")
         with self.org_ledger() as org:
             findings = self._findings(org, context["run_id"])
         self.log.info("%s", findings.sentence())
@@ -148,7 +148,7 @@ class ReconcileVerdictOperator(LedgerOperator):
         late, late_max, restored, unread = 0, 0.0, 0, []
         for window in windows:
             entry = org.entry("reconcile", window)
-            # An hour is read twice, by two runs, into one entry: what the other one found is not this one's.
+            # Two runs read an hour, into one entry, so leave out what the other run found.
             if entry is None or entry.run_id != run_id:
                 unread.append(window)
                 continue

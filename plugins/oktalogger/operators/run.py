@@ -1,4 +1,4 @@
-"""What a run is: what started it, and what it was given, held against the params that its DAG takes."""
+"""Tells what started a run, and refuses params that its DAG does not take."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def refuse_unknown_params(context: Context) -> None:
     for ``pre_execute`` of a DAG's first task.
 
     :param context: of the running task
-    :raises AirflowFailException: where `conf` has a key that is no param of the DAG, or Airflow did not make the run's
+    :raises AirflowFailException: if `conf` has a key that is not a param of the DAG, or Airflow did not make the run's
         params of it; the message names them
     """
     given = getattr(context["dag_run"], "conf", None) or {}

@@ -1,4 +1,4 @@
-"""The operator that sets up an OpenSearch cluster for a deployment."""
+"""Operator that sets up an OpenSearch cluster for a deployment."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ if TYPE_CHECKING:
 
 class OpenSearchSetupOperator(BaseOperator):
     """
-    Puts index templates, the retention policy, roles and role mappings into OpenSearch, where they differ.
+    Puts index templates, the retention policy, roles and role mappings into OpenSearch, if they differ.
 
-    All is compared first, and nothing is written if something of our names is somebody else's. With the param
-    ``dry_run`` nothing is written at all. The plan is in the log, and what was done is returned.
+    The operator compares everything first, and writes nothing if a foreign object has one of our names. With the param
+    ``dry_run`` it writes nothing. The log has the plan; the operator returns what it did.
 
     :param opensearch_conn_id: Airflow connection of an administrator (templated); None takes
         ``OKTALOGGER_OPENSEARCH_CONN_ID``
-    :param security_variable: Airflow Variable with the output ``security_documents`` of Terraform (templated). Where
-        there is none, the roles are those of this package and nobody is mapped
-    :param role_arn: IAM role to assume for this (templated), where the connection logs in by SigV4; None takes the
+    :param security_variable: Airflow Variable with the output ``security_documents`` of Terraform (templated). If
+        it is missing, the operator uses the roles of this package and maps nobody
+    :param role_arn: IAM role to assume for the setup (templated), if the connection logs in by SigV4; None takes the
         domain's master role that the documents name
     """
 
@@ -52,11 +52,11 @@ class OpenSearchSetupOperator(BaseOperator):
         self.role_arn = role_arn
 
     def execute(self, context: Context) -> dict[str, Any]:
-        """Plan and, but for a dry run, apply.
+        """Plan and, unless this is a dry run, apply.
 
         :return: ``changed``, ``unchanged`` and ``notices``; in a dry run nothing is ``changed``
-        :raises AirflowFailException: where no retry can help
-        :raises OpenSearchLoadError: where OpenSearch was out of reach, or somebody else changed the same just now
+        :raises AirflowFailException: if no retry can help
+        :raises OpenSearchLoadError: if OpenSearch was out of reach, or somebody else changed the same just now
         """
         params = context.get("params") or {}
         with failing_at_once():
@@ -101,7 +101,7 @@ class OpenSearchSetupOperator(BaseOperator):
         text = get_variable(self.security_variable)
         if text is None:
             self.log.warning(
-                "There is no Airflow Variable %s: taking the roles of this package, and mapping nobody.",
+                "There is no Airflow Variable %s: using the roles of this package, and mapping nobody.",
                 self.security_variable,
             )
             return shipped_documents(names)
@@ -109,7 +109,7 @@ class OpenSearchSetupOperator(BaseOperator):
 
     def _identity(self, hook: OpenSearchHook) -> str:
         if hook.settings.http_auth is None:
-            return f"the user {hook.settings.username}" if hook.settings.username else "whoever the connection says"
+            return f"the user {hook.settings.username}" if hook.settings.username else "the connection's identity"
         return f"the role {hook.role_arn}" if hook.role_arn else "the worker's own role"
 
     def _say(self, step: SetupStep) -> None:

@@ -1,1 +1,1 @@
-"""From a window of the Okta System Log to documents in OpenSearch: the arithmetic, the document, the load."""
+"""Loads a window of the Okta System Log into OpenSearch: the documents, the load, the ledger."""

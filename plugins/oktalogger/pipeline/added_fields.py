@@ -14,7 +14,7 @@ from typing import Any, Final
 LONGEST_KEYWORD: Final = 8191
 
 _DEBUG_DATA: Final = "debugContext.debugData"
-# What an OpenSearch type needs beside its name: a value that does not fit must not cost the event its place.
+# Further settings of OpenSearch types: a value that does not fit must not keep the event from being stored.
 _OPTIONS: Final[dict[str, dict[str, Any]]] = {
     "keyword": {"ignore_above": LONGEST_KEYWORD},
     "date": {"format": "strict_date_optional_time||epoch_millis"},

@@ -51,7 +51,7 @@ def read_request(params: Mapping[str, Any], *, now: datetime) -> BackfillRequest
 
     :param params: ``from``, ``to``, ``chunk`` and ``order``; without ``to`` all up to ten minutes ago
     :param now: the time, in UTC
-    :raises BackfillError: where they make no sense
+    :raises BackfillError: if they make no sense
     """
     chunk, order = params.get("chunk") or DEFAULT_CHUNK, params.get("order") or ORDERS[0]
     if chunk not in CHUNKS:
@@ -128,7 +128,7 @@ def check_count(parts: list[Window], request: BackfillRequest, most: int) -> Non
     :param parts: what is to load
     :param request: what was asked for
     :param most: Airflow's ``core.max_map_length``
-    :raises BackfillError: where there are more
+    :raises BackfillError: if there are more
     """
     if len(parts) <= most:
         return

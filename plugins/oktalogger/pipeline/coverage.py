@@ -1,4 +1,4 @@
-"""Whether a range of time is covered: what the ledger says was loaded, beside what OpenSearch holds."""
+"""Tells which hours are covered: compares what the ledger says was loaded with what OpenSearch holds."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From one event as Okta sent it to the document that is stored."""
+"""Makes the document to store from an event as Okta sent it."""
 
 from __future__ import annotations
 
@@ -263,7 +263,7 @@ def identity(raw: bytes) -> tuple[str | None, datetime | None]:
 def parse_published(value: Any) -> datetime:
     """Read ``published`` with any number of fraction digits.
 
-    :raises EventError: where it is no instant with a time zone
+    :raises EventError: if it is not an instant with a time zone
     """
     if type(value) is str:
         try:

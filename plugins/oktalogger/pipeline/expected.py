@@ -1,4 +1,4 @@
-"""What the index has to hold by what the ledger says was stored, and which hours hold less.
+"""Works out from the ledger how many events the index must hold, and which hours hold fewer.
 
 An hour's number is the sum over complete loads whose windows do not overlap within it, the newest first. It is a lower
 bound: each load counted different events that were in the index when it ended. So windows that overlap, several kinds
@@ -84,7 +84,7 @@ def damaged_hours(
     """Return the hours of which the index holds less than was stored, in order.
 
     An hour of which nothing is left, and all of which is older than events are kept, was deleted by retention: that is
-    no damage.
+    not damage.
 
     :param expected: what the hours have to hold
     :param found: how many events they hold

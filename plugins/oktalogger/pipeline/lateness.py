@@ -1,4 +1,4 @@
-"""How late events came, in a form of bounded size whatever the number of events."""
+"""Counts how late events came, in bounded memory, however many events there are."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class Lateness:
         return {f"{seconds:g}": times for seconds, times in sorted(self._counts.items())}
 
     def percentile(self, percent: int) -> float:
-        """Return the lateness that so many percent of the events did not exceed, in seconds; 0 where there are none."""
+        """Return the lateness that so many percent of the events did not exceed, in seconds; 0 if there are none."""
         wanted = math.ceil(self.count * percent / 100)
         seen = 0
         for seconds, times in sorted(self._counts.items()):

@@ -1,4 +1,4 @@
-"""What the ledger says of a window: one entry per org, kind of load and window, and how an entry changes.
+"""Defines the ledger's entries, one per org, kind of load and window, and how they change.
 
 An entry is complete only after the last page was stored, and is written once a page: a task that is killed at any
 moment leaves an entry that says "running", with the link of the page to go on with.

@@ -1,4 +1,4 @@
-"""What is lifted out of an event into the ``oktalogger`` object: typed scalars and arrays of scalars.
+"""Lifts fields out of an event into its ``oktalogger`` object: typed scalars and arrays of scalars.
 
 Okta's free-form parts cannot be mapped (they hold more keys than an index may have), and a document-level monitor of
 OpenSearch Alerting sees neither arrays of objects nor unmapped fields. So what searches and detections need is copied,

@@ -1,4 +1,4 @@
-"""How long a live window is tried, and how many may be under way, so that no window that fails stops those after it."""
+"""Limits how long a live window is tried, and how many run at once, so that a failing window stops none after it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""No window is read before it is over by Okta's own clock, whatever the clock of this machine says."""
+"""Waits until a window is over by Okta's own clock, because this machine's clock may be wrong."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def ripe_pages(
     longest: timedelta,
     waiting: Callable[[Page, float], None],
 ) -> Iterator[Page]:
-    """Yield the pages of a reading; where Okta's clock says that it began too early, wait and begin anew.
+    """Yield the pages of a reading; if Okta's clock says that it began too early, wait and begin anew.
 
     A clock here that is ahead would else take a window for over whose last events have yet to happen. The first page
     tells: those after it are asked for later.
@@ -37,7 +37,7 @@ def ripe_pages(
     :param ripe: the instant from which on it may begin
     :param longest: the longest wait
     :param waiting: told of the page that came too early, and waits that many seconds
-    :raises TooEarlyError: where a wait would be longer
+    :raises TooEarlyError: if a wait would be longer
     """
     while True:
         pages = read()

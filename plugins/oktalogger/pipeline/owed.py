@@ -1,4 +1,4 @@
-"""What reconcile began to read again and could not: it is owed, and read by the next run in smaller pieces."""
+"""Finds the windows that reconcile began to read again and could not, for the next run to read in smaller pieces."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whose documents those are that a load finds there already: another load's, or its own and not counted yet.
+"""Tells whose existing documents a load finds: another load's, or its own and not counted yet.
 
 A bulk request without an answer, a try that was killed after its last checkpoint, or another try of the same window at
 the same time may have stored an event. The document itself says by which load, for which window and when.

@@ -1,4 +1,4 @@
-"""The load of one window with its entry in the ledger: resumed where the last try stopped, complete only at the end."""
+"""Loads one window and keeps its entry in the ledger: resumes where the last try stopped, complete only at the end."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def load_and_record(
     :param run_url: where Airflow shows the run
     :param on_stored: told after each page that is safely stored and written down
     :param stop: lets others end the load early
-    :param wait: waits that many seconds, by ``stop`` where not given
+    :param wait: waits that many seconds, by ``stop`` if not given
     :param clock: tells the time, in UTC
     :return: the counts of this try, and since when tries had been storing what it completes
     :raises Exception: as :func:`oktalogger.pipeline.load.load_window`

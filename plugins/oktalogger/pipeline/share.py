@@ -1,4 +1,4 @@
-"""Which share of Okta's rate limit a load has."""
+"""Gives each kind of load its share of Okta's rate limit."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def share_of(kind: LoadKind, settings: Settings, *, part: float | None = None) -
     :param kind: what kind of load it is
     :param settings: of the deployment
     :param part: instead of the settings' part of the limit
-    :raises ValueError: where ``part`` is not over 0 up to 1
+    :raises ValueError: if ``part`` is not over 0 up to 1
     """
     tasks = settings.live_tasks + settings.backfill_tasks + 1  # and one that reconciles
     if kind not in PATIENT_KINDS:

@@ -1,4 +1,4 @@
-"""How a load is asked to end before its window is complete."""
+"""Asks a load to end before its window is complete."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How many events of a window are in the index after a load, hour by hour: as many have to be there later."""
+"""Counts the events of a window in the index after a load, hour by hour: as many have to be there later."""
 
 from __future__ import annotations
 

@@ -47,7 +47,7 @@ def test_warnings_fail_only_where_that_was_asked_for(folder: Path, capsys: pytes
     (folder / "token.yml").write_text(detecting("eventType: system.api_token.made"))
     run(folder, "bundle")
     assert run(folder, "check") == 0
-    assert "warning: `system.api_token.made` is no event type" in capsys.readouterr().out
+    assert "warning: `system.api_token.made` is not an event type" in capsys.readouterr().out
     assert run(folder, "check", "--strict") == 1
 
 
@@ -76,7 +76,7 @@ def test_check_reads_several_folders(folder: Path, tmp_path: Path, capsys: pytes
     assert capsys.readouterr().out.splitlines()[-1].startswith("3 rules can be used")
     (own / "mine.yml").write_text(GOOD)
     assert run(both, "check") == 1
-    assert f"is that of {folder / 'token.yml'} already" in capsys.readouterr().out
+    assert f"already belongs to {folder / 'token.yml'}" in capsys.readouterr().out
     assert run(both, "new", "okta_new") == 0
     assert (own / "okta_new.yml").is_file()
 
@@ -89,7 +89,7 @@ def test_check_asks_the_cluster_that_the_environment_names(
     with serve(standin) as url:
         monkeypatch.setenv("OKTALOGGER_OPENSEARCH_URL", url)
         assert run(folder, "check") == 1
-    assert "token looks at a field that the cluster does not have" in capsys.readouterr().out
+    assert "token uses a field that the cluster does not have" in capsys.readouterr().out
 
 
 def test_bundle_refuses_broken_rules(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -108,7 +108,7 @@ def test_new_writes_a_rule_that_passes_its_check(
     assert run(folder, "check", "--strict") == 0
     assert run(folder, "new", "okta_my_rule") == 2
     assert run(folder, "new", "My Rule") == 2
-    assert "is no name for a rule" in capsys.readouterr().err
+    assert "is not a name for a rule" in capsys.readouterr().err
 
 
 def test_show_prints_the_monitor(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -130,7 +130,7 @@ def test_wrong_use_says_what_is_wrong(folder: Path, capsys: pytest.CaptureFixtur
     assert run(folder, "show", "nothing*") == 2
     assert "There is no rule 'nothing*' that can be used." in capsys.readouterr().err
     assert run(folder / "missing", "check") == 2
-    assert "which is no folder" in capsys.readouterr().err
+    assert "which is not a folder" in capsys.readouterr().err
 
 
 def test_without_pysigma_the_reason_is_said(
@@ -163,7 +163,7 @@ def test_check_prints_what_an_engine_says_with_the_rules_line(
         monkeypatch.setenv("OKTALOGGER_OPENSEARCH_URL", url)
         assert run(folder, "check") == 1
         out = capsys.readouterr().out
-        assert "token.yml:11: OpenSearch cannot run the rule as it is meant: the regular expression is too" in out
+        assert "token.yml:11: OpenSearch cannot run the rule as meant: the regular expression is too" in out
         assert "OpenSearch was asked about each rule" in out
         assert run(folder, "check", "--json") == 1
     report = json.loads(capsys.readouterr().out)

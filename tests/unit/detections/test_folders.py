@@ -35,7 +35,7 @@ def test_two_with_one_id_or_name_are_refused_with_both_places(
     (problem,) = caught.value.problems
     assert problem.file == str(others / changes.get("file", "rule_1.yml"))
     assert problem.message.startswith(f"the {what} ")
-    assert f"is that of {ours / 'rule_1.yml'} already" in problem.message
+    assert f"already belongs to {ours / 'rule_1.yml'}" in problem.message
 
 
 def test_problems_of_several_folders_name_the_folder(tmp_path: Path) -> None:

@@ -159,7 +159,7 @@ def test_the_error_keeps_oktas_words(okta: ScriptedServer, connect: Connect, que
         (Answer(404, b"<html></html>", content_type="text/html"), "answered with HTML "),
         (Answer(407, b""), "an empty body"),
         (Answer(200, b'{"a": 1}'), "JSON, but not an array of events"),
-        (Answer(200, b"Hello", content_type="text/plain"), "something that is no JSON"),
+        (Answer(200, b"Hello", content_type="text/plain"), "something that is not JSON"),
         (Answer(204, b""), "no page of events"),
         (Answer(301, HTML, [("Location", "/login")]), "a redirect to /login"),
         (Answer(302, b"", [("Location", "http://[nowhere")]), r"a redirect to http://\[nowhere"),

@@ -187,7 +187,7 @@ def test_a_token_bound_to_no_key_is_used_unless_the_connection_says_otherwise(
     assert read(connect(auth=auth), query) == 1
     assert (org.authorizations, org.proofs["logs"]) == (["Bearer access-1"], [None])
     strict = PrivateKeyJwtAuth(okta.url, "0oaClient", pem(APP_KEY), dpop=True)
-    with pytest.raises(errors.OktaAuthenticationError, match="bound to no key"):
+    with pytest.raises(errors.OktaAuthenticationError, match="not bound to a key"):
         read(connect(auth=strict), query)
     assert len(org.authorizations) == 1
 

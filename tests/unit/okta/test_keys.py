@@ -142,7 +142,7 @@ def test_a_set_of_two_keys() -> None:
 BAD: list[tuple[Any, str]] = [
     ("", "cannot be read"),
     ("secret-nonsense", "cannot be read"),
-    ("{secret", "no valid JSON"),
+    ("{secret", "not valid JSON"),
     (pem(RSA)[:-200], "cannot be read"),
     (pem(RSA, PrivateFormat.PKCS8, BestAvailableEncryption(b"x")), "is encrypted"),
     (pem(RSA, PrivateFormat.TraditionalOpenSSL, BestAvailableEncryption(b"x")), "is encrypted"),
@@ -154,12 +154,12 @@ BAD: list[tuple[Any, str]] = [
     ({"kty": "RSA", "n": 1, "e": [], "d": "secret"}, "cannot be read"),
     ({"d": "secret"}, "cannot be read"),
     ({}, "this is the public key"),
-    ({"keys": []}, "a set of 0 keys"),
-    ({"keys": ["secret"]}, "no JWK"),
-    ({"keys": [jwk(RSA), jwk(EC_KEY, kid="old")]}, "2 private keys.*an id"),
-    ({"keys": [jwk(RSA, kid="k"), jwk(EC_KEY, kid="k")]}, "2 private keys.*an id"),
-    ([], "a set of 0 keys"),
-    (3, "no JWK"),
+    ({"keys": []}, "an empty set of keys"),
+    ({"keys": ["secret"]}, "not a JWK"),
+    ({"keys": [jwk(RSA), jwk(EC_KEY, kid="old")]}, "2 private keys.*own id"),
+    ({"keys": [jwk(RSA, kid="k"), jwk(EC_KEY, kid="k")]}, "2 private keys.*own id"),
+    ([], "an empty set of keys"),
+    (3, "not a JWK"),
     (PEM + pem(EC_KEY), "2 keys in PEM.*fallback_private_key"),
     ("-----BEGIN PRIVATE KEY-----", "cannot be read"),
     (base64.b64encode(b"0secret").decode(), "cannot be read"),
@@ -182,7 +182,7 @@ def test_what_is_no_key_is_told_without_showing_it(given: Any, says: str) -> Non
 
 
 def test_a_key_id_that_no_key_of_the_set_has() -> None:
-    with pytest.raises(OktaConfigurationError, match=r"'new' is that of no key in the set: a, b"):
+    with pytest.raises(OktaConfigurationError, match=r"'new' belongs to none of the keys in the set: a, b"):
         load_signing_keys([jwk(RSA, kid="a"), jwk(EC_KEY, kid="b")], key_id="new")
 
 

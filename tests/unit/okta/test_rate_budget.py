@@ -121,7 +121,7 @@ def test_numbers_of_a_concurrency_violation_are_not_those_of_the_bucket() -> Non
     "wrong", [{"part": 0.0}, {"part": 1.1}, {"part": 0.5, "among": 0}, {"part": 0.5, "reserve": 1}]
 )
 def test_a_share_that_is_none_is_refused(wrong: dict[str, float]) -> None:
-    with pytest.raises(ValueError, match="is no share"):
+    with pytest.raises(ValueError, match="is not a share"):
         Share(**wrong)  # type: ignore[arg-type]
 
 

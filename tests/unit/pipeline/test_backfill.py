@@ -41,7 +41,7 @@ def test_the_form_as_it_stands() -> None:
     ("params", "sentence"),
     [
         ({"from": None}, "`from` is missing"),
-        ({"from": "yesterday"}, "from='yesterday' is no date and time"),
+        ({"from": "yesterday"}, "from='yesterday' is not a date and time"),
         ({"from": "2026-11-24T00:00:00Z"}, r"`from` \(2026-11-24T00:00:00Z\) lies in the future"),
         ({"to": "2026-12-24T00:00:00Z"}, r"`to` \(2026-12-24T00:00:00Z\) lies in the future"),
         ({"to": "2026-11-19T00:00:00Z"}, "is not before `to`.*Give the earlier one first"),

@@ -33,7 +33,7 @@ def test_every_task_that_may_ask_at_once_is_counted(kind: LoadKind) -> None:
 
 def test_a_run_may_name_its_own_part() -> None:
     assert share_of("backfill", Settings(), part=0.1).exact(100) == pytest.approx(10)
-    with pytest.raises(ValueError, match="is no share"):
+    with pytest.raises(ValueError, match="is not a share"):
         share_of("backfill", Settings(), part=0.0)
 
 

@@ -161,7 +161,7 @@ class AlertingClient:
         return read_monitor(answer, answer["monitor"])
 
     def delete(self, stored: StoredMonitor) -> None:
-        """Delete a monitor, provided that nobody wrote it since it was read. One that is gone already is no error.
+        """Delete a monitor, provided that nobody wrote it since it was read. One that is gone already is not an error.
 
         The API has no conditional delete: the monitor is read again right before.
 

@@ -1,4 +1,4 @@
-"""What has to be done so that OpenSearch has the monitors that the rules say: decided from values, without any I/O.
+"""Plans the steps that give OpenSearch the monitors of the rules. Decides from values, without any I/O.
 
 A monitor is ours by its marker in ``ui_metadata``, or, because an edit in Dashboards throws the marker away, by its
 name. What a person changed is neither overwritten nor deleted until that is asked for, and what is not ours is never

@@ -1,4 +1,4 @@
-"""From a compiled detection to the monitor that OpenSearch Alerting runs."""
+"""Renders a compiled detection as the monitor that OpenSearch Alerting runs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The test cases that a rule carries: which events must make it fire, and which must not."""
+"""Reads the test cases of a rule: which events must make it fire, and which must not."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ MOST_EVENTS: Final = 5000
 class CaseEvents:
     """Events of one kind in a test case.
 
-    :param event: what is different from an ordinary event; ``{n}`` in a text stands for the number of the repetition
+    :param event: the fields that differ from an ordinary event; ``{n}`` in a text is the number of the repetition
     :param repeat: how many such events there are
-    :param every: the time from one to the next
-    :param after: when the first is published, counted from the start of the case
-    :param loaded_after: how long after it was published each is loaded
+    :param every: the time between two events
+    :param after: the time from the start of the case to the first event's ``published``
+    :param loaded_after: the time from each event's ``published`` to its load
     """
 
     event: dict[str, Any]
@@ -41,7 +41,7 @@ class CaseEvents:
 class Case:
     """One test case of a rule.
 
-    :param name: what it shows
+    :param name: one phrase that says what it shows
     :param match: whether the rule must fire
     :param steps: its events
     :param line: where it stands in the rule's file
@@ -58,8 +58,8 @@ class Case:
 def parse_span(value: Any, *, what: str) -> timedelta:
     """Read a time span like ``30s``, ``10m``, ``2h`` or ``1d``.
 
-    :param what: what it is called in the rule, for the message
-    :raises RuleError: where it is none
+    :param what: its key in the rule, for the message
+    :raises RuleError: if it is not a time span
     """
     found = _SPAN.fullmatch(value) if isinstance(value, str) else None
     if found is None:
@@ -70,7 +70,7 @@ def parse_span(value: Any, *, what: str) -> timedelta:
 def parse_cases(document: YamlDocument, tests: Any) -> tuple[Case, ...]:
     """Read `oktalogger.tests`.
 
-    :raises RuleError: where a part of it cannot be used, with its line
+    :raises RuleError: if a part of it cannot be used, with its line
     """
     if not isinstance(tests, list):
         raise RuleError("`oktalogger.tests` must be a list of test cases", document.line("oktalogger", "tests"))

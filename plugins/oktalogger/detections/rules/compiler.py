@@ -1,4 +1,4 @@
-"""From a folder of rule files to compiled detections. pySigma is needed for this, and imported here only when it is."""
+"""Compiles folders of rule files to detections. Needs pySigma, and imports it only then."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 LONGEST_TIMESPAN_SECONDS: Final = 7 * 24 * 3600
 SHORTEST_TIMESPAN_SECONDS: Final = 10
-# `search.query.max_query_string_length` and `indices.query.bool.max_clause_count`, as they are by default.
+# `search.query.max_query_string_length` and `indices.query.bool.max_clause_count`, at their defaults.
 LONGEST_QUERY: Final = 32_000
 MOST_CLAUSES: Final = 1_024
 _COUNTS: Final = ("event_count", "value_count")
@@ -32,16 +32,16 @@ _TEMPORAL: Final = ("temporal", "temporal_ordered")
 
 
 class CompilerMissingError(RuntimeError):
-    """pySigma is not installed here, and what was asked for needs it."""
+    """pySigma is not installed here, but the compiler needs it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Compiled:
-    """What became of a folder of rules.
+    """The result of compiling a folder of rules.
 
-    :param detections: those that can be used, in the order of their files
+    :param detections: the usable ones, in the order of their files
     :param rules: the rule of each detection, by its id
-    :param problems: what is wrong, warnings included
+    :param problems: the problems found, warnings included
     """
 
     detections: tuple[CompiledDetection, ...]
@@ -50,13 +50,13 @@ class Compiled:
 
     @property
     def errors(self) -> tuple[Problem, ...]:
-        """The problems that are no warnings."""
+        """The problems that are not warnings."""
         return tuple(problem for problem in self.problems if not problem.is_warning)
 
     def strictly(self) -> tuple[CompiledDetection, ...]:
-        """Return the detections if nothing is wrong.
+        """Return the detections.
 
-        :raises DetectionsError: where something is
+        :raises DetectionsError: if there are errors
         """
         if self.errors:
             raise DetectionsError(self.errors)
@@ -69,10 +69,10 @@ def can_compile() -> bool:
 
 
 def compile_folder(folder: Path) -> Compiled:
-    """Compile every rule of a folder. What cannot be used is among the problems, the other rules are compiled.
+    """Compile every rule of a folder. A rule that cannot be used becomes a problem; the others are compiled.
 
     :param folder: the folder of detections
-    :raises CompilerMissingError: where pySigma is not installed
+    :raises CompilerMissingError: if pySigma is not installed
     """
     if not can_compile():
         raise CompilerMissingError(
@@ -86,7 +86,7 @@ def compile_folder(folder: Path) -> Compiled:
         problems += unreadable
         for document in documents:
             rules.append(read_rule(document))
-            # A form that is refused as a whole is not looked at in detail.
+            # Do not check the details of a form that is refused as a whole.
             if rules[-1].title:
                 problems += strict_problems(document, variables)
     return _Compilation(rules, variables, problems).run()
@@ -140,14 +140,14 @@ class _Compilation:
             if rule.id in seen:
                 first = seen[rule.id].document
                 message = (
-                    f"the `id` {rule.id} is that of {first.file}:{first.line('id')} already; give this rule its own"
+                    f"the `id` {rule.id} belongs to {first.file}:{first.line('id')} already; give this rule its own"
                 )
                 self._problems.append(rule.document.problem(message, "id"))
             else:
                 seen[rule.id] = rule
 
     def _counted_only(self) -> set[int]:
-        """Return the rules that alert through a correlation alone, as Sigma has it unless the correlation says else."""
+        """Return the rules that alert only through a correlation: Sigma's default, which a correlation can change."""
         counted = set()
         for rule in self._rules:
             body = rule.document.data.get("correlation")
@@ -159,7 +159,7 @@ class _Compilation:
 
     def _find(self, reference: str, near: YamlDocument) -> Rule | None:
         named = [rule for rule in self._rules if reference in (rule.name, rule.id) and rule.document is not near]
-        # A name in the same file means that rule, whatever other files call theirs.
+        # A name refers first to a rule in the same file.
         named.sort(key=lambda rule: rule.document.file != near.file)
         return named[0] if named else None
 
@@ -261,8 +261,8 @@ class _Compilation:
 
 
 def _check_size(characters: int, clauses: int) -> None:
-    """Refuse what OpenSearch refuses only when the monitor runs, each time that it does."""
-    # One clause more leaves historical events out.
+    """Refuse a query that OpenSearch would refuse only when the monitor runs, every time."""
+    # One more clause leaves out historical events.
     if characters <= LONGEST_QUERY and clauses < MOST_CLAUSES:
         return
     raise RuleError(

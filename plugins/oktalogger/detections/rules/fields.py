@@ -1,7 +1,7 @@
-"""From the field names that rule writers use to the index fields that a monitor can see.
+"""Maps the field names that rule writers use to the index fields that a monitor can see.
 
-A document-level monitor sees mapped scalars, and arrays of scalars, reached through objects only; it overlooks
-everything else without a word. So a rule that names anything else is an error here.
+A document-level monitor sees mapped scalars, and arrays of scalars, reached through objects only; it silently
+ignores everything else. So a rule that names anything else is an error here.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 OWN: Final = "oktalogger"
 _DEBUG_DATA: Final = "debugContext.debugData"
 
-# Arrays of objects, which a document-level monitor does not see, and what stands for them.
+# Arrays of objects, which a document-level monitor does not see, and the fields to use instead.
 _ARRAYS: Final = {
     "target": f"`{OWN}.target.any.*`, or `{OWN}.target.<kind>.*` for the targets of one kind",
     "request.ipChain": f"`{OWN}.request_ips` for the addresses",
@@ -31,16 +31,16 @@ _ARRAYS: Final = {
     "securityContext.ipDetails.ipServiceCategories": f"`{OWN}.ip_services`",
 }
 
-# Names of Okta's own event that another field stands for.
+# Names in Okta's own event, and the fields to use instead.
 _STANDS_FOR: Final = {
     **{field.okta: f"{OWN}.{field.path}" for field in LIFTED if field.okta is not None},
     "@timestamp": "published",
 }
 
-# Fields whose values are the same only if each character is.
+# Fields whose values are case-sensitive.
 _EXACT: Final = re.compile(r"(^|[._])(uuid|id|hash|fingerprint|ja3|ja4)$|Id$")
 _NOT_EXACT: Final = re.compile(r"alternate_?id$", re.IGNORECASE)
-# Fields with a closed spelling of Okta's, where a value in another spelling is understood.
+# Fields for which Okta has one spelling per value, so that rules may use any spelling.
 _UPPER: Final = frozenset({"outcome.result", "severity", f"{OWN}.risk.level", f"{OWN}.risk.previous_level"})
 EVENT_TYPE: Final = "eventType"
 _CODES: Final = frozenset({EVENT_TYPE, *_UPPER})
@@ -56,7 +56,7 @@ class Field:
 
     :param path: its name in the index
     :param type: its OpenSearch type
-    :param is_countable: whether the index keeps its values for counting and grouping, and not only for finding
+    :param is_countable: whether the index keeps its values for counting and grouping, not only for searching
     """
 
     path: str
@@ -65,18 +65,18 @@ class Field:
 
     @property
     def is_code(self) -> bool:
-        """Whether Okta has one spelling for each value, which is found however a rule spells it."""
+        """Whether Okta has one spelling for each value, so that a rule may use any."""
         return self.path in _CODES
 
     @property
     def is_exact(self) -> bool:
-        """Whether upper and lower case differ in it, as in ids and hashes."""
+        """Whether its values are case-sensitive, like ids and hashes."""
         if self.is_code:
             return True
         return _EXACT.search(self.path) is not None and _NOT_EXACT.search(self.path) is None
 
     def spell(self, text: str) -> str:
-        """Write a literal value the way Okta does, where Okta has one way."""
+        """Write a literal value the way Okta does, if Okta has one way."""
         if self.path in _UPPER:
             return text.upper()
         if self.path == EVENT_TYPE:
@@ -85,7 +85,7 @@ class Field:
 
 
 class FieldTable:
-    """The fields of the index, by every name that is understood.
+    """The fields of the index, by every name that rules may use.
 
     :param properties: the ``properties`` of a mapping
     """
@@ -99,10 +99,10 @@ class FieldTable:
         self._by_name |= {name.lower(): path for name, path in _STANDS_FOR.items() if path in types}
 
     def resolve(self, name: str) -> Field:
-        """Find the field that a rule means. Upper and lower case do not matter: public rules had them wrong for years.
+        """Find the field that a rule means. Case does not matter, because public rules had it wrong for years.
 
         :param name: as the rule writes it, without modifiers
-        :raises FieldError: where a monitor cannot see such a field, or there is none
+        :raises FieldError: if a monitor cannot see such a field, or there is none
         """
         plain = re.sub(r"\{\}|\[\*?\]", "", name.strip())
         path = self._by_name.get(plain.lower())
@@ -118,11 +118,11 @@ class FieldTable:
     def resolve_countable(self, name: str) -> Field:
         """Find a field that a threshold groups by, or whose values it counts.
 
-        OpenSearch refuses the whole search where the index does not keep the field's values: a monitor would fail each
-        time that it runs.
+        OpenSearch refuses the whole search if the index does not keep the field's values, so the monitor would fail
+        each time.
 
         :param name: as the rule writes it
-        :raises FieldError: where there is no such field, or its values are not kept
+        :raises FieldError: if there is no such field, or its values are not kept
         """
         field = self.resolve(name)
         if not field.is_countable:
@@ -151,7 +151,7 @@ class FieldTable:
         inside = [path for path in self._by_name.values() if path.lower().startswith(lower + ".")]
         if inside:
             return f"`{name}` is an object; name a field in it, like `{min(inside, key=len)}`"
-        return f"`{name}` is no field that the index has{self._nearest(lower)}"
+        return f"`{name}` is not a field of the index{self._nearest(lower)}"
 
     def _nearest(self, lower: str) -> str:
         last = lower.rpartition(".")[2]
@@ -177,7 +177,7 @@ def event_types() -> dict[str, str]:
 
 
 def is_spelled_by_okta(pattern: str) -> bool:
-    """Say whether a pattern of an event type finds the same types as it would in any other spelling."""
+    """Say whether a pattern of an event type matches the same types in any other case."""
     known = event_types()
     found = {known[name] for name in fnmatch.filter(known, pattern.lower())}
     return found == set(fnmatch.filter(known.values(), pattern))

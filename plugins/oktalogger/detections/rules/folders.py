@@ -1,4 +1,4 @@
-"""Compiles the rules of several folders, and refuses what only one of them may have."""
+"""Merges the compiled rules of several folders, and refuses duplicate ids and names."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
 
 def merge_folders(compiled: Mapping[Path, Compiled]) -> Compiled:
-    """Make one of what several folders compile to.
+    """Merge the compiled rules of several folders.
 
-    :param compiled: what ``compile_folder`` made of each
+    :param compiled: the result of ``compile_folder`` for each
     """
     several = len(compiled) > 1
     problems = [
@@ -37,7 +37,7 @@ def merge_folders(compiled: Mapping[Path, Compiled]) -> Compiled:
 def find_doubles(detections: Mapping[Path, Sequence[CompiledDetection]]) -> list[Problem]:
     """Find rules that have the id or the name of a rule in another folder.
 
-    Monitors, matches and alerts hang on the id, and people choose rules by their name.
+    Monitors, matches and alerts depend on the id, and people choose rules by name.
 
     :param detections: the rules of each folder
     """
@@ -54,7 +54,7 @@ def _doubles(detections: Mapping[Path, Sequence[CompiledDetection]]) -> Iterator
                     yield Problem(
                         str(folder / rule.file),
                         rule.line,
-                        f"the {what} {value} is that of {other / twin.file} already. Give this rule its own id and "
+                        f"the {what} {value} already belongs to {other / twin.file}. Give this rule its own id and "
                         "file name, or, to use your copy in place of ours, name your folder alone in "
                         "OKTALOGGER_DETECTIONS_DIR",
                     )

@@ -32,7 +32,7 @@ _WORDS: Final = frozenset({"AND", "OR", "NOT", "TO"})
 _QUOTED_SPECIAL: Final = re.compile(r'[\\":{}\s]')
 _NUMBERS: Final = frozenset({"byte", "integer", "long"})
 _LONGEST_PATTERN: Final = 300
-# `index.max_regex_length`, as it is by default.
+# `index.max_regex_length`, at its default.
 _LONGEST_REGEX: Final = 1000
 # Of a `long`.
 _LEAST: Final = -(2**63)
@@ -55,7 +55,7 @@ class Clause:
     """A piece of a query.
 
     :param text: as it stands in a query
-    :param field: the field, where it says that this field has a value
+    :param field: the field, if it says that this field has a value
     :param value: that value, as it stands behind the colon
     :param is_negative: whether it stands under a NOT, which a query cannot consist of alone
     """
@@ -119,7 +119,7 @@ def text(field: Field, parts: Sequence[Part], *, cased: bool = False) -> Clause:
     :param field: the field
     :param parts: the value
     :param cased: whether upper and lower case differ
-    :raises RuleError: where the field cannot have such a value
+    :raises RuleError: if the field cannot have such a value
     """
     if parts and all(part is Wildcard.MANY for part in parts):
         return exists(field)
@@ -150,7 +150,7 @@ def text(field: Field, parts: Sequence[Part], *, cased: bool = False) -> Clause:
 def matches(field: Field, pattern: str, *, ignore_case: bool = False) -> Clause:
     """Say that a field matches a regular expression.
 
-    :raises RuleError: where OpenSearch's expressions cannot say it, or the field is no text
+    :raises RuleError: if OpenSearch's expressions cannot say it, or the field is not text
     """
     if field.type != "keyword":
         raise RuleError(f"`{field.path}` is of the type {field.type}, which has no text for a regular expression")
@@ -163,20 +163,20 @@ def matches(field: Field, pattern: str, *, ignore_case: bool = False) -> Clause:
 def cidr(field: Field, network: str) -> Clause:
     """Say that an address lies in a network.
 
-    :raises RuleError: where the field holds no addresses, or the network is none
+    :raises RuleError: if the field holds no addresses, or the network is none
     """
     if field.type != "ip":
         raise RuleError(f"`{field.path}` holds no IP addresses, so `cidr` has no meaning for it")
     try:
         return _is(field, _quote(str(ip_network(network, strict=False))))
     except ValueError as error:
-        raise RuleError(f"`{field.path}` is compared with {network!r}, which is no network: {error}") from None
+        raise RuleError(f"`{field.path}` is compared with {network!r}, which is not a network: {error}") from None
 
 
 def number(field: Field, value: str) -> Clause:
     """Say that a field has a number.
 
-    :raises RuleError: where the field holds no numbers, or the value is none
+    :raises RuleError: if the field holds no numbers, or the value is none
     """
     _check_number(field)
     try:
@@ -189,7 +189,7 @@ def compare(field: Field, operator: str, value: float) -> Clause:
     """Say that a field's number is less or more than another.
 
     :param operator: one of ``<``, ``<=``, ``>``, ``>=``
-    :raises RuleError: where the field holds no numbers
+    :raises RuleError: if the field holds no numbers
     """
     if operator not in _COMPARISONS:
         raise ValueError(operator)

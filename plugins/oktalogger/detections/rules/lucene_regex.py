@@ -62,7 +62,7 @@ class RegexError(ValueError):
 def escape(text: str, *, ignore_case: bool = False) -> str:
     """Write literal text as a Lucene regular expression.
 
-    :raises RegexError: where it holds what no monitor's query can hold
+    :raises RegexError: if it holds what no monitor's query can hold
     """
     return "".join(_literal(ord(character), ignore_case) for character in text)
 
@@ -72,7 +72,7 @@ def to_lucene(pattern: str, *, ignore_case: bool = False) -> str:
 
     :param pattern: as the rule writes it
     :param ignore_case: whether upper and lower case are the same
-    :raises RegexError: where Lucene cannot say it
+    :raises RegexError: if Lucene cannot say it
     """
     try:
         parsed = sre_parser.parse(pattern, re.IGNORECASE if ignore_case else 0)

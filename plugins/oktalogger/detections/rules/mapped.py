@@ -1,4 +1,4 @@
-"""Checks that the cluster maps every field that a rule looks at: it finds nothing in any other, and says nothing."""
+"""Checks that the cluster maps every field that a rule uses: in an unmapped field it would silently find nothing."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ if TYPE_CHECKING:
 def unmapped_fields(
     client: OpenSearch, names: IndexNames, detections: Iterable[CompiledDetection]
 ) -> tuple[Problem, ...]:
-    """Compare compiled rules with the mapping of the newest month on a cluster, one request.
+    """Compare compiled rules with the mapping of the newest month on a cluster, by one request.
 
     :param client: the client
     :param names: the names of the deployment
     :param detections: the rules
-    :return: a problem for each field that the cluster lacks; none where nothing was loaded yet
-    :raises OpenSearchLoadError: where the mapping cannot be read
+    :return: a problem for each field that the cluster lacks; none if nothing was loaded yet
+    :raises OpenSearchLoadError: if the mapping cannot be read
     """
     mapping = newest_mapping(client, names)
     if mapping is None:
@@ -37,13 +37,13 @@ def unmapped_fields(
     remedy = (
         "Load a window with this release, which upgrades the mapping, and try again"
         if mapping.version < ours
-        else "Put the field back into that mapping, or take it out of the rule"
+        else "Put the field back into that mapping, or remove it from the rule"
     )
     return tuple(
         Problem(
             detection.file,
             detection.line,
-            f"{detection.name} looks at a field that the cluster does not have, so it would never fire: {why}. The "
+            f"{detection.name} uses a field that the cluster does not have, so it would never fire: {why}. The "
             f"mapping of {mapping.index} is version {mapping.version}, ours is {ours}. {remedy}",
         )
         for detection in detections
@@ -52,10 +52,10 @@ def unmapped_fields(
 
 
 def require_mapped(client: OpenSearch, names: IndexNames, detections: Iterable[CompiledDetection]) -> None:
-    """Refuse rules that look at fields that the cluster lacks; see :func:`unmapped_fields`.
+    """Refuse rules that use fields that the cluster lacks; see :func:`unmapped_fields`.
 
-    :raises DetectionsError: where there is any
-    :raises OpenSearchLoadError: where the mapping cannot be read
+    :raises DetectionsError: if a field is missing
+    :raises OpenSearchLoadError: if the mapping cannot be read
     """
     problems = unmapped_fields(client, names, detections)
     if problems:

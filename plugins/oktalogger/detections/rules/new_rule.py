@@ -1,4 +1,4 @@
-"""A rule to begin with."""
+"""Writes a new rule to start from."""
 
 from __future__ import annotations
 
@@ -106,17 +106,17 @@ detection:
 
 
 def write_skeleton(folder: Path, name: str, *, title: str | None = None, is_threshold: bool = False) -> Path:
-    """Write a rule that passes its tests, to be changed into another.
+    """Write a rule that passes its tests, for the user to change.
 
     :param folder: the folder of detections
     :param name: the file's name without ending
     :param title: the rule's title
     :param is_threshold: whether it counts
     :return: the file
-    :raises ValueError: where the name cannot be a file's, or there is such a file
+    :raises ValueError: if the name is not valid, or the file exists
     """
     if not re.fullmatch(r"[a-z][a-z0-9_]{2,80}", name):
-        raise ValueError(f"{name!r} is no name for a rule: use small letters, digits and `_`.")
+        raise ValueError(f"{name!r} is not a name for a rule: use small letters, digits and `_`.")
     path = folder / f"{name}.yml"
     text = (_THRESHOLD if is_threshold else _EVENT).format(
         title=title or name.replace("_", " ").capitalize(), id=uuid4(), today=date.today().isoformat(), name=name

@@ -1,4 +1,4 @@
-"""What is wrong with a rule: one sentence, with file and line."""
+"""Describes what is wrong with a rule: one sentence, with file and line."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Problem:
     :param file: the file, relative to the folder of detections
     :param line: counted from 1
     :param message: one sentence, without a full stop
-    :param is_warning: whether the rule can be used all the same
+    :param is_warning: whether the rule can still be used
     """
 
     file: str
@@ -45,7 +45,7 @@ class DetectionsError(ValueError):
 
 
 class RuleError(ValueError):
-    """One thing that is wrong with a rule, for whoever knows the file to complete.
+    """One fault of a rule; the caller adds the file.
 
     :param message: one sentence, without a full stop
     :param line: where in the file, if that is known here

@@ -145,9 +145,7 @@ class _Reader:
         if kind == "threshold":
             if "detection" in data:
                 self._problems.append(
-                    document.problem(
-                        "a rule has either `detection` or `correlation`; put the other into a rule of its own"
-                    )
+                    document.problem("a rule has either `detection` or `correlation`; put the other into its own rule")
                 )
             if not isinstance(body, dict):
                 self._problems.append(document.problem("`correlation` must be a mapping", "correlation"))
@@ -181,7 +179,7 @@ class _Reader:
         try:
             return str(UUID(str(value)))
         except ValueError:
-            raise RuleError(f"the `id` {value!r} is no UUID") from None
+            raise RuleError(f"the `id` {value!r} is not a UUID") from None
 
     def _severity(self) -> Severity:
         value = self._data.get("level")
@@ -262,7 +260,7 @@ class _Reader:
 def check_tests(rule: Rule) -> Iterable[Problem]:
     """Say whether the rule shows by tests what it finds and what it leaves alone.
 
-    A public rule, dropped in as it is, has nothing under ``oktalogger:``. For such a rule alone it is a warning.
+    A public rule, dropped in unchanged, has nothing under ``oktalogger:``. Only for such a rule it is a warning.
     """
     wanted = [("match: true", True), ("match: false", False)]
     missing = [text for text, match in wanted if not any(case.match is match for case in rule.own.cases)]

@@ -104,7 +104,7 @@ def read_selection(document: YamlDocument, table: FieldTable, variables: Mapping
     :param document: the rule
     :param table: the fields of the index
     :param variables: the lists that `expand` fills in, by name
-    :raises RuleError: where it cannot be compiled, with the line where that is known
+    :raises RuleError: if it cannot be compiled, with the line if that is known
     """
     try:
         rule = SigmaRule.from_dict(_sigma_part(document.data), policy=_POLICY)
@@ -123,7 +123,7 @@ def read_selection(document: YamlDocument, table: FieldTable, variables: Mapping
 def read_correlation(document: YamlDocument) -> SigmaCorrelationRule:
     """Parse the `correlation` of a rule.
 
-    :raises RuleError: where pySigma cannot
+    :raises RuleError: if pySigma cannot
     """
     try:
         return SigmaCorrelationRule.from_dict(_sigma_part(document.data))
@@ -261,7 +261,7 @@ class _Writer:
             return
         near = nearest_event_types(pattern)
         hint = f" (did you mean {' or '.join(near)}?)" if near else ""
-        message = f"`{pattern}` is no event type of Okta's published catalogue{hint}"
+        message = f"`{pattern}` is not an event type of Okta's published catalogue{hint}"
         line = self._document.line_of_field("detection", EVENT_TYPE, pattern)
         self.warnings.append(Problem(self._document.file, line, message, is_warning=True))
 

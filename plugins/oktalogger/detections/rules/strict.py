@@ -91,8 +91,8 @@ def _unknown_keys(document: YamlDocument) -> Iterator[Problem]:
     for key in document.data:
         if str(key) not in _RULE_KEYS:
             near = difflib.get_close_matches(str(key).lower(), _RULE_KEYS, n=1, cutoff=0.8)
-            # Sigma lets rules carry keys of their makers', so another name altogether is no error.
-            message = f"`{key}` is no key of a rule" + (
+            # Sigma lets rules carry keys of their makers', so a completely different name is not an error.
+            message = f"`{key}` is not a key of a rule" + (
                 f"; did you mean `{near[0]}`?" if near else ", and has no effect here"
             )
             yield document.problem(message, str(key), is_warning=not near)

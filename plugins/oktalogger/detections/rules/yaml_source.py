@@ -124,7 +124,7 @@ def _yaml_problem(file: str, error: Exception) -> Problem:
 
 
 def child(node: yaml.Node, step: str | int) -> tuple[int, yaml.Node] | None:
-    """Return the line, counted from 0, and the node of a part; ``None`` where there is no such part."""
+    """Return the line, counted from 0, and the node of a part; ``None`` if there is no such part."""
     import yaml
 
     if isinstance(node, yaml.MappingNode):

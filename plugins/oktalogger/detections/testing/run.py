@@ -117,7 +117,7 @@ def load_cases(store: OpenSearchStore, compiled: Compiled, *, now: datetime | No
     :param store: where to
     :param compiled: the rules
     :param now: the present
-    :raises CaseError: where an event cannot be stored
+    :raises CaseError: if an event cannot be stored
     """
     now = now or datetime.now(UTC)
     loaded: list[LoadedCase] = []
@@ -234,7 +234,7 @@ def firing_groups(
 
 
 def nearest_miss(detection: CompiledDetection) -> CompiledDetection | None:
-    """Return the detection with its threshold lowered by one, or ``None`` where that cannot be."""
+    """Return the detection with its threshold lowered by one, or ``None`` if that cannot be."""
     from dataclasses import replace
 
     found = detection.threshold

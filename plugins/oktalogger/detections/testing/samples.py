@@ -1,6 +1,6 @@
-"""From the events of a test case, of which a rule says only what matters, to whole documents.
+"""Makes whole documents from the events of a test case, which name only the fields that matter.
 
-Each event is laid over an ordinary one and then goes the way of a real event: the same builder, the same mapping.
+Each event is laid over an ordinary one, and then takes the way of a real event: the same builder, the same mapping.
 """
 
 from __future__ import annotations
@@ -115,7 +115,7 @@ def documents(
     :param run_id: what they say in ``oktalogger.run_id``
     :param org: what they say in ``oktalogger.org``
     :param kind: the kind of load, which decides what is historical
-    :raises ValueError: where an event cannot become a document
+    :raises ValueError: if an event cannot become a document
     """
     first = min(sample.published for sample in made)
     last = max(sample.published for sample in made)

@@ -1,1 +1,1 @@
-"""Setup: index templates, retention, roles and role mappings of a cluster, planned and then applied."""
+"""Sets up a cluster: plans, then applies index templates, retention, roles and role mappings."""

@@ -1,6 +1,6 @@
-"""Sets up a cluster for a deployment: index templates, retention, roles and role mappings. Plan first, then apply.
+"""Plans and applies the whole setup of a deployment.
 
-It wants the rights of an administrator, which neither the load nor the sync of detections has.
+This needs the rights of an administrator, which neither the load nor the sync of detections has.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from oktalogger.opensearch.templates import Template
 
 _SERVERLESS = (
-    "This is Amazon OpenSearch Serverless, which has neither OpenSearch's roles nor retention policies: there, data "
-    "access policies and lifecycle policies are made with AWS's own means."
+    "This is Amazon OpenSearch Serverless, which has neither OpenSearch's roles nor retention policies. Use "
+    "AWS's data access policies and lifecycle policies instead."
 )
 
 
@@ -43,15 +43,15 @@ def plan_setup(
     confirm_deletions: bool = False,
     serverless: bool = False,
 ) -> SetupPlan:
-    """Say what has to be done, and do nothing.
+    """Return what a setup would change; only reads.
 
     :param client: the client of an administrator
     :param names: the names of the deployment
     :param documents: roles and role mappings
     :param retention_days: how many days to keep events; 0 keeps them for ever
-    :param shards: primary shards of a month to come; None leaves what the template says
-    :param replicas: copies of each shard of an index to come, likewise
-    :param confirm_deletions: whether months may be deleted that are too old by now
+    :param shards: primary shards of future months; None keeps the template's number
+    :param replicas: copies of each shard of future indices; None keeps the template's number
+    :param confirm_deletions: whether months that are older than the retention may be deleted
     :param serverless: whether this is Amazon OpenSearch Serverless
     :raises IndexConflictError: where an index template of our name is somebody else's, or an index with our alias
     :raises SetupConflictError: where a role or a policy of our name is somebody else's
@@ -71,13 +71,13 @@ def plan_setup(
 def apply_setup(
     client: OpenSearch, plan: SetupPlan, *, on_step: Callable[[SetupStep], None] = lambda step: None
 ) -> None:
-    """Do what a plan says. What was done stays when a later step fails; planning and applying again does the rest.
+    """Apply a plan. If a step fails, the earlier ones stay; plan and apply again to do the rest.
 
     :param client: the client of an administrator
-    :param plan: what to do
-    :param on_step: told of each step when it is done
-    :raises OpenSearchUnavailableError: also where somebody was faster
-    :raises OpenSearchLoadError: for all else
+    :param plan: the steps to do
+    :param on_step: called after each step
+    :raises OpenSearchUnavailableError: also if somebody else changed the same at the same time
+    :raises OpenSearchLoadError: if another request fails
     """
     with _administrator():
         for step in plan.changes:
@@ -88,15 +88,15 @@ def apply_setup(
 
 @contextmanager
 def _administrator() -> Iterator[None]:
-    """Say who may do this, where somebody else tried: that he should run the setup is no advice here."""
+    """Turn a missing permission into an error that says who may run the setup."""
     try:
         yield
     except OpenSearchPermissionError as error:
         who = error.user or "this identity"
         raise OpenSearchPermissionError(
-            f"The setup needs the rights of an administrator of OpenSearch, and {who} has not got them "
-            f"({error.reason}). On AWS let Airflow assume the domain's master role for the time of the setup "
-            "(Terraform: setup_from_airflow = true); elsewhere take the login of an administrator.",
+            f"The setup needs the rights of an administrator of OpenSearch, and {who} lacks them "
+            f"({error.reason}). On AWS let Airflow assume the domain's master role during the setup "
+            "(Terraform: setup_from_airflow = true); elsewhere use the login of an administrator.",
             user=error.user,
             backend_roles=error.backend_roles,
             permissions=error.permissions,
@@ -110,7 +110,7 @@ def _administrator() -> Iterator[None]:
 def _plan_template(template: Template, outcome: SchemaOutcome) -> SetupStep:
     kind, name = "index template", template.name
     if outcome in ("unchanged", "newer"):
-        newer = ("of a newer oktalogger, and left as it is",) if outcome == "newer" else ()
+        newer = ("made by a newer oktalogger, so it stays unchanged",) if outcome == "newer" else ()
         return SetupStep(kind=kind, name=name, action="unchanged", changes=newer)
     create = outcome == "made"
     do = partial(_put, template, create)

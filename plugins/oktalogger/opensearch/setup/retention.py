@@ -1,7 +1,7 @@
-"""How long months are kept, by a policy of Index State Management (ISM).
+"""Sets how long months are kept, by a policy of Index State Management (ISM).
 
 Sources: https://docs.opensearch.org/latest/im-plugin/ism/api/ and the plugin's own code (opensearch-project/
-index-management, package ``indexstatemanagement``): a policy applies by itself to indices that are made later only, an
+index-management, package ``indexstatemanagement``): a policy applies by itself only to indices created later, an
 index keeps the version of the policy that it was given, and a refusal for single indices comes with status 200.
 """
 
@@ -41,7 +41,7 @@ _AT_ONCE: Final = 50  # indices in one URL
 
 @dataclass(frozen=True, slots=True)
 class _Stored:
-    """A policy on the server, and where it stands for a write."""
+    """A policy on the server, with the sequence number that an update must name."""
 
     policy: Mapping[str, Any]
     seq_no: int
@@ -49,10 +49,10 @@ class _Stored:
 
 
 def retention_policy(names: IndexNames, days: int) -> dict[str, Any]:
-    """Return the policy as ISM takes it.
+    """Return the policy in ISM's JSON.
 
-    ISM counts from the day on which an index was made, and the last event of a month may be a month younger than that:
-    so the index is kept a month longer, and every event at least as many days as were asked for.
+    ISM counts from the day on which it created an index, but the last event of a month may be a month younger. So the
+    policy keeps the index 31 days longer, and every event at least ``days``.
 
     :param names: the names of the deployment
     :param days: how many days to keep events; 0 keeps them for ever
@@ -73,16 +73,16 @@ def retention_policy(names: IndexNames, days: int) -> dict[str, Any]:
 def plan_retention(
     client: OpenSearch, names: IndexNames, days: int, *, confirmed: bool = False, now: datetime | None = None
 ) -> SetupPlan:
-    """Say what would become of the policy, and of the months that are there already; reads only.
+    """Return what a setup would change in the policy and in existing months; only reads.
 
     :param client: the client of an administrator
     :param names: the names of the deployment
     :param days: how many days to keep events; 0 keeps them for ever
-    :param confirmed: whether months may be deleted that are too old by now
-    :param now: the present
-    :raises SetupConflictError: where a policy of our name is somebody else's
-    :raises RetentionRefusedError: where months would be deleted at once and that was not confirmed
-    :raises OpenSearchLoadError: for all else
+    :param confirmed: whether months that are older than the retention may be deleted
+    :param now: the current time
+    :raises SetupConflictError: if a policy of our name is foreign
+    :raises RetentionRefusedError: if months would be deleted at once and that was not confirmed
+    :raises OpenSearchLoadError: if another request fails
     """
     try:
         stored = _read_policy(client, names)
@@ -130,7 +130,7 @@ def _plan_policy(names: IndexNames, stored: _Stored | None, wanted: Mapping[str,
         return SetupStep(kind=kind, name=name, action="unchanged")
     changes = (f"+ {wanted['description']}", f"- {described}") if described != wanted["description"] else ()
     do = partial(_put_policy, name, wanted, stored)
-    return SetupStep(kind=kind, name=name, action="change", changes=changes or ("+ as it is shipped",), do=do)
+    return SetupStep(kind=kind, name=name, action="change", changes=changes or ("+ the policy of this package",), do=do)
 
 
 def _holds(stored: Any, wanted: Any) -> bool:
@@ -163,7 +163,7 @@ def _put_policy(name: str, policy: Mapping[str, Any], stored: _Stored | None, cl
 def _months(
     client: OpenSearch, names: IndexNames, stored: _Stored | None, *, renewed: bool
 ) -> tuple[list[str], list[str], dict[str, str]]:
-    """Sort the months: without a policy, with an older version of ours, with somebody else's."""
+    """Sort the months: without a policy, with an older version of ours, with a foreign one."""
     path = f"{ISM_API}/explain/{names.month_pattern}"
     answer = call(client, "GET", path, doing="to show which policies the months have", ignore=(404,))
     newest = None if stored is None or renewed else stored.seq_no

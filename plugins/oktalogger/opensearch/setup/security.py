@@ -1,7 +1,7 @@
-"""Roles and role mappings, by the REST API of OpenSearch's security plugin: ours, and nobody else's.
+"""Plans and applies our own roles and their mappings, by the REST API of OpenSearch's security plugin.
 
 Source of the API: https://docs.opensearch.org/latest/security/access-control/api/. A PUT replaces a role or a mapping
-whole, so everything that is about to be lost is named before.
+as a whole, so the plan names everything that would be lost.
 """
 
 from __future__ import annotations
@@ -34,13 +34,13 @@ _MEMBERS: Final = {"backend_roles": "backend role", "users": "user", "hosts": "h
 
 @dataclass(frozen=True, slots=True)
 class SecurityDocuments:
-    """Roles, and who has them.
+    """Roles, and who is mapped to them.
 
-    :param source: where they come from, for people
-    :param roles: by name, as the security plugin's API takes them
-    :param mappings: by role, likewise; a role that is not named keeps whoever is mapped to it
-    :param master_role_arn: the IAM role that may apply them to a domain of AWS
-    :param notices: what deserves a look, a sentence each
+    :param source: name of their source, for messages
+    :param roles: by name, in the JSON of the security plugin's API
+    :param mappings: by role, in the same JSON; a role that is missing here keeps its mapping
+    :param master_role_arn: the IAM role that may apply them to a domain on AWS
+    :param notices: hints for the user, a sentence each
     """
 
     source: str
@@ -51,7 +51,7 @@ class SecurityDocuments:
 
 
 class _Document(msgspec.Struct):
-    """The output ``security_documents`` of our Terraform; what else it holds is for people."""
+    """The output ``security_documents`` of our Terraform; its other keys are for people."""
 
     version: int
     roles: dict[str, dict[str, Any]]
@@ -60,7 +60,7 @@ class _Document(msgspec.Struct):
 
 
 def shipped_documents(names: IndexNames) -> SecurityDocuments:
-    """Return the roles of this package, with nobody mapped to them.
+    """Return the roles of this package, without mappings.
 
     :param names: the names of the deployment
     """
@@ -68,12 +68,12 @@ def shipped_documents(names: IndexNames) -> SecurityDocuments:
 
 
 def read_security_documents(text: str, names: IndexNames, *, source: str) -> SecurityDocuments:
-    """Read what Terraform made: its output ``security_documents``, as JSON.
+    """Read Terraform's output ``security_documents``.
 
     :param text: JSON
     :param names: the names of the deployment
-    :param source: where the text comes from, for people
-    :raises SetupDocumentsError: where it is something else, names a role that is not ours, or is for other indices
+    :param source: name of the text's source, for messages
+    :raises SetupDocumentsError: if it is something else, names a foreign role, or is for other indices
     """
     try:
         document = msgspec.json.decode(text, type=_Document)
@@ -83,7 +83,7 @@ def read_security_documents(text: str, names: IndexNames, *, source: str) -> Sec
         ) from error
     if document.version != _VERSION:
         raise SetupDocumentsError(
-            f"{source} is of version {document.version}; this oktalogger reads version {_VERSION}. Apply the Terraform "
+            f"{source} has version {document.version}; this oktalogger reads version {_VERSION}. Apply the Terraform "
             "modules of the same release."
         )
     foreign = sorted(name for name in {*document.roles, *document.role_mappings} if not name.startswith(ROLE_PREFIX))
@@ -122,8 +122,8 @@ def _check_role(name: str, role: Mapping[str, Any], names: IndexNames, source: s
         raise SetupDocumentsError(f"{source}: the role {name} has unknown keys: {', '.join(odd)}.")
     if not str(role.get("description", "")).startswith(DESCRIPTION_MARK):
         raise SetupDocumentsError(
-            f"{source}: the description of the role {name} must begin with {DESCRIPTION_MARK!r}; by that the setup "
-            "knows its own roles again."
+            f"{source}: the description of the role {name} must begin with {DESCRIPTION_MARK!r}: by this mark "
+            "the setup recognises its own roles."
         )
     patterns = _patterns(role)
     if patterns and names.prefix not in patterns:
@@ -134,12 +134,12 @@ def _check_role(name: str, role: Mapping[str, Any], names: IndexNames, source: s
 
 
 def plan_security(client: OpenSearch, documents: SecurityDocuments) -> SetupPlan:
-    """Say what would become of roles and mappings; reads only.
+    """Return what a setup would change in roles and mappings; only reads.
 
     :param client: the client of an administrator
-    :param documents: what there should be
-    :raises SetupConflictError: where a role of our name is somebody else's
-    :raises OpenSearchLoadError: for all else
+    :param documents: the roles and mappings to have
+    :raises SetupConflictError: if a role of our name is foreign
+    :raises OpenSearchLoadError: if another request fails
     """
     steps: list[SetupStep] = []
     try:
@@ -159,8 +159,8 @@ def _notices(documents: SecurityDocuments) -> tuple[str, ...]:
         return documents.notices
     return (
         *documents.notices,
-        f"Nobody is mapped by this setup, because {documents.source} name nobody: Terraform's documents do, or an "
-        f"administrator with PUT {MAPPINGS_API}/ROLE.",
+        f"This setup maps no users, because {documents.source} name none. Use Terraform's documents, or let an "
+        f"administrator map them with PUT {MAPPINGS_API}/ROLE.",
     )
 
 
@@ -194,7 +194,7 @@ def _plan_role(name: str, found: Mapping[str, Any] | None, wanted: Mapping[str, 
     ours, theirs = _patterns(wanted), _patterns(found)
     if ours and theirs and ours.isdisjoint(theirs):
         raise SetupConflictError(
-            f"The role {name} is that of another deployment, for the indices {', '.join(sorted(theirs))}. Nothing was "
+            f"The role {name} belongs to another deployment, for the indices {', '.join(sorted(theirs))}. Nothing was "
             "changed. One cluster takes one index prefix; if that deployment is gone, delete the role."
         )
     changes = lines_of_change(_role_facts(found), _role_facts(wanted))
@@ -210,14 +210,14 @@ def _plan_mapping(role: str, found: Mapping[str, Any] | None, wanted: Mapping[st
 
 
 def _patterns(role: Mapping[str, Any]) -> set[str]:
-    """Return the patterns that hold the deployment's prefix: those with a wildcard, and what they stand for."""
+    """Return the patterns that hold the deployment's prefix: those with a wildcard, and the names that they cover."""
     patterns = {pattern for entry in role.get("index_permissions") or () for pattern in entry["index_patterns"]}
     stems = {pattern.removesuffix("-*") for pattern in patterns if pattern.endswith("-*")}
     return stems & patterns
 
 
 def _role_facts(role: Mapping[str, Any]) -> set[str]:
-    """Break a role into single statements, so that neither order nor what the server adds makes a difference."""
+    """Break a role into single statements, so that order and the server's additions make no difference."""
     facts = {f"description: {role.get('description', '')}"}
     facts |= {f"cluster: {action}" for action in role.get("cluster_permissions") or ()}
     for entry in role.get("index_permissions") or ():

@@ -1,4 +1,4 @@
-"""What the setup of a cluster is made of: steps that say what they would change, and can do it."""
+"""Defines the steps of a setup: each says what it would change, and can do it."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ Action = Literal["create", "change", "unchanged", "by hand"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SetupStep:
-    """One thing that has to be as it should be.
+    """One object on the server, and the change that it needs.
 
-    :param kind: what it is: ``role``, ``index template``
+    :param kind: kind of object, such as ``role`` or ``index template``
     :param name: its name on the server
-    :param action: what has to be done
-    :param changes: what differs, a line each, ``+`` for what is to come and ``-`` for what is to go
-    :param do: does it, with the client given
+    :param action: what the step does
+    :param changes: the differences, a line each: ``+`` is added, ``-`` is removed
+    :param do: applies the step with the given client
     """
 
     kind: str
@@ -38,10 +38,10 @@ class SetupStep:
 
 @dataclass(frozen=True, slots=True)
 class SetupPlan:
-    """What a setup would do.
+    """The steps of a setup.
 
-    :param steps: everything that was looked at, in the order in which it is to be done
-    :param notices: what was left out, or deserves a look, a sentence each
+    :param steps: all steps, unchanged objects included, in the order in which to apply them
+    :param notices: hints for the user, such as parts left out, a sentence each
     """
 
     steps: tuple[SetupStep, ...] = ()
@@ -70,7 +70,7 @@ class SetupPlan:
         }
 
     def text(self) -> str:
-        """Return lines for people."""
+        """Return the plan as lines of text."""
         lines: list[str] = []
         for step in self.steps:
             lines.append(f"{step.action:10} {step.kind} {step.name}")
@@ -79,5 +79,5 @@ class SetupPlan:
 
 
 def lines_of_change(found: set[str], wanted: set[str]) -> tuple[str, ...]:
-    """Return what is to come (``+``) and what is to go (``-``)."""
+    """Return lines for additions (``+``) and removals (``-``)."""
     return tuple([f"+ {one}" for one in sorted(wanted - found)] + [f"- {one}" for one in sorted(found - wanted)])

@@ -32,7 +32,7 @@ BROKEN = {
     ),
     "no_title": (changed(GOOD, ("title: An API token was made\n", "")), 1, "needs a `title`"),
     "no_id": (changed(GOOD, ("id: 11111111-1111-4111-8111-111111111111\n", "")), 1, "needs an `id`"),
-    "bad_id": (changed(GOOD, ("11111111-1111-4111-8111-111111111111", "token-rule")), 2, "is no UUID"),
+    "bad_id": (changed(GOOD, ("11111111-1111-4111-8111-111111111111", "token-rule")), 2, "is not a UUID"),
     "wrong_severity": (changed(GOOD, ("level: medium", "level: severe")), 18, "`level` is 'severe'"),
     "no_severity": (changed(GOOD, ("level: medium\n", "")), 1, "`level` is None"),
     "wrong_log": (changed(GOOD, ("product: okta", "product: windows")), 8, "`product: okta`"),
@@ -52,7 +52,7 @@ BROKEN = {
         11,
         "Sigma does not accept",
     ),
-    "unknown_field": (detecting("actor.email: x@example.com"), 13, "`actor.email` is no field"),
+    "unknown_field": (detecting("actor.email: x@example.com"), 13, "`actor.email` is not a field"),
     "unknown_debug_key": (
         detecting("debugContext.debugData.requestURL|contains: admin"),
         13,
@@ -76,7 +76,7 @@ BROKEN = {
     "too_long": (detecting(f"actor.displayName: {'x' * 300}"), 13, "of 1200 characters, and OpenSearch takes 1000"),
     "regex_on_address": (detecting("client.ipAddress|re: '10\\..*'"), 13, "no text for a regular expression"),
     "address_by_parts": (detecting("client.ipAddress|startswith: '10.'"), 13, "use `|cidr`"),
-    "not_a_network": (detecting("client.ipAddress: 10.0.0.0/33"), 13, "is no network"),
+    "not_a_network": (detecting("client.ipAddress: 10.0.0.0/33"), 13, "is not a network"),
     "not_a_boolean": (detecting("securityContext.isProxy: maybe"), 13, "is true or false"),
     "not_a_number": (detecting("securityContext.asNumber: many"), 13, "holds whole numbers"),
     "unknown_modifier": (detecting("actor.id|soundslike: x"), 11, "Unknown modifier"),
@@ -127,7 +127,11 @@ BROKEN = {
     ),
     "counts_below": (changed(COUNTING, ("gte: 10", "lt: 10")), 10, "not that something stayed away"),
     "timespan": (changed(COUNTING, ("timespan: 10m", "timespan: 3M")), 9, "over 10s to 7d"),
-    "groups_by_unknown": (changed(COUNTING, ("client.ipAddress", "client.address")), 3, "`client.address` is no field"),
+    "groups_by_unknown": (
+        changed(COUNTING, ("client.ipAddress", "client.address")),
+        3,
+        "`client.address` is not a field",
+    ),
     "groups_by_what_is_not_kept": (
         changed(COUNTING, ("client.ipAddress", "debugContext.debugData.risk")),
         3,
@@ -180,7 +184,7 @@ def test_two_rules_with_one_id_are_told_of_each_other(tmp_path: Path) -> None:
 
     (problem,) = compiled.errors
     assert (problem.file, problem.line) == ("second.yml", 2)
-    assert "is that of first.yml:2 already" in problem.message
+    assert "belongs to first.yml:2 already" in problem.message
     assert [detection.file for detection in compiled.detections] == ["first.yml"]
 
 
@@ -192,7 +196,7 @@ def test_a_correlation_on_a_broken_rule_says_where_to_look(tmp_path: Path) -> No
 
     messages = [problem.message for problem in compiled.errors]
     assert len(messages) == 2
-    assert any("`outcome.res` is no field" in message for message in messages)
+    assert any("`outcome.res` is not a field" in message for message in messages)
     assert any("which cannot be used" in message for message in messages)
 
 

@@ -127,7 +127,7 @@ class TestWhichRuleIsCounted:
         broken = changed(COUNTED, ("outcome.result", "outcome.res"))
         twice = changed(COUNTER, ("22222222-2222", "44444444-4444"))
         compiled = compile_texts(tmp_path, a=COUNTER, b=twice, c=broken)
-        assert [message for message in messages(compiled) if "is no field" in message] == [
+        assert [message for message in messages(compiled) if "is not a field" in message] == [
             message for message in messages(compiled) if message.startswith("`outcome.res`")
         ]
         assert len(compiled.errors) == 3
@@ -137,7 +137,7 @@ class TestWhichRuleIsCounted:
         untitled = changed(COUNTER, ("title: Many failed sign-ins\n", ""))
         compiled = compile_texts(tmp_path, a=untitled, b=counted)
         assert [problem.file for problem in compiled.problems] == ["a.yml", "b.yml"]
-        assert "is no event type" in messages(compiled)[1]
+        assert "is not an event type" in messages(compiled)[1]
 
     def test_what_is_no_correlation_at_all_is_told_once(self, tmp_path: Path) -> None:
         head, _, _ = COUNTER.partition("  type:")

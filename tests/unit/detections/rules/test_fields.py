@@ -61,7 +61,7 @@ def test_everything_that_the_pipeline_lifts_can_be_named() -> None:
         ("actor", "is an object; name a field in it"),
         ("client.geographicalContext.geolocation", "point on the map"),
         ("outcome.results", "did you mean `outcome.result`"),
-        ("no.such.thing", "is no field"),
+        ("no.such.thing", "is not a field"),
     ],
 )
 def test_what_a_monitor_cannot_see_is_refused(name: str, words: str) -> None:
@@ -105,7 +105,7 @@ def test_what_the_index_does_not_search_is_no_field() -> None:
     assert table.resolve("kept").is_countable
     assert Field("kept", "keyword") == table.resolve("kept")
     for name in ("whole", "other", "bare"):
-        with pytest.raises(FieldError, match="is no field that the index has"):
+        with pytest.raises(FieldError, match="is not a field of the index"):
             table.resolve(name)
 
 
