@@ -46,7 +46,6 @@ DRIFTED: dict[str, dict[str, Any]] = {
     "empty-in-dots": {"actor": {"a..b": 1}},
     "message-object": {"displayMessage": {"de": "x"}},
     "agent-text": {"client": {"userAgent": "curl"}},
-    "place-text": {"client": {"geographicalContext": {"geolocation": {"lat": {}, "lon": [[]]}}}},
     "managed-text": {"device": {"managed": "unknown"}},
 }
 FITTING: dict[str, dict[str, Any]] = {
@@ -54,6 +53,7 @@ FITTING: dict[str, dict[str, Any]] = {
     "numbers": {"version": 0, "severity": True, "eventType": ["a", ["b"]]},
     "texts": {"securityContext": {"isProxy": "true", "asNumber": "none"}, "client": {"ipAddress": "null"}},
     "mixed": {"securityContext": {"isProxy": [True, "false", "", None]}},
+    "place": {"client": {"geographicalContext": {"geolocation": {"lat": {}, "lon": [[]]}}}},
     "unmapped": {"debugContext": "text", "nobody": {"a..b": [{}]}},
 }
 

@@ -6,6 +6,7 @@ the whole event; without that part the event is searched as ever, and the part i
 
 from __future__ import annotations
 
+import json
 import re
 from collections import defaultdict
 from dataclasses import dataclass
@@ -69,7 +70,7 @@ def fit(raw: bytes, properties: Mapping[str, Any], reason: str) -> Fitted | None
     :return: None where everything fits, so that the refusal has another cause, or where it cannot be told
     """
     try:
-        event = _decode(raw)
+        event = json.loads(raw, object_pairs_hook=_each_once)
         paths = set(_misfits(event, {"properties": properties}, ()))
         for field in _NAMED_FIELD.findall(reason):
             if _is_mapped(field, properties):
@@ -79,8 +80,16 @@ def fit(raw: bytes, properties: Mapping[str, Any], reason: str) -> Fitted | None
             return None
         parts: list[Part] = []
         return Fitted(_without(raw, _outermost(paths), (), parts), tuple(parts))
-    except (msgspec.DecodeError, RecursionError, UnicodeError):
+    except (ValueError, RecursionError):  # those of msgspec and of decoding text are ValueErrors
         return None
+
+
+def _each_once(members: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Make an object of its members; one that stands there twice would be lost with the part that is taken out."""
+    found = dict(members)
+    if len(found) < len(members):
+        raise ValueError("a field stands there twice")
+    return found
 
 
 def restored(source: dict[str, Any]) -> dict[str, Any]:

@@ -133,3 +133,10 @@ def test_whatever_is_taken_out_can_be_put_back(change: dict[str, Any]) -> None:
         parts = [{"path": part.path, "text": part.text} for part in found.parts]
         assert restored({**json.loads(found.event), "oktalogger": {"unmapped": parts}}) == event
         assert fit(found.event, PROPERTIES, "") is None
+
+
+@pytest.mark.parametrize(
+    "raw", [b'{"outcome":1,"a":1,"a":2}', b'{"outcome":1,"b":{"a":1,"a":2}}', b'{"actor":{"id":{},"x":1,"x":2}}']
+)
+def test_a_field_that_stands_there_twice_is_not_lost_on_the_way(raw: bytes) -> None:
+    assert fit(raw, PROPERTIES, "") is None
