@@ -44,6 +44,7 @@ class AlertingStandIn:
     :param channels: notification channels, as ``{"name", "config_id", "is_enabled"}``
     :param plugin: whether the plugins are there at all
     :param max_monitors: the setting of that name
+    :param is_untouched: whether nobody has ever made a monitor here, as on a new cluster
     :param refused: what OpenSearch says of a query, by a part of it (see :mod:`local.standins.engine`)
     :param mappings: of each month under the alias
     """
@@ -52,6 +53,7 @@ class AlertingStandIn:
     channels: list[dict[str, Any]] = field(default_factory=list)
     plugin: bool = True
     max_monitors: int = 1000
+    is_untouched: bool = False
     refused: dict[str, str] = field(default_factory=dict)
     mappings: dict[str, dict[str, Any]] = field(default_factory=dict)
     jobs: dict[str, Job] = field(default_factory=dict)
@@ -88,6 +90,8 @@ class AlertingStandIn:
             return self._channels()
         if path == BASE and method == "POST":
             return self._create(body)
+        if self.is_untouched and (untouched := self._untouched(method, path)) is not None:
+            return untouched
         if path == f"{BASE}/_search":
             return self._search(body or {}, params, agent)
         if path == f"{BASE}/alerts":
@@ -105,6 +109,17 @@ class AlertingStandIn:
             if method == "DELETE":
                 return self._delete(monitor_id)
         return 400, {"error": f"no handler found for uri [{target}] and method [{method}]"}
+
+    def _untouched(self, method: str, path: str) -> Answer | None:
+        """Answer as 2.19 does before anybody has made a monitor; a PUT makes the index that is missing."""
+        if method == "PUT":
+            self.is_untouched = False
+            return None
+        if path == f"{BASE}/alerts" or not path.startswith(BASE):
+            return None
+        missing = "no such index [.opendistro-alerting-config]"
+        reason = "Configured indices are not found: [.opendistro-alerting-config]"
+        return _error(404, reason, "org.opensearch.index.IndexNotFoundException", missing)
 
     def _asked(self, path: str, body: Any) -> Answer | None:
         index, _, action = path.strip("/").partition("/")
@@ -151,6 +166,7 @@ class AlertingStandIn:
         content["enabled_time"] = content["last_update_time"] if content["enabled"] else None
         job = Job(_new_id(), 1, next(self._seq_no), content)
         self.jobs[job.id] = job
+        self.is_untouched = False
         return 201, self._answer(job)
 
     def _update(self, monitor_id: str, params: dict[str, str], body: dict[str, Any]) -> Answer:

@@ -31,6 +31,8 @@ PAGE_SIZE: Final = 200
 _RETRY: Final = RequestRetry(attempts=5, longest_wait_seconds=20.0)
 _RIGHTS: Final = "/alerting/"
 _NO_SUCH_PATH: Final = "no handler found for uri"
+# What 2.19 answers to nearly everything until somebody makes the cluster's first monitor, which makes this index.
+_NO_MONITOR_YET: Final = "Configured indices are not found: [.opendistro-alerting-config]"
 # The plugin answers 500 also to what it cannot parse; the class of the Java exception tells the two apart.
 _REFUSED_FOR_GOOD: Final = (
     "ParsingException",
@@ -92,9 +94,7 @@ class AlertingClient:
         :raises OpenSearchLoadError: where it cannot be asked, or not by this user
         """
         try:
-            self._repeatable(
-                "POST", f"{MONITORS}/_search", doing="while looking for the Alerting plugin", body={"size": 0}
-            )
+            self.require()
         except AlertingMissingError:
             return False
         except OpenSearchPermissionError as error:
@@ -108,8 +108,7 @@ class AlertingClient:
         :raises AlertingMissingError: where it has not
         :raises OpenSearchLoadError: where it cannot be asked, or not by this user
         """
-        doing = "while looking for the Alerting plugin"
-        self._repeatable("POST", f"{MONITORS}/_search", doing=doing, body={"size": 0})
+        self._search({"size": 0}, doing="while looking for the Alerting plugin")
 
     def monitors(self) -> list[StoredMonitor]:
         """Read every monitor of the cluster, whoever owns it; composite monitors (workflows) are left out.
@@ -213,14 +212,21 @@ class AlertingClient:
             }
             if after is not None:
                 body["search_after"] = [after - 1]
-            answer = self._repeatable("POST", f"{MONITORS}/_search", doing="while reading the monitors", body=body)
-            hits = answer["hits"]["hits"]
+            hits = self._search(body, doing="while reading the monitors")
             yield from hits
             fresh = {hit["_id"] for hit in hits} - seen
             if len(hits) < PAGE_SIZE or not fresh:
                 return
             seen |= fresh
             after = int(hits[-1]["_seq_no"])
+
+    def _search(self, body: Mapping[str, Any], *, doing: str) -> list[dict[str, Any]]:
+        try:
+            answer = self._repeatable("POST", f"{MONITORS}/_search", doing=doing, body=body)
+        except MonitorMissingError:
+            return []
+        hits: list[dict[str, Any]] = answer["hits"]["hits"]
+        return hits
 
     def _repeatable(self, method: str, path: str, **request: Any) -> Any:
         return repeated(partial(self._send, method, path, **request), retry=self._retry, sleep=self._sleep)
@@ -272,6 +278,8 @@ def _typed(method: str, failure: Failure, *, doing: str, index: str | None = Non
     if failure.status == 409:
         return MonitorConflictError(said, **facts)
     if failure.status == 404:
+        if _NO_MONITOR_YET in failure.reason:
+            return MonitorMissingError(f"Nobody has made a monitor on this cluster yet ({failure.said}).", **facts)
         if method == "POST":
             return MonitorRefusedError(
                 f"{said} The index or alias that the monitor reads must be there first: load something.", **facts
