@@ -4,8 +4,8 @@
 
 It compares the rules in the folders of `OKTALOGGER_DETECTIONS_DIR` with the monitors that OpenSearch has, and creates,
 updates and deletes what differs: `plan` says what is to be done and why, `apply` does it, one mapped task for each
-change and named after it, and `verify` reads everything once more. A run with nothing to do writes nothing. It runs
-when a file has changed, and once a day.
+change and named after it, and `verify` reads everything once more and tries each monitor. A run with nothing to do
+writes nothing. It runs when a file has changed, and once a day.
 
 Monitors that oktalogger did not make are never touched. What somebody **changed by hand** in a monitor of ours is shown
 with the difference, and left as it is until a run with `put_back` overwrites it. A rule that is gone takes its monitor

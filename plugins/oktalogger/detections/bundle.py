@@ -25,7 +25,7 @@ logger = logging.getLogger(__name__)
 
 BUNDLE_FILE: Final = "bundle.json"
 # To be raised whenever the same rules compile to something else, fields of the index included.
-COMPILER_VERSION: Final = 2
+COMPILER_VERSION: Final = 3
 _FORMAT: Final = 1
 
 

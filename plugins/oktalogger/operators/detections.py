@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from oktalogger.compat import AirflowFailException, AirflowSkipException, BaseOperator
 from oktalogger.detections.bundle import BundleError, load_detections
 from oktalogger.detections.monitors.api import AlertingClient
+from oktalogger.detections.monitors.change import CHANGES, ChangeKind, PlanRefusedError, check_deletions
 from oktalogger.detections.monitors.channels import ChannelError
-from oktalogger.detections.monitors.plan import CHANGES, ChangeKind, PlanRefusedError, check_deletions
+from oktalogger.detections.monitors.health import check_health
 from oktalogger.detections.monitors.render import monitor_settings
 from oktalogger.detections.monitors.report import plan_text, result_text
 from oktalogger.detections.monitors.stored import Owner
@@ -19,6 +20,7 @@ from oktalogger.detections.rules.problems import DetectionsError
 from oktalogger.hooks.opensearch import OpenSearchHook
 from oktalogger.opensearch.names import IndexNames
 from oktalogger.operators.errors import failing_at_once
+from oktalogger.operators.metrics import measure_monitors
 from oktalogger.resources import rule_folders
 from oktalogger.settings import Settings, load_settings
 
@@ -27,7 +29,7 @@ if TYPE_CHECKING:
 
     from oktalogger.compat import Context
     from oktalogger.detections.model import CompiledDetection, RenderedMonitor
-    from oktalogger.detections.monitors.plan import MonitorChange, SyncPlan
+    from oktalogger.detections.monitors.change import MonitorChange, SyncPlan
 
 # With more changes than that, a mapped task stands for several: people read names, not hundreds of them.
 MOST_UNITS = 50
@@ -131,7 +133,8 @@ class DetectionPlanOperator(DetectionOperator):
                     "replay, in the DAG okta_detections_after_load."
                 )
             plan = plan_sync(sync.client, sync.rendered(detections), sync.owner, sync.options())
-            self.log.info("%d rules. The plan:\n%s", len(detections), plan_text(plan))
+            health = check_health(sync.client, plan.wanted)
+            self.log.info("%d rules. The plan:\n%s", len(detections), plan_text(plan, health))
             if not sync.dry_run:
                 share = sync.settings.detection_delete_percent / 100
                 check_deletions(plan, share=share, confirmed=sync.confirmed)
@@ -180,9 +183,10 @@ class DetectionApplyOperator(DetectionOperator):
 
 class DetectionVerifyOperator(DetectionOperator):
     """
-    Reads everything once more and fails if OpenSearch does not have the monitors that the rules say.
+    Reads everything once more and fails if OpenSearch does not have the monitors that the rules say, or they fail.
 
-    What people changed by hand is no failure: it is named in the log, with the difference.
+    Each monitor is tried by a run without alerts, and asked when it last ran: one that fails, or has missed three runs,
+    says so nowhere else. What people changed by hand is no failure: it is named in the log, with the difference.
 
     :param opensearch_conn_id: Airflow connection to OpenSearch (templated); None takes
         ``OKTALOGGER_OPENSEARCH_CONN_ID``
@@ -194,7 +198,6 @@ class DetectionVerifyOperator(DetectionOperator):
 
         :raises AirflowSkipException: in a dry run
         :raises AirflowFailException: where no retry can help
-        :raises SyncIncompleteError: where something is left to be done
         :raises OpenSearchLoadError: where OpenSearch was out of reach
         """
         with _sync(self, context) as sync:
@@ -203,11 +206,15 @@ class DetectionVerifyOperator(DetectionOperator):
             # Without put_back, which is done by now and would have to be done again.
             options = SyncOptions()
             plan = plan_sync(sync.client, sync.rendered(self._detections()), sync.owner, options)
-        self.log.info("The monitors are now:\n%s", plan_text(plan))
+            health = check_health(sync.client, plan.wanted)
+        self.log.info("The monitors are now:\n%s", plan_text(plan, health))
+        measure_monitors(len(health.ailing) + len(health.cluster) + len(plan.switched_off))
         wrong = [*plan.changes, *(step for step in plan.of(ChangeKind.UNCHANGED) if step.differences)]
         if wrong:
             names = ", ".join(step.name for step in wrong[:5]) + (", ..." if len(wrong) > 5 else "")
             raise AirflowFailException(f"{len(wrong)} monitors are not as their rules say: {names}. See the log.")
+        if health.problems:
+            raise AirflowFailException("Monitors are there and do not detect. " + "; ".join(health.problems[:5]))
         return plan.counts
 
 

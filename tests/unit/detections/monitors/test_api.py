@@ -68,11 +68,6 @@ class TestClient:
         client.delete(stored)
         assert client.get(stored.id) is None
 
-    def test_document_level_monitors_are_not_tried(self) -> None:
-        standin = AlertingStandIn()
-        assert client_of(standin).dry_run(event_body(1)) == ()
-        assert not standin.log
-
     @staticmethod
     def refused(reason: str) -> AlertingClient:
         said = {"type": "security_exception", "reason": reason}
