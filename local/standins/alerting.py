@@ -99,6 +99,10 @@ class AlertingStandIn:
         agent = (headers or {}).get("user-agent", "")
         if (asked := self._asked(path, body)) is not None:
             return asked
+        if path == f"/{ALERTS_INDEX}/_mapping":
+            if self.alert_mapping is None:
+                return engine.no_such_index(ALERTS_INDEX)
+            return 200, {ALERTS_INDEX: {"mappings": {"dynamic": "true", "properties": self.alert_mapping}}}
         if path.endswith("/_mapping") and method == "GET":
             return 200, {index: {"mappings": mapping} for index, mapping in self.mappings.items()}
         if not self.plugin:
@@ -115,10 +119,6 @@ class AlertingStandIn:
             return self._alerts(params)
         if path == STATS:
             return self._stats()
-        if path == f"/{ALERTS_INDEX}/_mapping":
-            if self.alert_mapping is None:
-                return engine.no_such_index(ALERTS_INDEX)
-            return 200, {ALERTS_INDEX: {"mappings": {"dynamic": "true", "properties": self.alert_mapping}}}
         if path.endswith("/_acknowledge/alerts") and method == "POST":
             return self._acknowledge(path.split("/")[-3], body)
         if path == "/_plugins/_alerting/findings/_search":

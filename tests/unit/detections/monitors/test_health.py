@@ -172,3 +172,11 @@ def test_the_plugin_refuses_more_than_ten_triggers_and_an_index_of_alerts_of_our
     assert (status, "10 triggers" in answer["error"]["reason"]) == (400, True)
     status, answer = standin.handle("POST", BASE, body | {"data_sources": {"alerts_index": "mine"}})
     assert (status, answer["error"]["reason"]) == (400, "Custom Data Sources are not allowed.")
+
+
+def test_a_dry_run_does_not_say_what_is_wrong_with_a_script() -> None:
+    body = rendered(1).body
+    body["triggers"][0]["bucket_level_trigger"]["condition"]["script"]["source"] = "params.n > ("
+    (said,) = client_of(AlertingStandIn()).dry_run(body)
+    assert "compile" not in said
+    assert "Empty list" in said
