@@ -3,9 +3,9 @@
 ### What a run does
 
 It compares the rules in the folders of `OKTALOGGER_DETECTIONS_DIR` with the monitors that OpenSearch has, and creates,
-updates and deletes those that differ. `plan` lists the changes and why, one mapped task of `apply` makes each change
-and is named after it, and `verify` reads everything once more. A run with nothing to do writes nothing. The DAG runs
-when a file has changed, and once a day.
+updates and deletes what differs: `plan` says what is to be done and why, `apply` does it, one mapped task for each
+change and named after it, and `verify` reads everything once more and tries each monitor. A run with nothing to do
+writes nothing. It runs when a file has changed, and once a day.
 
 Foreign monitors, which oktalogger did not make, are never touched. If somebody **changed one of our monitors by hand**,
 the log shows the difference, and the monitor stays so until a run with `put_back` overwrites it. If a rule is deleted,

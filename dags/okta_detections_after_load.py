@@ -1,11 +1,12 @@
-"""Runs detections over events that were just loaded, and notifies by Airflow, on clusters without the Alerting plugin.
+"""Looks for detections in what was just loaded, and notifies by Airflow, where no monitor does.
 
 ### What a run does
 
-Each load of the Okta System Log starts a run. On a cluster with the Alerting plugin the run is skipped, because
-monitors do this work there; its log says so. Otherwise it runs the same compiled rules over the events that the load
-created, its failed tries included. It stores each match once in the index `okta-detection-matches`, and notifies the
-channels that a rule names. No channel is notified of the same events twice. A notification that failed is tried again
+Each load of the Okta System Log starts one. On a cluster with the Alerting plugin it is skipped where every rule has a
+monitor that is switched on, as the rule says, and running. It runs the other rules itself, and its log names each with
+the reason. Without the plugin it runs all. It runs the same compiled rules over what was loaded, by
+tries of the load that failed as well, keeps each match once in the index `okta-detection-matches`, and tells the
+channels that a rule names. Nobody hears of the same events twice, and a notification that did not go out is tried again
 with the task.
 
 Each rule with matches has a mapped task of `finding`, named after the rule: its log shows the matches, and what to do
@@ -49,7 +50,7 @@ loads = [
 
 with DAG(
     dag_id="okta_detections_after_load",
-    description="Detection rules over events just loaded, for clusters without the Alerting plugin",
+    description="Detection rules over what was just loaded, where no monitor is at work",
     doc_md=__doc__,
     # A load of any org starts it.
     schedule=[loads[0]] if len(loads) == 1 else reduce(or_, loads),

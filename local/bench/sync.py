@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from local.standins.alerting import AlertingStandIn
-from local.standins.monitors import rules
+from local.standins.monitors import event_body, rules
 from local.standins.transport import serve
 from oktalogger.detections.monitors.api import MONITORS, AlertingClient
 from oktalogger.detections.monitors.stored import Owner
@@ -72,7 +72,7 @@ def sync_of_many(number: int, *, foreign: int, delay: float) -> Measured:
     with _connected(standin, 0) as client:
         created = apply_sync(client, wanted, OWNER).writes
     for one in range(foreign):
-        standin.handle("POST", MONITORS, wanted[0].body | {"name": f"Somebody's monitor {one}"})
+        standin.handle("POST", MONITORS, event_body(number + 1) | {"name": f"Somebody's monitor {one}"})
     with _connected(standin, delay) as client:
         began = time.perf_counter()
         plan = plan_sync(client, wanted, OWNER)

@@ -9,31 +9,38 @@ from __future__ import annotations
 import copy
 import itertools
 import json
-import time
-import uuid
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl
 
 from local.standins import engine
+from local.standins.alerting_answers import (
+    ADDED,
+    Answer,
+    Job,
+    compile_error,
+    hit_of,
+    is_found,
+    new_id,
+    not_found,
+    now_ms,
+    refusal,
+    shown_to,
+    stored_trigger,
+)
 from local.standins.stored_form import UnknownQueryError, stored_search
 
 BASE = "/_plugins/_alerting/monitors"
+STATS = "/_plugins/_alerting/stats"
+ALERTS_INDEX = ".opendistro-alerting-alerts"
+MOST_TRIGGERS = 10
 CHANNELS = "/_plugins/_notifications/channels"
 _KEPT = ("type", "monitor_type", "name", "enabled", "schedule", "inputs", "triggers", "ui_metadata", "owner")
 _SEARCH_PARAMS = {"index", "source", "source_content_type"}
 
-Answer = tuple[int, Any]
 
-
-@dataclass(slots=True)
-class Job:
-    """A stored monitor or workflow."""
-
-    id: str
-    version: int
-    seq_no: int
-    content: dict[str, Any]
+class NeverAnswersError(Exception):
+    """The real plugin never answers this, and no acknowledgement on that node is answered from then on."""
 
 
 @dataclass(slots=True)
@@ -44,6 +51,12 @@ class AlertingStandIn:
     :param channels: notification channels, as ``{"name", "config_id", "is_enabled"}``
     :param plugin: whether the plugins are there at all
     :param max_monitors: the setting of that name
+    :param is_untouched: whether nobody has ever made a monitor here, as on a new cluster
+    :param is_scheduling: whether the scheduler runs monitors
+    :param idle: ids of monitors that never run, although they are switched on
+    :param failing: what a dry run says is wrong with the input of a monitor, by its id
+    :param alerts: open alerts, as ``{"id", "monitor_id", "state"}``
+    :param alert_mapping: properties of the index of alerts; ``None`` where there is none yet
     :param refused: what OpenSearch says of a query, by a part of it (see :mod:`local.standins.engine`)
     :param mappings: of each month under the alias
     """
@@ -52,6 +65,12 @@ class AlertingStandIn:
     channels: list[dict[str, Any]] = field(default_factory=list)
     plugin: bool = True
     max_monitors: int = 1000
+    is_untouched: bool = False
+    is_scheduling: bool = True
+    idle: set[str] = field(default_factory=set)
+    failing: dict[str, str] = field(default_factory=dict)
+    alerts: list[dict[str, Any]] = field(default_factory=list)
+    alert_mapping: dict[str, Any] | None = None
     refused: dict[str, str] = field(default_factory=dict)
     mappings: dict[str, dict[str, Any]] = field(default_factory=dict)
     jobs: dict[str, Job] = field(default_factory=dict)
@@ -80,6 +99,10 @@ class AlertingStandIn:
         agent = (headers or {}).get("user-agent", "")
         if (asked := self._asked(path, body)) is not None:
             return asked
+        if path == f"/{ALERTS_INDEX}/_mapping":
+            if self.alert_mapping is None:
+                return engine.no_such_index(ALERTS_INDEX)
+            return 200, {ALERTS_INDEX: {"mappings": {"dynamic": "true", "properties": self.alert_mapping}}}
         if path.endswith("/_mapping") and method == "GET":
             return 200, {index: {"mappings": mapping} for index, mapping in self.mappings.items()}
         if not self.plugin:
@@ -88,10 +111,16 @@ class AlertingStandIn:
             return self._channels()
         if path == BASE and method == "POST":
             return self._create(body)
+        if self.is_untouched and (untouched := self._untouched(method, path)) is not None:
+            return untouched
         if path == f"{BASE}/_search":
             return self._search(body or {}, params, agent)
         if path == f"{BASE}/alerts":
-            return 200, {"alerts": [], "totalAlerts": 0}
+            return self._alerts(params)
+        if path == STATS:
+            return self._stats()
+        if path.endswith("/_acknowledge/alerts") and method == "POST":
+            return self._acknowledge(path.split("/")[-3], body)
         if path == "/_plugins/_alerting/findings/_search":
             return 200, {"total_findings": 0, "findings": []}
         if path.endswith("/_execute") and method == "POST":
@@ -105,6 +134,17 @@ class AlertingStandIn:
             if method == "DELETE":
                 return self._delete(monitor_id)
         return 400, {"error": f"no handler found for uri [{target}] and method [{method}]"}
+
+    def _untouched(self, method: str, path: str) -> Answer | None:
+        """Answer as 2.19 does before anybody has made a monitor; a PUT makes the index that is missing."""
+        if method == "PUT":
+            self.is_untouched = False
+            return None
+        if path == f"{BASE}/alerts" or not path.startswith(BASE):
+            return None
+        missing = "no such index [.opendistro-alerting-config]"
+        reason = "Configured indices are not found: [.opendistro-alerting-config]"
+        return refusal(404, reason, "org.opensearch.index.IndexNotFoundException", missing)
 
     def _asked(self, path: str, body: Any) -> Answer | None:
         index, _, action = path.strip("/").partition("/")
@@ -132,7 +172,7 @@ class AlertingStandIn:
             "enabled": True,
             "inputs": [{"composite_input": {"sequence": {"delegates": [{"monitor_id": one} for one in delegates]}}}],
         }
-        job = Job(_new_id(), 1, next(self._seq_no), content)
+        job = Job(new_id(), 1, next(self._seq_no), content)
         self.jobs[job.id] = job
         return job.id
 
@@ -146,11 +186,12 @@ class AlertingStandIn:
             return content
         if len(self.jobs) >= self.max_monitors:
             reason = f"This request would create more than the allowed monitors [{self.max_monitors}]."
-            return _error(400, reason, "java.lang.IllegalArgumentException")
+            return refusal(400, reason, "java.lang.IllegalArgumentException")
         content["schema_version"] = 0
         content["enabled_time"] = content["last_update_time"] if content["enabled"] else None
-        job = Job(_new_id(), 1, next(self._seq_no), content)
+        job = Job(new_id(), 1, next(self._seq_no), content)
         self.jobs[job.id] = job
+        self.is_untouched = False
         return 201, self._answer(job)
 
     def _update(self, monitor_id: str, params: dict[str, str], body: dict[str, Any]) -> Answer:
@@ -159,7 +200,7 @@ class AlertingStandIn:
             return content
         job = self.jobs.get(monitor_id)
         if job is None:
-            return _not_found(f"Monitor with {monitor_id} is not found")
+            return not_found(f"Monitor with {monitor_id} is not found")
         content["schema_version"] = 8
         both = content["enabled"] and job.content.get("enabled")
         content["enabled_time"] = job.content["enabled_time"] if both else content["last_update_time"]
@@ -170,7 +211,7 @@ class AlertingStandIn:
                 f"[{monitor_id}]: version conflict, required seqNo [{wanted}], primary term [{term}]. "
                 f"current document has seqNo [{job.seq_no}] and primary term [1]"
             )
-            return _error(409, reason, "org.opensearch.index.engine.VersionConflictEngineException")
+            return refusal(409, reason, "org.opensearch.index.engine.VersionConflictEngineException")
         self._put(job, content)
         return 200, self._answer(job)
 
@@ -182,9 +223,9 @@ class AlertingStandIn:
     def _get(self, monitor_id: str, agent: str) -> Answer:
         job = self.jobs.get(monitor_id)
         if job is None:
-            return _not_found("Monitor not found.")
+            return not_found("Monitor not found.")
         answer = self._answer(job)
-        answer["monitor"] = _shown(job, agent)
+        answer["monitor"] = shown_to(job, agent)
         answer["associated_workflows"] = [
             {"id": other.id, "name": other.content["name"]} for other in self._workflows_of(monitor_id)
         ]
@@ -193,10 +234,10 @@ class AlertingStandIn:
     def _delete(self, monitor_id: str) -> Answer:
         job = self.jobs.get(monitor_id)
         if job is None:
-            return _not_found(f"Monitor with {monitor_id} is not found")
+            return not_found(f"Monitor with {monitor_id} is not found")
         if self._workflows_of(monitor_id):
             reason = "Monitor can't be deleted because it is a part of workflow(s)"
-            return _error(403, reason, "java.lang.IllegalStateException")
+            return refusal(403, reason, "java.lang.IllegalStateException")
         del self.jobs[monitor_id]
         next(self._seq_no)
         return 200, {"_id": monitor_id, "_version": job.version + 1}
@@ -207,7 +248,7 @@ class AlertingStandIn:
             cause = {"type": "illegal_argument_exception", "reason": reason}
             return 400, {"error": {"root_cause": [cause], **cause}, "status": 400}
         query = body.get("query", {"match_all": {}})
-        found = [job for job in self.jobs.values() if _matches(query, job)]
+        found = [job for job in self.jobs.values() if is_found(query, job)]
         if "monitor.owner" not in json.dumps(query):
             found = [job for job in found if job.content.get("owner", "alerting") == "alerting"]
         total = len(found)
@@ -216,7 +257,7 @@ class AlertingStandIn:
         if "search_after" in body:
             found = [job for job in found if job.seq_no > body["search_after"][0]]
         start = body.get("from", 0)
-        hits = [_hit(job, agent, sort=by_seq_no) for job in found[start : start + body.get("size", 10)]]
+        hits = [hit_of(job, agent, sort=by_seq_no) for job in found[start : start + body.get("size", 10)]]
         return 200, {
             "took": 1,
             "timed_out": False,
@@ -232,18 +273,22 @@ class AlertingStandIn:
         if monitor_id:
             job = self.jobs.get(monitor_id)
             if job is None:
-                return _not_found(f"Can't find monitor with id: {monitor_id}")
+                return not_found(f"Can't find monitor with id: {monitor_id}")
             content = job.content
         else:
             parsed = self._parse(body or {})
             if isinstance(parsed, tuple):
                 return parsed
             content = parsed
-        end = _now()
+        end = now_ms()
+        said: str | None = self.failing.get(monitor_id)
         results = {}
         for trigger in content["triggers"]:
             ((kind, inner),) = trigger.items()
-            error = _compile_error(inner["condition"]["script"]["source"])
+            error = compile_error(inner["condition"]["script"]["source"])
+            if kind == "bucket_level_trigger" and error is not None:
+                # The cause is in the server's log alone.
+                error, said = "Empty list doesn't contain element at index 0.", ""
             result: dict[str, Any] = {"name": inner["name"], "action_results": {}, "error": error}
             if kind == "query_level_trigger":
                 result["triggered"] = True
@@ -257,9 +302,38 @@ class AlertingStandIn:
             "period_start": end - 60_000,
             "period_end": end,
             "error": None,
-            "input_results": {"results": [{}], "error": None},
+            "input_results": {"results": [{}], "error": said},
             "trigger_results": results,
         }
+
+    def _alerts(self, params: dict[str, str]) -> Answer:
+        state, monitor_id = params.get("alertState", "ALL"), params.get("monitorId")
+        found = [one for one in self.alerts if state in ("ALL", one["state"])]
+        found = [one for one in found if monitor_id in (None, one["monitor_id"])]
+        return 200, {"alerts": found[: int(params.get("size", 20))], "totalAlerts": len(found)}
+
+    def _acknowledge(self, monitor_id: str, body: dict[str, Any]) -> Answer:
+        if monitor_id not in self.jobs:
+            raise NeverAnswersError(monitor_id)
+        by_id = {one["id"]: one for one in self.alerts if one["monitor_id"] == monitor_id}
+        success, failed = [], []
+        for alert_id in body["alerts"]:
+            alert = by_id.get(alert_id)
+            if alert is None:
+                reason = f"Alert: {alert_id} does not exist (it may have already completed)."
+                failed.append({alert_id: {"failed_reason": reason}})
+            elif alert["state"] == "ACKNOWLEDGED":
+                failed.append({alert_id: {"failed_reason": "Alert has already been acknowledged."}})
+            else:
+                alert["state"] = "ACKNOWLEDGED"
+                success.append(alert_id)
+        return 200, {"success": success, "failed": failed}
+
+    def _stats(self) -> Answer:
+        enabled = [job.id for job in self.jobs.values() if job.content.get("enabled") and job.id not in self.idle]
+        jobs = {one: {"last_execution_time": now_ms(), "running_on_time": True} for one in enabled}
+        node = {"schedule_status": "green", "jobs_info": jobs if self.is_scheduling else {}}
+        return 200, {"plugins.scheduled_jobs.enabled": self.is_scheduling, "nodes": {"node": node}}
 
     def _channels(self) -> Answer:
         listed = [{"description": "", "config_type": "slack", "is_enabled": True, **one} for one in self.channels]
@@ -269,24 +343,29 @@ class AlertingStandIn:
     def _parse(self, body: dict[str, Any]) -> dict[str, Any] | Answer:
         content = {key: copy.deepcopy(value) for key, value in body.items() if key in _KEPT}
         if "schedule" not in content:
-            return _error(400, "Monitor schedule is null", "java.lang.IllegalArgumentException")
+            return refusal(400, "Monitor schedule is null", "java.lang.IllegalArgumentException")
+        if len(content.get("triggers", ())) > MOST_TRIGGERS:
+            reason = f"Monitors can only support up to {MOST_TRIGGERS} triggers."
+            return refusal(400, reason, "java.lang.IllegalArgumentException")
+        if "data_sources" in body and body["data_sources"] != ADDED["data_sources"]:
+            return refusal(400, "Custom Data Sources are not allowed.", "java.lang.IllegalArgumentException")
         if content["schedule"].get("period", {}).get("interval", 1) <= 0:
             reason = "Interval is not allowed to be 0 or negative"
-            return _error(400, reason, "java.lang.IllegalArgumentException")
+            return refusal(400, reason, "java.lang.IllegalArgumentException")
         try:
             content["inputs"] = [self._input(one) for one in content["inputs"]]
         except UnknownQueryError as error:
-            return _error(500, str(error), "org.opensearch.core.common.ParsingException")
+            return refusal(500, str(error), "org.opensearch.core.common.ParsingException")
         indices = [name for one in content["inputs"] for inner in one.values() for name in inner["indices"]]
         if content["monitor_type"] == "doc_level_monitor" and any("." in name or "*" in name for name in indices):
             reason = "Index patterns are not supported for doc level monitors."
-            return _error(400, reason, "java.lang.IllegalArgumentException")
+            return refusal(400, reason, "java.lang.IllegalArgumentException")
         if missing := [name for name in indices if name not in self.indices]:
             reason = f"Configured indices are not found: [{missing[0]}]"
-            return _error(404, reason, "org.opensearch.index.IndexNotFoundException", f"no such index [{missing[0]}]")
-        content["triggers"] = [_trigger(one) for one in content.get("triggers", [])]
-        content["last_update_time"] = _now()
-        return content | _ADDED
+            return refusal(404, reason, "org.opensearch.index.IndexNotFoundException", f"no such index [{missing[0]}]")
+        content["triggers"] = [stored_trigger(one) for one in content.get("triggers", [])]
+        content["last_update_time"] = now_ms()
+        return content | ADDED
 
     def _input(self, one: dict[str, Any]) -> dict[str, Any]:
         ((kind, inner),) = one.items()
@@ -313,93 +392,3 @@ class AlertingStandIn:
             for job in self.jobs.values()
             if job.content["type"] == "workflow" and monitor_id in json.dumps(job.content["inputs"])
         ]
-
-
-def _trigger(trigger: dict[str, Any]) -> dict[str, Any]:
-    ((kind, inner),) = trigger.items()
-    stored = {"id": _new_id(), **copy.deepcopy(inner)}
-    script = stored["condition"]["script"]
-    stored["condition"]["script"] = {"source": script["source"], "lang": script.get("lang", "painless")}
-    if kind == "bucket_level_trigger":
-        stored["condition"].setdefault("gap_policy", "skip")
-    stored["actions"] = [{"id": _new_id(), "throttle_enabled": False, **action} for action in stored["actions"]]
-    return {kind: stored}
-
-
-def _matches(query: dict[str, Any], job: Job) -> bool:
-    ((kind, inner),) = query.items()
-    if kind == "match_all":
-        return True
-    if kind == "exists":
-        return str(inner["field"]).removeprefix("monitor.") in job.content
-    if kind == "term":
-        ((name, value),) = inner.items()
-        if name.startswith("monitor.ui_metadata"):
-            return False  # stored, but not indexed
-        return bool(job.content.get(name.removeprefix("monitor.").removesuffix(".keyword")) == value)
-    if kind == "bool":
-        return any(_matches(one, job) for one in inner["should"])
-    raise NotImplementedError(kind)
-
-
-def _shown(job: Job, agent: str) -> dict[str, Any]:
-    content = copy.deepcopy(job.content)
-    if "OpenSearch-Dashboards" not in agent:
-        content.pop("ui_metadata", None)
-    return content
-
-
-def _hit(job: Job, agent: str, *, sort: bool) -> dict[str, Any]:
-    hit: dict[str, Any] = {
-        "_index": ".opendistro-alerting-config",
-        "_id": job.id,
-        "_version": job.version,
-        "_seq_no": job.seq_no,
-        "_primary_term": 1,
-        "_score": None if sort else 1.0,
-        "_source": _shown(job, agent),
-    }
-    return {**hit, "sort": [job.seq_no]} if sort else hit
-
-
-def _compile_error(source: str) -> str | None:
-    if source.count("(") == source.count(")"):
-        return None
-    return json.dumps({"type": "script_exception", "reason": "compile error", "script": source, "lang": "painless"})
-
-
-def _error(status: int, reason: str, exception: str, said: str | None = None) -> Answer:
-    detail = {"type": "alerting_exception", "reason": reason}
-    cause = {"type": "exception", "reason": f"{exception}: {said or reason}"}
-    return status, {"error": {"root_cause": [detail], **detail, "caused_by": cause}, "status": status}
-
-
-def _not_found(reason: str) -> Answer:
-    return _error(404, reason, "org.opensearch.OpenSearchStatusException")
-
-
-def _new_id() -> str:
-    return uuid.uuid4().hex[:20]
-
-
-def _now() -> int:
-    return int(time.time() * 1000)
-
-
-_ADDED = {
-    "data_sources": {
-        "query_index": ".opensearch-alerting-queries",
-        "findings_index": ".opensearch-alerting-finding-history-write",
-        "findings_index_pattern": "<.opensearch-alerting-finding-history-{now/d}-1>",
-        "alerts_index": ".opendistro-alerting-alerts",
-        "alerts_history_index": ".opendistro-alerting-alert-history-write",
-        "alerts_history_index_pattern": "<.opendistro-alerting-alert-history-{now/d}-1>",
-        "comments_index": ".opensearch-alerting-comments-history-write",
-        "comments_index_pattern": "<.opensearch-alerting-comments-history-{now/d}-1>",
-        "query_index_mappings_by_type": {},
-        "findings_enabled": False,
-    },
-    "delete_query_index_in_every_run": False,
-    "should_create_single_alert_for_findings": False,
-    "owner": "alerting",
-}

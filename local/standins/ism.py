@@ -11,7 +11,7 @@ import copy
 from dataclasses import dataclass, field
 from typing import Any
 
-from local.standins.alerting import Answer
+from local.standins.alerting_answers import Answer
 
 BASE = "/_plugins/_ism"
 SETTING = "policy_id"

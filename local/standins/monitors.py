@@ -15,6 +15,43 @@ def detection_id(number: int) -> str:
 
 
 def event_body(number: int, *, query: str = "eventType:x", title: str = "", index: str = INDEX) -> dict[str, Any]:
+    """The monitor of a rule of single events."""
+    rule = detection_id(number)
+    window = {"gt": "{{period_end}}||-2h", "lte": "{{period_end}}", "format": "epoch_millis"}
+    sources: list[dict[str, Any]] = [
+        {"okta_org": {"terms": {"field": "oktalogger.org"}}},
+        {"okta_hour": {"date_histogram": {"field": "oktalogger.ingested_at", "fixed_interval": "1h"}}},
+    ]
+    search = {
+        "size": 0,
+        "query": {
+            "bool": {"filter": [{"query_string": {"query": query}}, {"range": {"oktalogger.ingested_at": window}}]}
+        },
+        "aggregations": {"composite_agg": {"composite": {"size": 1000, "sources": sources}}},
+    }
+    condition = {
+        "buckets_path": {"n": "_count"},
+        "parent_bucket_path": "composite_agg",
+        "script": {"source": "params.n > 0", "lang": "painless"},
+        "gap_policy": "skip",
+    }
+    name = title or f"Rule {number}"
+    trigger = {"id": f"trigger-{number}", "name": name, "severity": "2", "condition": condition, "actions": []}
+    return {
+        "type": "monitor",
+        "monitor_type": "bucket_level_monitor",
+        "name": f"oktalogger: {name} [{rule}]",
+        "enabled": True,
+        "schedule": {"period": {"interval": 1, "unit": "MINUTES"}},
+        "inputs": [{"search": {"indices": [index], "query": search}}],
+        "triggers": [{"bucket_level_trigger": trigger}],
+    }
+
+
+def document_level_body(
+    number: int, *, query: str = "eventType:x", title: str = "", index: str = INDEX
+) -> dict[str, Any]:
+    """A document-level monitor, the form that rules of single events had before."""
     rule = detection_id(number)
     return {
         "type": "monitor",
@@ -58,7 +95,7 @@ def threshold_body(number: int, *, at_least: int = 10, index: str = INDEX) -> di
             }
         },
         "aggs": {
-            "slots": {
+            "composite_agg": {
                 "composite": {
                     "size": 1000,
                     "sources": [
@@ -75,7 +112,7 @@ def threshold_body(number: int, *, at_least: int = 10, index: str = INDEX) -> di
     }
     condition = {
         "buckets_path": {"n": "_count", "fresh": "fresh>_count"},
-        "parent_bucket_path": "slots",
+        "parent_bucket_path": "composite_agg",
         "script": {"source": f"params.n >= {at_least} && params.fresh > 0", "lang": "painless"},
     }
     trigger = {"id": f"trigger-{number}", "name": "too many", "severity": "3", "condition": condition, "actions": []}

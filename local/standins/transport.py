@@ -13,7 +13,8 @@ from typing import Any
 from opensearchpy import Connection, OpenSearch
 from opensearchpy.exceptions import ConnectionError as OpenSearchConnectionError
 
-from local.standins.alerting import AlertingStandIn, Answer
+from local.standins.alerting import AlertingStandIn
+from local.standins.alerting_answers import Answer
 
 Handler = Callable[[str, str, Any, dict[str, str]], Answer]
 

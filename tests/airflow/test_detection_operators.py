@@ -240,7 +240,7 @@ def test_many_changes_are_few_parts_and_no_rule_is_in_two(tasks: Tasks) -> None:
 
 
 def test_a_rule_with_two_kinds_of_change_is_in_one_part(tasks: Tasks) -> None:
-    from oktalogger.detections.monitors.plan import ChangeKind, MonitorChange, SyncPlan
+    from oktalogger.detections.monitors.change import ChangeKind, MonitorChange, SyncPlan
 
     steps = (
         MonitorChange(ChangeKind.DUPLICATE, "a", "A"),

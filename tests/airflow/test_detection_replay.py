@@ -19,11 +19,15 @@ from local.standins.notifier import RecordingNotifier
 from local.standins.transport import serve
 from oktalogger.compat import AIRFLOW_3, AirflowFailException, AirflowSkipException
 from oktalogger.detections.model import Threshold
+from oktalogger.detections.monitors.render import monitor_settings, render_monitor
+from oktalogger.detections.monitors.stored import Owner
+from oktalogger.detections.monitors.sync import apply_sync
 from oktalogger.detections.replay.alerts import Alert, mark_notified
 from oktalogger.notifications.channels import make_notifier
 from oktalogger.okta.errors import OktaError
 from oktalogger.okta.retry import RetrySettings
 from oktalogger.opensearch.errors import IndexConflictError, OpenSearchUnavailableError
+from oktalogger.opensearch.names import IndexNames
 from oktalogger.operators.detection_replay import (
     DetectionAlertOperator,
     DetectionFindingOperator,
@@ -33,13 +37,14 @@ from oktalogger.operators.detection_replay import (
     loaded_range,
 )
 from oktalogger.pipeline.ledger_store import StoredEntry
-from oktalogger.settings import SettingsError
+from oktalogger.settings import SettingsError, load_settings
 from oktalogger.window import Window, format_instant
 from tests.airflow.cluster import Cluster
 from tests.airflow.task import Task, five_minutes
 from tests.airflow.test_dags import load_dags
 from tests.airflow.test_detection_operators import execute, logged
-from tests.unit.detections.bundles import counting, detection
+from tests.unit.detections.bundles import counting, detection, write_folder
+from tests.unit.detections.faults import client_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -73,7 +78,7 @@ def told() -> list[str]:
 @pytest.mark.opensearch
 class TestAfterLoad:
     def test_tells_each_channel_once(self, cluster: Cluster) -> None:
-        cluster.rules(detection(1, channels=("soc", "oncall")), detection(2, channels=("soc",)))
+        cluster.rules(detection(1, channels=("soc", "oncall"), dedup=("uuid",)), detection(2, channels=("soc",)))
         cluster.load(1, 3)
         found = cluster.run(DetectionAlertOperator)
         assert [(row["rule"], row["matches"], row["new"]) for row in found] == [("rule_1", 1, 1)]
@@ -143,6 +148,19 @@ class TestAfterLoad:
         assert "3 events" in RecordingNotifier.told[0][1]
         assert "actor.alternateId=ada@example.com" in RecordingNotifier.told[0][1]
 
+    def test_what_one_actor_does_within_the_hour_is_told_once(self, cluster: Cluster) -> None:
+        cluster.rules(detection(1, channels=("soc",), throttle_minutes=1440))
+        cluster.load(1, 1)
+        cluster.run(DetectionAlertOperator)
+        cluster.load(1)
+        assert cluster.run(DetectionAlertOperator, {**cluster.context(), "run_id": "manual__2"}) == []
+        assert len(told()) == 1
+        assert "2 events" in RecordingNotifier.told[0][1]
+        cluster.load(1, actor={"alternateId": "bob@example.com"})
+        cluster.run(DetectionAlertOperator)
+        assert len(told()) == 2
+        assert "bob@example.com" in RecordingNotifier.told[1][1]
+
     def test_a_group_that_goes_on_is_told_once_and_another_by_itself(self, cluster: Cluster) -> None:
         cluster.rules(counting(1, 3, channels=("soc",), throttle_minutes=60))
         for minutes in (50, 30, 10):
@@ -159,7 +177,7 @@ class TestAfterLoad:
     def test_what_a_rule_found_is_shown_in_a_task_named_after_it(
         self, cluster: Cluster, caplog: pytest.LogCaptureFixture
     ) -> None:
-        cluster.rules(detection(1))
+        cluster.rules(detection(1, dedup=("uuid",)))
         cluster.load(1, 1)
         [finding] = cluster.run(DetectionAlertOperator)
         task = logged(DetectionFindingOperator)(task_id="finding", folder=str(cluster.folder), finding=finding)
@@ -209,7 +227,7 @@ class TestAfterLoad:
         assert "Rule 1" in caplog.text
 
     def test_a_flood_is_one_message(self, cluster: Cluster) -> None:
-        cluster.rules(detection(1, channels=("soc",)))
+        cluster.rules(detection(1, channels=("soc",), dedup=("uuid",)))
         cluster.load(*[1] * 40)
         cluster.run(DetectionAlertOperator)
         [(_, text)] = RecordingNotifier.told
@@ -300,7 +318,7 @@ class TestReplay:
     def test_finds_history_by_rule_and_day_and_stores_it_once(
         self, cluster: Cluster, caplog: pytest.LogCaptureFixture
     ) -> None:
-        cluster.rules(detection(1), detection(2, enabled=False), detection(3))
+        cluster.rules(detection(1, dedup=("uuid",)), detection(2, enabled=False), detection(3))
         cluster.load(1, 1, 2, ago=timedelta(days=2), historical=True)
         cluster.load(1, ago=timedelta(0))
         cut = self.parts(cluster, 3)
@@ -363,13 +381,41 @@ def test_what_was_loaded_begins_with_the_first_try_of_each_load() -> None:
     assert loaded_range(context).start == now - timedelta(minutes=21) - margin, "a clock that was ahead hides nothing"
 
 
-def test_with_the_plugin_it_is_skipped(monkeypatch: pytest.MonkeyPatch) -> None:
-    with serve(AlertingStandIn()) as url:
+def _with_plugin(standin: AlertingStandIn, folder: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Run the task where two rules are, and return what it runs itself."""
+    ran: list[str] = []
+
+    def look(_: Any, __: Any, ___: Any, rules: Any, *____: Any) -> Any:
+        ran.extend(rule.id for rule in rules)
+        return [], None
+
+    monkeypatch.setattr(DetectionAlertOperator, "_look", look)
+    with serve(standin) as url:
         where = urlsplit(url)
         connection = {"conn_type": "opensearch", "host": where.hostname, "port": where.port, "schema": "http"}
         monkeypatch.setenv("AIRFLOW_CONN_OPENSEARCH_DEFAULT", json.dumps(connection))
-        with pytest.raises(AirflowSkipException, match="has the Alerting plugin"):
-            execute(DetectionAlertOperator(task_id="detect"), {"run_id": "1", "params": {}})
+        operator = logged(DetectionAlertOperator)(task_id="detect", folder=str(folder))
+        execute(operator, {"run_id": "1", "params": {}})
+    return ran
+
+
+def test_with_the_plugin_it_is_skipped_only_where_monitors_are_at_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    rules = [detection(1), detection(2)]
+    write_folder(tmp_path, rules)
+    standin = AlertingStandIn()
+    assert len(_with_plugin(standin, tmp_path, monkeypatch)) == 2, "nobody has made a monitor"
+    assert "no monitor is at work for 2 of 2 rules" in caplog.text
+    settings = monitor_settings(load_settings())
+    monitors = [render_monitor(rule, names=IndexNames(), channel_ids={}, settings=settings) for rule in rules]
+    apply_sync(client_of(standin), monitors, Owner())
+    with pytest.raises(AirflowSkipException, match="a monitor is at work for each rule"):
+        _with_plugin(standin, tmp_path, monkeypatch)
+    first = next(iter(standin.jobs))
+    standin.edit(first, enabled=False)
+    assert len(_with_plugin(standin, tmp_path, monkeypatch)) == 1
+    assert "its monitor is switched off" in caplog.text
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from opensearchpy import OpenSearch
 
+from oktalogger.detections.grouped_search import group_values
 from oktalogger.detections.model import CompiledDetection, MonitorSettings, Threshold
-from oktalogger.detections.monitors.render import threshold_search
+from oktalogger.detections.monitors.render import monitor_search
 from oktalogger.detections.replay.search import Span, find
 from oktalogger.detections.rules.cases import Case, CaseEvents
 from oktalogger.detections.testing.run import firing_groups, scratch_store
@@ -99,7 +100,7 @@ class Attack:
     def alerts(self, detection: CompiledDetection = SPRAY, *, at: datetime = NOW) -> int:
         """Count the groups of this attack for which the monitor alerts."""
         groups = firing_groups(self._store.client, self._store.names, detection, MonitorSettings(), None, at)
-        return sum(group["oktalogger_org"] == self.org for group in groups)
+        return sum(group_values(group)["oktalogger.org"] == self.org for group in groups)
 
 
 def test_a_catch_up_of_six_hours_does_not_inflate_a_threshold(store: OpenSearchStore) -> None:
@@ -170,7 +171,7 @@ def test_orgs_are_counted_apart(store: OpenSearchStore) -> None:
 
 
 def test_pages_of_groups_are_read_to_the_end(store: OpenSearchStore, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("oktalogger.detections.threshold_search.PAGE_OF_GROUPS", 2)
+    monkeypatch.setattr("oktalogger.detections.grouped_search.PAGE_OF_GROUPS", 2)
     attacks = [Attack(store, f"page-{number}") for number in range(5)]
     for attack in attacks:
         attack.fails(10, start=THEN)
@@ -202,14 +203,17 @@ def test_the_search_means_the_same_once_the_server_has_written_it_anew(store: Op
     client.indices.put_settings(index=index, body={"index.search.slowlog.threshold.query.trace": "0ms"})
     for detection in (SPRAY, COUNT):
         moment = str(int((NOW + timedelta(seconds=1)).timestamp() * 1000))
-        sent = json.loads(json.dumps(threshold_search(detection, MonitorSettings())).replace("{{period_end}}", moment))
+        sent = json.loads(json.dumps(monitor_search(detection, MonitorSettings())).replace("{{period_end}}", moment))
         marker = f"detection-{detection.name}-{store.names.prefix}"
         stored = _written_anew(client, index, sent, log, marker)
         # The server may leave out what it does not need, but never what decides.
-        assert stored["aggregations"]["groups"]["aggregations"]["shifted_slots"]["date_histogram"]["offset"] == 300_000
+        assert (
+            stored["aggregations"]["composite_agg"]["aggregations"]["okta_shifted_slots"]["date_histogram"]["offset"]
+            == 300_000
+        )
         first, second = (client.search(index=index, body=body)["aggregations"] for body in (sent, stored))
         assert first == second
-        assert any(bucket["shifted_slots"]["buckets"] for bucket in first["groups"]["buckets"])
+        assert any(bucket["okta_shifted_slots"]["buckets"] for bucket in first["composite_agg"]["buckets"])
     composite = {
         "sources": [{"s": {"date_histogram": {"field": "published", "fixed_interval": "10m", "offset": "5m"}}}]
     }

@@ -12,9 +12,10 @@ import pytest
 
 pytest.importorskip("sigma")
 
-from opensearchpy import OpenSearch, helpers
+from opensearchpy import OpenSearch
 
 from oktalogger.detections.engine import refusals
+from oktalogger.detections.grouped_search import group_values
 from oktalogger.detections.model import MonitorSettings
 from oktalogger.detections.monitors.render import render_monitor
 from oktalogger.detections.monitors.trial import AnyChannel, monitor_refusals, refused_detections
@@ -24,6 +25,7 @@ from oktalogger.detections.rules.compiler import compile_folder
 from oktalogger.detections.testing.run import (
     LoadedCase,
     event_fires,
+    firing_groups,
     load_cases,
     nearest_miss,
     run_cases,
@@ -33,7 +35,6 @@ from oktalogger.detections.testing.run import (
 from oktalogger.detections.testing.samples import documents, samples
 from oktalogger.resources import include_dir
 from oktalogger.window import Window
-from tests.integration.alerting_percolation import percolated
 from tests.integration.public_rules import EVENTS
 
 if TYPE_CHECKING:
@@ -108,14 +109,21 @@ def test_every_threshold_has_a_case_that_is_one_below(loaded: Loaded) -> None:
         assert near, detection.name
 
 
-def test_replay_and_document_level_monitors_agree_on_every_event(loaded: Loaded) -> None:
-    span = Span(loaded.everything(), historical=False)
+def test_replay_and_monitors_of_single_events_agree_on_every_group(loaded: Loaded) -> None:
+    # One long look back, in which the hour of loading is all that keeps groups of one actor apart.
+    settings = MonitorSettings(window_hours=24 * 30)
+    span = Span(Window(loaded.everything().start - timedelta(days=20), loaded.everything().end), "loaded", False)
     for detection in loaded.of_events:
-        matches, is_cut = find(loaded.client, loaded.names, detection, span, SETTINGS)
-        body = {"size": 5000, "_source": False, "query": {"query_string": {"query": detection.query}}}
-        hits = loaded.client.search(index=loaded.names.alias, body=body)["hits"]["hits"]
-        assert {match.event_id for match in matches} == {hit["_id"] for hit in hits}, detection.name
+        matches, is_cut = find(loaded.client, loaded.names, detection, span, settings)
+        groups = firing_groups(loaded.client, loaded.names, detection, settings, None, loaded.everything().end)
+        assert matches
         assert not is_cut
+        assert len(matches) == len(groups)
+        found = {(match.org, *match.group.values()) for match in matches}
+        assert found == {tuple(group_values(group).values()) for group in groups}, detection.name
+        body = {"size": 0, "track_total_hits": True, "query": {"query_string": {"query": detection.query}}}
+        events = loaded.client.search(index=loaded.names.alias, body=body)["hits"]["total"]["value"]
+        assert sum(match.events for match in matches) == events, detection.name
 
 
 def _orgs(loaded: Loaded, detection: CompiledDetection, span: Span) -> set[str]:
@@ -123,7 +131,7 @@ def _orgs(loaded: Loaded, detection: CompiledDetection, span: Span) -> set[str]:
     return {match.org for match in matches}
 
 
-def test_replay_of_history_and_bucket_level_monitors_agree_on_every_case(loaded: Loaded) -> None:
+def test_replay_of_history_and_monitors_of_thresholds_agree_on_every_case(loaded: Loaded) -> None:
     for detection in loaded.of_thresholds:
         orgs = _orgs(loaded, detection, Span(loaded.everything(), historical=False))
         for case in loaded.cases:
@@ -132,25 +140,12 @@ def test_replay_of_history_and_bucket_level_monitors_agree_on_every_case(loaded:
                 assert fires is (case.org in orgs), (detection.name, case.case.name)
 
 
-def test_replay_after_a_load_and_bucket_level_monitors_agree_on_every_case(loaded: Loaded) -> None:
+def test_replay_after_a_load_and_monitors_of_thresholds_agree_on_every_case(loaded: Loaded) -> None:
     for case in loaded.cases:
         if case.detection.threshold is not None:
             window = Window(case.end - timedelta(minutes=15), case.end + timedelta(seconds=1))
             orgs = _orgs(loaded, case.detection, Span(window, by="loaded", historical=False))
             assert (case.org in orgs) is case.case.match, (case.detection.name, case.case.name)
-
-
-def test_document_level_monitors_see_the_same_when_the_plugin_has_renamed_the_fields(loaded: Loaded) -> None:
-    documents = [
-        (hit["_id"], hit["_source"]) for hit in helpers.scan(loaded.client, index=loaded.names.alias, size=1000)
-    ]
-    index = next(iter(loaded.client.indices.get(index=loaded.names.alias)))
-    mappings = loaded.client.indices.get_mapping(index=index)[index]["mappings"]
-    found = percolated(loaded.client, f"{loaded.names.prefix}-queries", mappings, loaded.of_events, documents)
-    for detection in loaded.of_events:
-        body = {"size": 5000, "_source": False, "query": {"query_string": {"query": detection.query}}}
-        hits = loaded.client.search(index=loaded.names.alias, body=body)["hits"]["hits"]
-        assert found[detection.id] == {hit["_id"] for hit in hits}, detection.name
 
 
 def test_no_rule_fires_on_most_of_what_there_is(loaded: Loaded) -> None:
@@ -192,14 +187,8 @@ def test_public_rules_work_as_they_are(client: OpenSearch, tmp_path: Path) -> No
                 )
                 store.create(documents(made, store.names, f"{name}/{verdict}"))
         client.indices.refresh(index=store.names.alias)
-        stored = [(hit["_id"], hit["_source"]) for hit in helpers.scan(client, index=store.names.alias)]
-        index = next(iter(client.indices.get(index=store.names.alias)))
-        mappings = client.indices.get_mapping(index=index)[index]["mappings"]
-        seen = percolated(client, f"{store.names.prefix}-queries", mappings, compiled.detections, stored)
-        runs = {document_id: source["oktalogger"]["run_id"] for document_id, source in stored}
         for detection in compiled.detections:
             fired = event_fires(client, store.names, detection, SETTINGS)
-            assert {runs[document_id] for document_id in seen[detection.id]} == fired, detection.name
             if detection.name in EVENTS:
                 assert f"{detection.name}/match" in fired
                 assert f"{detection.name}/miss" not in fired

@@ -19,7 +19,8 @@ from urllib.parse import urlsplit
 import pytest
 
 from local.simulator.process import Simulator, running
-from local.standins.alerting import AlertingStandIn, Answer
+from local.standins.alerting import AlertingStandIn
+from local.standins.alerting_answers import Answer
 from local.standins.monitors import rendered
 from local.standins.transport import in_process_client
 from oktalogger.detections.model import CompiledDetection

@@ -6,6 +6,7 @@ import os
 import secrets
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from local.standins.alerting import AlertingStandIn
@@ -84,11 +85,19 @@ def place() -> Iterator[Place]:
         return
     client = opensearch_client()
     with scratch_store(client) as store:
+        # Without its month there is no alias, and a monitor on it is refused.
+        store.ensure_month(datetime.now(UTC))
         here = Place(client, store.names)
         try:
             yield here
         finally:
-            for monitor in here.alerting.monitors():
-                if here.names.prefix in monitor.name:
-                    client.transport.perform_request("DELETE", f"{MONITORS}/{monitor.id}")
+            _clean_up(here)
     client.close()
+
+
+def _clean_up(here: Place) -> None:
+    """Delete the monitors that read the indices of this place, however they are called, and no others."""
+    for monitor in here.alerting.monitors():
+        inputs = (inner for given in monitor.content.get("inputs", ()) for inner in given.values())
+        if any(name.startswith(here.names.prefix) for inner in inputs for name in inner.get("indices", ())):
+            here.client.transport.perform_request("DELETE", f"{MONITORS}/{monitor.id}")

@@ -18,7 +18,7 @@ from tests.live.cluster import Place, place
 from tests.live.pack import pack
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from oktalogger.detections.rules.compiler import Compiled
 
@@ -51,16 +51,16 @@ class Watched:
         found: list[dict[str, Any]] = answer["alerts"]
         return found
 
-    def runs_of(self, detection_id: str) -> set[str]:
-        """Return the test cases of one rule whose events raised an alert, by ``oktalogger.run_id``."""
+    def groups_of(self, detection_id: str) -> set[tuple[str, ...]]:
+        """Return the groups of one rule that raised an alert, by what their keys hold."""
         alerts = self.alerts(detection_id)
         assert not [alert["error_message"] for alert in alerts if alert["error_message"]]
-        runs = set()
-        for related in {document for alert in alerts for document in alert["related_doc_ids"]}:
-            event_id, _, index = related.partition("|")
-            document = self.place.client.get(index=index, id=event_id, _source_includes="oktalogger.run_id")
-            runs.add(document["_source"]["oktalogger"]["run_id"])
-        return runs
+        return {group_of(alert["agg_alert_content"]["bucket"]["key"]) for alert in alerts}
+
+
+def group_of(key: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return what a bucket's key holds, in whatever order the plugin wrote it."""
+    return tuple(str(value) for _, value in sorted(key.items()))
 
 
 @pytest.fixture(scope="module")
@@ -68,12 +68,10 @@ def watched(real_cluster: None) -> Iterator[Watched]:
     compiled = pack()
     with place() as here:
         store = OpenSearchStore(here.client, here.names, replicas=0)
-        # A document-level monitor wants an alias that can be written to.
+        # A monitor is refused where its index is not there yet.
         store.ensure_month(datetime.now(UTC))
         here.sync(render_all(here.alerting, compiled.detections, here.names, SETTINGS))
         ids = {here.owner.id_by_name(monitor) or "": monitor.id for monitor in here.monitors()}
-        # What is there when a monitor runs first counts as seen.
-        time.sleep(90)
         yield Watched(here, compiled, load_cases(store, compiled), ids)
 
 
@@ -85,17 +83,16 @@ def test_the_rules_tests_pass() -> None:
     assert not [str(result) for result in results if not result.passed]
 
 
-def test_document_level_monitors_alert_for_the_events_that_match_and_no_others(watched: Watched) -> None:
+def test_monitors_of_single_events_alert_for_each_group_and_no_others(watched: Watched) -> None:
     rules = [rule for rule in watched.compiled.detections if rule.threshold is None and rule.enabled]
+    here, end = watched.place, max(test.end for test in watched.loaded)
     expected = {
-        rule.id: {test.run_id for test in watched.loaded if test.detection.id == rule.id and test.case.match}
+        rule.id: {group_of(key) for key in firing_groups(here.client, here.names, rule, SETTINGS, None, end)}
         for rule in rules
     }
-    own = {rule.id: {test.run_id for test in watched.loaded if test.detection.id == rule.id} for rule in rules}
     deadline = time.monotonic() + PATIENCE_SECONDS
     while True:
-        # Events of one rule's test may match another rule as well, which is no matter here.
-        found = {rule.id: watched.runs_of(rule.id) & own[rule.id] for rule in rules}
+        found = {rule.id: watched.groups_of(rule.id) for rule in rules}
         if found == expected or time.monotonic() > deadline:
             break
         time.sleep(15)
@@ -115,7 +112,8 @@ def test_bucket_level_monitors_find_the_groups_that_replay_finds(watched: Watche
         period_end = datetime.fromtimestamp(answer["period_end"] / 1000, UTC)
         groups = firing_groups(here.client, here.names, rule, SETTINGS, None, period_end)
         found = [bucket["agg_alert_content"]["bucket"]["key"] for bucket in result["agg_result_buckets"].values()]
-        assert sorted(map(str, found)) == sorted(map(str, groups)), rule.title
+        # The plugin writes the parts of a key in the order of a hash map.
+        assert sorted(map(group_of, found)) == sorted(map(group_of, groups)), rule.title
 
 
 def test_bucket_level_monitors_alert(watched: Watched) -> None:

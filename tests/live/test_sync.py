@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from local.standins.monitors import rendered, threshold_body
+from local.standins.monitors import event_body, rendered, threshold_body
 from oktalogger.detections.bundle import read_bundle
 from oktalogger.detections.model import MonitorSettings
 from oktalogger.detections.monitors.api import MONITORS, MonitorConflictError, MonitorRefusedError
+from oktalogger.detections.monitors.change import ChangeKind
 from oktalogger.detections.monitors.compare import differences
-from oktalogger.detections.monitors.plan import ChangeKind
 from oktalogger.detections.monitors.sync import SyncIncompleteError, plan_sync, render_all
 from oktalogger.resources import include_dir
 from tests.live.cluster import Place, place
@@ -89,7 +89,7 @@ def test_leaves_alone_what_was_changed_by_hand_until_asked(here: Place, *, keep_
 
 
 def test_never_touches_what_is_not_ours(here: Place) -> None:
-    body = rules(here, 1)[0].body | {"name": f"Somebody's monitor in {here.names.prefix}"}
+    body = event_body(99, index=here.names.alias) | {"name": f"Somebody's monitor in {here.names.prefix}"}
     monitor_id = here.create_by_hand(body)
     before = here.alerting.get(monitor_id)
     here.sync(rules(here, 2))
@@ -124,7 +124,7 @@ def test_a_script_that_does_not_compile_is_found_before_it_is_stored(here: Place
 
 def test_what_the_server_drops_is_found(here: Place) -> None:
     body = threshold_body(1, index=here.names.alias)
-    sources = body["inputs"][0]["search"]["query"]["aggs"]["slots"]["composite"]["sources"]
+    sources = body["inputs"][0]["search"]["query"]["aggs"]["composite_agg"]["composite"]["sources"]
     sources[1] = {"slot": {"date_histogram": {"field": "published", "fixed_interval": "10m", "offset": "5m"}}}
     with pytest.raises(SyncIncompleteError, match="offset"):
         here.sync([rendered(1, body=body)])

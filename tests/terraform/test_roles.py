@@ -84,6 +84,9 @@ MAY: list[tuple[str, str, str | None]] = [
     ("oktalogger_analyst", "indices:data/read/search", "okta-system-log"),
     ("oktalogger_analyst", "indices:data/read/search", MATCHES),
     ("oktalogger_analyst", "cluster:admin/opendistro/alerting/alerts/get", None),
+    ("oktalogger_analyst", "cluster:admin/opendistro/alerting/alerts/ack", None),
+    ("oktalogger_sync", "cluster:admin/opendistro/_scheduled_jobs/stats", None),
+    ("oktalogger_sync", "indices:admin/mappings/get", ".opendistro-alerting-alerts"),
 ]
 
 MAY_NOT: list[tuple[str, str, str | None]] = [
@@ -112,12 +115,13 @@ MAY_NOT: list[tuple[str, str, str | None]] = [
     ("oktalogger_sync", "indices:admin/create", MONTH),
     ("oktalogger_sync", "indices:admin/mapping/put", MONTH),
     ("oktalogger_sync", "indices:data/read/search", "payroll"),
+    ("oktalogger_sync", "indices:data/read/search", ".opendistro-alerting-alerts"),
+    ("oktalogger_sync", "cluster:admin/opendistro/alerting/alerts/ack", None),
     ("oktalogger_sync", "restapi:admin/roles", None),
     ("oktalogger_analyst", "indices:data/write/index", MONTH),
     ("oktalogger_analyst", "indices:data/write/bulk", None),
     ("oktalogger_analyst", "indices:data/read/search", "payroll"),
     ("oktalogger_analyst", "cluster:admin/opendistro/alerting/monitor/write", None),
-    ("oktalogger_analyst", "cluster:admin/opendistro/alerting/alerts/ack", None),
 ]
 
 

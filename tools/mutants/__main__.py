@@ -40,7 +40,7 @@ RULES: Final = _tests("detections/rules/test_*", "detections/test_bundle", "dete
 TARGETS: Final = {
     **dict.fromkeys(_modules("pipeline/*"), _tests("pipeline/test_*")),
     **{f"detections/rules/{name}": RULES for name in ("compiler", "fields", "lucene_query", "lucene_regex", "sigma")},
-    "detections/threshold_search": _tests("detections/test_threshold_search", "detections/monitors/test_render"),
+    "detections/grouped_search": _tests("detections/test_grouped_search", "detections/monitors/test_render"),
     "okta/paging": _tests("okta/test_paging*", "okta/test_links", "okta/test_client"),
     **dict.fromkeys(_modules("opensearch/bulk*"), _tests("opensearch/test_bulk*", "opensearch/test_rejected")),
 }

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 from oktalogger.cli.exit_codes import EXIT_CHANGES, EXIT_FAILED
 from oktalogger.detections.bundle import load_detections
 from oktalogger.detections.monitors.api import AlertingClient
+from oktalogger.detections.monitors.change import PlanRefusedError, check_deletions
 from oktalogger.detections.monitors.channels import ChannelError
-from oktalogger.detections.monitors.plan import PlanRefusedError, check_deletions
+from oktalogger.detections.monitors.health import check_health
 from oktalogger.detections.monitors.render import monitor_settings
 from oktalogger.detections.monitors.report import plan_text, result_text
 from oktalogger.detections.monitors.stored import Owner
@@ -56,7 +57,11 @@ def add_sync_parsers(
         parser.add_argument(
             "--skip-broken", action="store_true", help="leave out rules that cannot be used, and delete nothing"
         )
-    plan.add_argument("--check", action="store_true", help=f"exit with {EXIT_CHANGES} if anything is to be done")
+    plan.add_argument(
+        "--check",
+        action="store_true",
+        help=f"exit with {EXIT_CHANGES} if anything is to be done, or a monitor is not at work",
+    )
     apply.add_argument("--confirm-deletions", action="store_true", help="delete all monitors of the plan, however many")
     plan.set_defaults(run=guarded(lambda arguments: _plan(arguments, folders_of(arguments))))
     apply.set_defaults(run=guarded(lambda arguments: _apply(arguments, folders_of(arguments))))
@@ -71,12 +76,15 @@ def _plan(arguments: argparse.Namespace, folders: tuple[Path, ...]) -> int:
         plan = plan_sync(client, rendered, Owner(settings.index_prefix), _options(arguments, settings))
     except ChannelError as error:
         return _failed(error)
-    _say(json.dumps(plan.as_dict(), indent=2) if arguments.json else plan_text(plan))
+    health = check_health(client, plan.wanted)
+    report = {**plan.as_dict(), "health": health.as_dict()}
+    _say(json.dumps(report, indent=2) if arguments.json else plan_text(plan, health))
     try:
         check_deletions(plan, share=settings.detection_delete_percent / 100)
     except PlanRefusedError as error:
         sys.stderr.write(f"warning: apply would stop. {error}\n")
-    return EXIT_CHANGES if arguments.check and plan.changes else 0
+    drifted = plan.changes or plan.switched_off or health.problems
+    return EXIT_CHANGES if arguments.check and drifted else 0
 
 
 def _apply(arguments: argparse.Namespace, folders: tuple[Path, ...]) -> int:

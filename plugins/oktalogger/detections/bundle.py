@@ -25,7 +25,7 @@ logger = logging.getLogger(__name__)
 
 BUNDLE_FILE: Final = "bundle.json"
 # Raise this whenever the same rules compile to something else, for instance after a change of fields.
-COMPILER_VERSION: Final = 2
+COMPILER_VERSION: Final = 3
 _FORMAT: Final = 1
 
 

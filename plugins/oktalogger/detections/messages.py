@@ -1,15 +1,16 @@
 """The messages of alerts: Mustache templates that OpenSearch Alerting fills in.
 
-For a document-level monitor Alerting fetches only the fields that stand as ``{{_source.…}}`` between the tags of
-``sample_documents``, and exactly in this spelling. A bucket-level monitor has no documents to show when its aggregation
-has sub-aggregations, only the keys of the group.
+Alerting fetches only the fields that stand as ``{{_source.…}}`` between the tags of ``sample_documents``, and exactly
+in this spelling: of a group's events the five newest and the five oldest. It tells no message how many there are. A
+threshold has no documents to show, because its slots are sub-aggregations of its groups; its key tells which group it
+is, and is the query that finds the group's events.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from oktalogger.detections.threshold_search import group_fields
+from oktalogger.detections.grouped_search import INGESTED, group_fields
 from oktalogger.okta.origin import admin_host
 from oktalogger.urls import discover_url, system_log_url
 
@@ -30,6 +31,11 @@ _EVENT_LINES: Final = (
     f"Targets: {{{{#{_TARGETS}}}}}{{{{.}}}}; {{{{/{_TARGETS}}}}}{{{{#never}}}}{{{{{_TARGETS}}}}}{{{{/never}}}}",
     "Event id: {{_source.uuid}}",
 )
+_SAMPLES: Final = "{{#sample_documents}}"
+_END_OF_SAMPLES: Final = "{{/sample_documents}}"
+# Stands in an address for tags that would be escaped there.
+_FILLED_IN: Final = "FILLEDIN"
+_BEGAN: Final = "ALERTBEGAN"
 _UUID: Final = "{{_source.uuid}}"
 _ERROR_LINE: Final = "{{#ctx.error}}The monitor failed, so alerts may be missing: {{ctx.error}}\n{{/ctx.error}}"
 
@@ -41,11 +47,11 @@ def subject(detection: CompiledDetection) -> str:
 
 def body(detection: CompiledDetection, settings: MonitorSettings) -> str:
     """Return the template of a message: what happened, what it means, what to do."""
-    happened = _events(settings) if detection.threshold is None else _groups(detection, settings)
+    happened = _events(detection, settings) if detection.threshold is None else _groups(detection, settings)
     return f"{subject(detection)}\n{_ERROR_LINE}\n{happened}\n{_literal(about(detection))}"
 
 
-def _events(settings: MonitorSettings) -> str:
+def _events(detection: CompiledDetection, settings: MonitorSettings) -> str:
     lines = [*_EVENT_LINES]
     if settings.dashboards_url:
         lines.append(f"Dashboards: {_discover_url(settings.dashboards_url, f'uuid:{_UUID}', 'now-90d')}")
@@ -55,7 +61,18 @@ def _events(settings: MonitorSettings) -> str:
         found = system_log_url(_console_url(host), search=f'uuid eq "{_UUID}"')
         lines.append(f"Okta System Log{which}: {found}")
     listed = "\n".join(lines)
-    return f"{{{{#ctx.alerts}}}}{{{{#sample_documents}}}}\n{listed}\n{{{{/sample_documents}}}}{{{{/ctx.alerts}}}}"
+    by = ", ".join(group_fields(detection))
+    head = f"One alert for each {by}, every {_span(detection.period_minutes * 60)}. Its newest and oldest events:"
+    all_of_them = ""
+    if settings.dashboards_url:
+        url = _discover_url(settings.dashboards_url, f"uuid:({_FILLED_IN})", "now-180d")
+        url = url.replace(_FILLED_IN, f"{_SAMPLES}{_UUID}%20{_END_OF_SAMPLES}")
+        every = _alerts_url(settings.dashboards_url, detection, settings.window_hours)
+        all_of_them = f"These events in Dashboards: {url}\nHow many there are, all that the rule found: {every}\n"
+    return (
+        f"{head}\n{{{{#ctx.newAlerts}}}}Since: {{{{start_time}}}}\n{_SAMPLES}\n{listed}\n{_END_OF_SAMPLES}\n"
+        f"{all_of_them}{{{{/ctx.newAlerts}}}}"
+    )
 
 
 def _groups(detection: CompiledDetection, settings: MonitorSettings) -> str:
@@ -63,16 +80,25 @@ def _groups(detection: CompiledDetection, settings: MonitorSettings) -> str:
     if threshold is None:
         raise ValueError(f"{detection.title} has no threshold")
     what = f"different values of {threshold.counted}" if threshold.counted else "events"
-    names = " and ".join(group_fields(threshold).values())
     lines = [
-        f"At least {threshold.at_least} {what} within {_span(threshold.seconds)}.",
-        f"The group ({names}): {{{{#ctx.newAlerts}}}}{{{{bucket_keys}}}} {{{{/ctx.newAlerts}}}}",
+        f"How many: at least {threshold.at_least} {what} within {_span(threshold.seconds)}.",
+        "{{#ctx.newAlerts}}Who: {{bucket_keys}}",
+        "Seen: {{start_time}}",
     ]
     if settings.dashboards_url:
-        url = _discover_url(settings.dashboards_url, detection.query, f"now-{settings.lookback_hours}h")
-        lines.append(f"Dashboards: {url}")
+        # The key is a query; in front of it stands what the rule looks for.
+        url = _alerts_url(settings.dashboards_url, detection, settings.lookback_hours, f" AND {_FILLED_IN}")
+        url = url.replace(_FILLED_IN, "{{bucket_keys}}")
+        lines.append(f"These events in Dashboards, from where and when: {url}")
     lines += [f"Okta System Log of {host}: {system_log_url(_console_url(host))}" for host in settings.okta_orgs]
-    return "\n".join(lines) + "\n"
+    return "\n".join(lines) + "\n{{/ctx.newAlerts}}\n"
+
+
+def _alerts_url(dashboards_url: str, detection: CompiledDetection, hours: int, more: str = "") -> str:
+    """Return the address of what a rule had found when an alert began, whenever somebody opens it."""
+    loaded = f"{INGESTED}:[{_BEGAN}||-{hours}h TO {_BEGAN}]"
+    url = _discover_url(dashboards_url, f"{detection.query} AND {loaded}{more}", "now-180d")
+    return url.replace(_BEGAN, "{{start_time}}")
 
 
 def about(detection: CompiledDetection) -> str:

@@ -29,7 +29,11 @@ ALERTING_SEVERITY: Final[dict[Severity, str]] = {
 
 NOT_HISTORICAL: Final = "NOT oktalogger.historical:true"
 
-# Marks our monitors even after an edit in Dashboards has removed their `ui_metadata`.
+# Who an alert is about, unless a rule says otherwise: there is one alert for each of them and each period.
+DEFAULT_DEDUP: Final = ("actor.alternateId",)
+DEFAULT_PERIOD_MINUTES: Final = 60
+
+# How a monitor of ours is recognised when somebody's edit in Dashboards has removed its `ui_metadata`.
 MONITOR_PREFIX: Final = "oktalogger: "
 
 
@@ -70,10 +74,14 @@ class CompiledDetection:
     :param references: links for further reading
     :param enabled: whether its monitor runs
     :param channels: notification channels by name; ``None`` leaves the choice to the settings
-    :param throttle_minutes: minutes for which a group stays quiet after it fired; thresholds only
-    :param selection: query_string that selects the events, historical ones included
-    :param fields: index fields that query, grouping and counting use
-    :param threshold: what is counted, or ``None`` if every matching event counts by itself
+    :param throttle_minutes: for how long a group that fired stays quiet
+    :param dedup: index fields whose values, with the org, make one alert of all events of a period; not for thresholds,
+        which group by what they count apart
+    :param cells: number of alerts, for each org and period, into which all such groups are put instead; ``None`` gives
+        each group its own
+    :param selection: query_string that selects the events, historical ones too
+    :param fields: index fields that the query, the grouping and the counting look at
+    :param threshold: what is counted, or ``None`` where every matching event counts by itself
     :param file: the rule's file, relative to the folder of detections
     :param line: the line of the file where its `detection` or `correlation` begins
     """
@@ -91,6 +99,8 @@ class CompiledDetection:
     enabled: bool = True
     channels: tuple[str, ...] | None = None
     throttle_minutes: int | None = None
+    dedup: tuple[str, ...] = DEFAULT_DEDUP
+    cells: int | None = None
     selection: str
     fields: tuple[str, ...] = ()
     threshold: Threshold | None = None
@@ -101,6 +111,11 @@ class CompiledDetection:
     def query(self) -> str:
         """The query_string of the monitor: the selection without historical events."""
         return f"({self.selection}) AND {NOT_HISTORICAL}"
+
+    @property
+    def period_minutes(self) -> int:
+        """For how long, from when its first event is loaded, events of one group are one alert."""
+        return self.throttle_minutes or DEFAULT_PERIOD_MINUTES
 
     @property
     def monitor_name(self) -> str:
@@ -138,14 +153,16 @@ class CompiledDetection:
 class MonitorSettings:
     """Settings that all monitors of one deployment share.
 
-    :param event_interval_minutes: how often a document-level monitor runs
-    :param threshold_interval_minutes: how often a bucket-level monitor runs. It asks OpenSearch to compile a template
-        or two each time, and OpenSearch allows 75 in five minutes
-    :param lookback_hours: a threshold counts events loaded within this time together, so that a late event completes
-        it. The default covers the reconcile of the day before
-    :param fresh_minutes: a threshold fires only if an event among those counted was loaded within this time. It is
-        longer than the interval, so that a late run loses nothing. Runs that see a group again raise no second alert
-        while the first is active
+    :param event_interval_minutes: how often the monitor of a rule of single events runs
+    :param threshold_interval_minutes: how often the monitor of a threshold runs
+    :param window_hours: events of a rule of single events that were loaded within this time are looked at. It is how
+        long monitors may be down without missing one, how long an alert stays open, and how many groups count against
+        the 500 alerts that Alerting can keep open for a monitor
+    :param lookback_hours: events loaded within this time are counted together. A late event completes a threshold with
+        those loaded that long before it; the default covers the reconciliation of the day before
+    :param fresh_minutes: a threshold fires only if an event among those counted was loaded within this time. Longer
+        than the interval on purpose: a run that comes late loses nothing, and runs that see a group again raise no
+        second alert while the first is active
     :param default_channels: channels of rules that name none
     :param default_channels_from: lowest severity at which such rules use them
     :param dashboards_url: address of OpenSearch Dashboards, for links; without it messages carry none
@@ -154,6 +171,7 @@ class MonitorSettings:
 
     event_interval_minutes: int = 1
     threshold_interval_minutes: int = 3
+    window_hours: int = 2
     lookback_hours: int = 26
     fresh_minutes: int = 15
     default_channels: tuple[str, ...] = ()

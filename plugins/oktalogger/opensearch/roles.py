@@ -17,6 +17,7 @@ ROLE_PREFIX: Final = "oktalogger_"
 """How the names of our roles begin; no other role is ever read, changed or mapped."""
 ROLES: Final = ("oktalogger_loader", "oktalogger_sync", "oktalogger_analyst")
 """In the order in which they are suggested to somebody who lacks a permission that several of them have."""
+_ALERTING: Final = "/alerting/"
 DESCRIPTION_MARK: Final = "oktalogger:"
 """How the descriptions of our roles and policies begin: they have no other place for a mark."""
 
@@ -37,7 +38,10 @@ def role_that_allows(permissions: Iterable[str]) -> str | None:
     :raises ResourceError: if a role's file is missing
     """
     wanted = tuple(permissions)
-    for name in ROLES:
+    # The loader's role may look at monitors as well, and who lacks a right on them is mostly about to write some.
+    is_alerting = any(_ALERTING in one for one in wanted)
+    names: tuple[str, ...] = ("oktalogger_sync", *ROLES) if is_alerting else ROLES
+    for name in names:
         role = _role(name, "")
         allowed = [
             *role["cluster_permissions"],

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 from oktalogger.compat import AirflowSkipException, triggering_events
 from oktalogger.detections.messages import about
 from oktalogger.detections.monitors.api import AlertingClient
+from oktalogger.detections.monitors.health import not_at_work
 from oktalogger.detections.monitors.render import fresh_minutes, monitor_settings
+from oktalogger.detections.monitors.stored import Owner
 from oktalogger.detections.replay.alerts import mark_notified, pending_alerts
 from oktalogger.detections.replay.matches import first_found_in
 from oktalogger.detections.replay.report import merge_rows, replay_windows, rows_text
@@ -21,6 +23,7 @@ from oktalogger.opensearch.errors import OpenSearchLoadError
 from oktalogger.opensearch.names import IndexNames
 from oktalogger.operators.detections import REFUSED, DetectionOperator
 from oktalogger.operators.errors import failing_at_once
+from oktalogger.operators.metrics import measure_monitors
 from oktalogger.settings import load_settings
 from oktalogger.window import Window, format_instant, parse_instant, resolve_window
 
@@ -30,6 +33,7 @@ if TYPE_CHECKING:
     from opensearchpy import OpenSearch
 
     from oktalogger.compat import Context
+    from oktalogger.detections.model import CompiledDetection
     from oktalogger.detections.replay.search import Found
     from oktalogger.hooks.opensearch import OpenSearchHook
     from oktalogger.settings import Settings
@@ -157,11 +161,12 @@ class DetectionReplayReportOperator(DetectionOperator):
 
 class DetectionAlertOperator(DetectionOperator):
     """
-    Runs the enabled rules over events that were just loaded, and notifies, on clusters without the Alerting plugin.
+    Runs the enabled rules that no monitor is at work for over what has just been loaded, and notifies.
 
-    On a cluster with the plugin the task is skipped. No channel is notified of the same events twice. A notification
-    that fails is tried again with the task. If OpenSearch refuses a rule, the task runs all others and notifies, then
-    fails. When cleared, the task searches everything loaded since its own loads began.
+    On a cluster without the Alerting plugin these are all rules. On one with it the task is skipped where every enabled
+    rule has a monitor that is there, switched on, as the rule says, and running. Nobody hears of the same events twice;
+    a notification that fails is tried again with the task. A rule that OpenSearch will not run fails the task, after
+    all others have been run and told of. Cleared, the task looks from its own loads on up to the present.
 
     The assets (Airflow 2: datasets) that started the run name the loads. Each load counts from its first try, because a
     try that fails or is killed may have stored events that no asset names. In a run started by hand, the params
@@ -175,25 +180,18 @@ class DetectionAlertOperator(DetectionOperator):
     def execute(self, context: Context) -> list[dict[str, Any]]:
         """Search, notify, and return the matches that no earlier run has found: two runs may search the same loads.
 
-        :raises AirflowSkipException: if the cluster has the Alerting plugin
-        :raises AirflowFailException: if no retry can help
-        :raises OpenSearchLoadError: if OpenSearch was out of reach
+        :raises AirflowSkipException: where monitors are at work for all rules
+        :raises AirflowFailException: where no retry can help
+        :raises OpenSearchLoadError: where OpenSearch was out of reach
         """
         with failing_at_once(*REFUSED):
             settings = load_settings()
             hook = self._hook(settings)
             client = hook.client
             try:
-                if AlertingClient(client).available():
-                    raise AirflowSkipException(
-                        "This cluster has the Alerting plugin: its monitors run the rules, so there is "
-                        "nothing to do here."
-                    )
-                self.log.info(
-                    "This cluster has no Alerting plugin: detections run here, after each load, and notify by Airflow."
-                )
                 names = IndexNames(settings.index_prefix)
-                found, incomplete = self._look(client, names, settings, context)
+                rules = self._unwatched(client, names, settings)
+                found, incomplete = self._look(client, names, rules, settings, context)
                 self._notify(hook, names, found, settings, context)
                 if incomplete is not None:
                     raise incomplete
@@ -202,10 +200,41 @@ class DetectionAlertOperator(DetectionOperator):
                 client.close()
         return [item.as_dict() for item in first if item.matches]
 
-    def _look(
-        self, client: OpenSearch, names: IndexNames, settings: Settings, context: Context
-    ) -> tuple[list[Found], ReplayIncompleteError | None]:
+    def _unwatched(self, client: OpenSearch, names: IndexNames, settings: Settings) -> list[CompiledDetection]:
         rules = [rule for rule in self._detections() if rule.enabled]
+        alerting = AlertingClient(client)
+        if not alerting.available():
+            self.log.info(
+                "This cluster has no Alerting plugin: detections run here, after each load, and notify by Airflow."
+            )
+            return rules
+        common, owner = monitor_settings(settings), Owner(settings.index_prefix)
+        reasons = not_at_work(alerting, rules, names=names, settings=common, owner=owner)
+        measure_monitors(len(reasons))
+        if not reasons:
+            raise AirflowSkipException(
+                "This cluster has the Alerting plugin, and a monitor is at work for each rule: there is nothing to do "
+                "here."
+            )
+        unwatched = [rule for rule in rules if rule.id in reasons]
+        listed = "\n".join(f"- {rule.title}: {reasons[rule.id]}" for rule in unwatched)
+        self.log.warning(
+            "This cluster has the Alerting plugin, but no monitor is at work for %d of %d rules, which run here "
+            "instead. Run the DAG okta_detections, and look at its task verify:\n%s",
+            len(unwatched),
+            len(rules),
+            listed,
+        )
+        return unwatched
+
+    def _look(
+        self,
+        client: OpenSearch,
+        names: IndexNames,
+        rules: Sequence[CompiledDetection],
+        settings: Settings,
+        context: Context,
+    ) -> tuple[list[Found], ReplayIncompleteError | None]:
         span = Span(loaded_range(context), by="loaded", historical=False)
         self.log.info("%d rules over the events loaded in %s.", len(rules), span.window)
         common = monitor_settings(settings)

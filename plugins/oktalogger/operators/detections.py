@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from oktalogger.compat import AirflowFailException, AirflowSkipException, BaseOperator
 from oktalogger.detections.bundle import BundleError, load_detections
 from oktalogger.detections.monitors.api import AlertingClient
+from oktalogger.detections.monitors.change import CHANGES, ChangeKind, PlanRefusedError, check_deletions
 from oktalogger.detections.monitors.channels import ChannelError
-from oktalogger.detections.monitors.plan import CHANGES, ChangeKind, PlanRefusedError, check_deletions
+from oktalogger.detections.monitors.health import check_health
 from oktalogger.detections.monitors.render import monitor_settings
 from oktalogger.detections.monitors.report import plan_text, result_text
 from oktalogger.detections.monitors.stored import Owner
@@ -19,6 +20,7 @@ from oktalogger.detections.rules.problems import DetectionsError
 from oktalogger.hooks.opensearch import OpenSearchHook
 from oktalogger.opensearch.names import IndexNames
 from oktalogger.operators.errors import failing_at_once
+from oktalogger.operators.metrics import measure_monitors
 from oktalogger.resources import rule_folders
 from oktalogger.settings import Settings, load_settings
 
@@ -27,7 +29,7 @@ if TYPE_CHECKING:
 
     from oktalogger.compat import Context
     from oktalogger.detections.model import CompiledDetection, RenderedMonitor
-    from oktalogger.detections.monitors.plan import MonitorChange, SyncPlan
+    from oktalogger.detections.monitors.change import MonitorChange, SyncPlan
 
 # With more changes than this, a mapped task makes several, because nobody reads hundreds of names.
 MOST_UNITS = 50
@@ -131,7 +133,8 @@ class DetectionPlanOperator(DetectionOperator):
                     "replay, in the DAG okta_detections_after_load."
                 )
             plan = plan_sync(sync.client, sync.rendered(detections), sync.owner, sync.options())
-            self.log.info("%d rules. The plan:\n%s", len(detections), plan_text(plan))
+            health = check_health(sync.client, plan.wanted)
+            self.log.info("%d rules. The plan:\n%s", len(detections), plan_text(plan, health))
             if not sync.dry_run:
                 share = sync.settings.detection_delete_percent / 100
                 check_deletions(plan, share=share, confirmed=sync.confirmed)
@@ -180,9 +183,10 @@ class DetectionApplyOperator(DetectionOperator):
 
 class DetectionVerifyOperator(DetectionOperator):
     """
-    Reads everything once more, and fails if OpenSearch does not have the monitors of the rules.
+    Reads everything once more and fails if OpenSearch does not have the monitors that the rules say, or they fail.
 
-    A monitor changed by hand is not a failure: the log shows the difference.
+    Each monitor is tried by a run without alerts, and asked when it last ran: one that fails, or has missed three runs,
+    says so nowhere else. What people changed by hand is not a failure: it is named in the log, with the difference.
 
     :param opensearch_conn_id: Airflow connection to OpenSearch (templated); None takes
         ``OKTALOGGER_OPENSEARCH_CONN_ID``
@@ -193,9 +197,8 @@ class DetectionVerifyOperator(DetectionOperator):
         """Compare, and return the counts by kind.
 
         :raises AirflowSkipException: in a dry run
-        :raises AirflowFailException: if no retry can help
-        :raises SyncIncompleteError: if a change is left to make
-        :raises OpenSearchLoadError: if OpenSearch was out of reach
+        :raises AirflowFailException: where no retry can help
+        :raises OpenSearchLoadError: where OpenSearch was out of reach
         """
         with _sync(self, context) as sync:
             if sync.dry_run:
@@ -203,11 +206,15 @@ class DetectionVerifyOperator(DetectionOperator):
             # Without put_back: it is done by now, and would count as a change again.
             options = SyncOptions()
             plan = plan_sync(sync.client, sync.rendered(self._detections()), sync.owner, options)
-        self.log.info("The monitors are now:\n%s", plan_text(plan))
+            health = check_health(sync.client, plan.wanted)
+        self.log.info("The monitors are now:\n%s", plan_text(plan, health))
+        measure_monitors(len(health.ailing) + len(health.cluster) + len(plan.switched_off))
         wrong = [*plan.changes, *(step for step in plan.of(ChangeKind.UNCHANGED) if step.differences)]
         if wrong:
             names = ", ".join(step.name for step in wrong[:5]) + (", ..." if len(wrong) > 5 else "")
-            raise AirflowFailException(f"{len(wrong)} monitors differ from their rules: {names}. See the log.")
+            raise AirflowFailException(f"{len(wrong)} monitors are not as their rules say: {names}. See the log.")
+        if health.problems:
+            raise AirflowFailException("Monitors are there and do not detect. " + "; ".join(health.problems[:5]))
         return plan.counts
 
 

@@ -73,3 +73,12 @@ def measure_findings(org: str, findings: Findings) -> None:
     Stats.gauge("oktalogger.reconcile.gap_seconds", findings.gap_seconds, tags=tags)
     Stats.gauge("oktalogger.reconcile.unread", len(findings.unread), tags=tags)
     flush_stats()
+
+
+def measure_monitors(ailing: int) -> None:
+    """Send how many monitors fail, do not run, or are switched off by hand.
+
+    :param ailing: how many
+    """
+    Stats.gauge("oktalogger.detections.monitors_ailing", ailing)
+    flush_stats()

@@ -52,7 +52,9 @@ def test_plan_says_what_apply_does_and_ends_with_a_code_for_ci(shell: Shell) -> 
     code, out, _ = shell.run("apply")
     assert code == 0
     assert "2 changed with 2 writes" in out
-    assert shell.run("plan", "--check")[:2] == (0, "2 unchanged\n")
+    code, out, _ = shell.run("plan", "--check")
+    assert (code, out.splitlines()[-1]) == (0, "2 unchanged")
+    assert "WARNING: Nobody is told of any alert" in out
     assert shell.run("plan")[0] == 0
 
 
@@ -126,3 +128,18 @@ def test_nothing_is_deleted_while_broken_rules_are_left_out(shell: Shell) -> Non
     assert code == 0
     assert "kept: oktalogger: Rule 2" in out
     assert len(shell.standin.jobs) == 2
+
+
+def test_plan_ends_with_a_code_where_a_monitor_is_not_at_work(shell: Shell) -> None:
+    shell.rules(1, 2, channels=("soc",))
+    shell.run("apply")
+    first, second = shell.standin.jobs
+    assert shell.run("plan", "--check")[:2] == (0, "2 unchanged\n")
+    shell.standin.failing[second] = "no such index [lg-gone]"
+    code, out, _ = shell.run("plan", "--check")
+    assert (code, "no such index [lg-gone]" in out) == (EXIT_CHANGES, True)
+    del shell.standin.failing[second]
+    shell.standin.edit(first, enabled=False)
+    code, out, _ = shell.run("plan", "--check")
+    assert (code, "SWITCHED OFF by hand: oktalogger: Rule" in out) == (EXIT_CHANGES, True)
+    assert json.loads(shell.run("plan", "--json")[1])["health"]["ailing"] == {}

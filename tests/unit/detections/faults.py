@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from local.standins.alerting import AlertingStandIn, Answer
+from local.standins.alerting import AlertingStandIn
+from local.standins.alerting_answers import Answer
 from local.standins.transport import CutError, in_process_client
 from oktalogger.detections.monitors.api import (
     AlertingClient,

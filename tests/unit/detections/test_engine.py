@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from local.standins import engine as answers
-from local.standins.alerting import AlertingStandIn, Answer
+from local.standins.alerting import AlertingStandIn
+from local.standins.alerting_answers import Answer
 from local.standins.monitors import rendered, threshold_body
 from local.standins.transport import in_process_client
 from oktalogger.detections.engine import refusals

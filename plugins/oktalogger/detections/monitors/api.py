@@ -7,6 +7,8 @@ OpenSearch 2.19.4. What differs from the documentation is said where it matters.
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
@@ -15,11 +17,11 @@ import msgspec
 from oktalogger import __version__
 from oktalogger.detections.monitors.stored import StoredMonitor, read_monitor
 from oktalogger.opensearch.diagnosis import Failure, error_for, shorten
-from oktalogger.opensearch.errors import OpenSearchLoadError, OpenSearchPermissionError
+from oktalogger.opensearch.errors import IndexMissingError, OpenSearchLoadError, OpenSearchPermissionError
 from oktalogger.opensearch.request import RequestRetry, repeated, send
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from opensearchpy import OpenSearch
 
@@ -27,10 +29,14 @@ MONITORS: Final = "/_plugins/_alerting/monitors"
 # The plugin leaves `ui_metadata` out of every answer but those to a client whose User-Agent holds this word
 # (`RestHandlerUtils.kt`, function `context`). Without it our own marker would never come back.
 USER_AGENT: Final = f"oktalogger/{__version__} (reads ui_metadata as OpenSearch-Dashboards does)"
+STATS: Final = "/_plugins/_alerting/stats"
+ALERTS_INDEX: Final = ".opendistro-alerting-alerts"
 PAGE_SIZE: Final = 200
 _RETRY: Final = RequestRetry(attempts=5, longest_wait_seconds=20.0)
 _RIGHTS: Final = "/alerting/"
 _NO_SUCH_PATH: Final = "no handler found for uri"
+# What 2.19 answers to nearly everything until somebody makes the cluster's first monitor, which makes this index.
+_NO_MONITOR_YET: Final = "Configured indices are not found: [.opendistro-alerting-config]"
 # The plugin answers 500 also to what it cannot parse; the class of the Java exception tells the two apart.
 _REFUSED_FOR_GOOD: Final = (
     "ParsingException",
@@ -58,6 +64,18 @@ class MonitorMissingError(OpenSearchLoadError):
 
 class MonitorRefusedError(OpenSearchLoadError):
     """The server will not have this monitor, however often it is asked."""
+
+
+@dataclass(frozen=True, slots=True)
+class LastRuns:
+    """When the cluster's monitors last ran.
+
+    :param is_scheduling: whether the scheduler runs monitors at all
+    :param by_monitor: when each last ran, by its id; ``None`` for one that is scheduled and has not run yet
+    """
+
+    is_scheduling: bool
+    by_monitor: dict[str, datetime | None]
 
 
 class AlertingClient:
@@ -92,9 +110,7 @@ class AlertingClient:
         :raises OpenSearchLoadError: where it cannot be asked, or not by this user
         """
         try:
-            self._repeatable(
-                "POST", f"{MONITORS}/_search", doing="while looking for the Alerting plugin", body={"size": 0}
-            )
+            self.require()
         except AlertingMissingError:
             return False
         except OpenSearchPermissionError as error:
@@ -108,8 +124,7 @@ class AlertingClient:
         :raises AlertingMissingError: where it has not
         :raises OpenSearchLoadError: where it cannot be asked, or not by this user
         """
-        doing = "while looking for the Alerting plugin"
-        self._repeatable("POST", f"{MONITORS}/_search", doing=doing, body={"size": 0})
+        self._search({"size": 0}, doing="while looking for the Alerting plugin")
 
     def monitors(self) -> list[StoredMonitor]:
         """Read every monitor of the cluster, whoever owns it; composite monitors (workflows) are left out.
@@ -182,16 +197,69 @@ class AlertingClient:
     def dry_run(self, body: Mapping[str, Any]) -> tuple[str, ...]:
         """Run a monitor that is not stored, without alerts, and return what is wrong with it.
 
-        A trigger script that does not compile is stored without complaint and shows only here. Document-level monitors
-        are not tried: the plugin refuses some of them and shows no error of the others.
+        Of a script that does not compile or fails it says only that something is wrong; ``monitor_refusals`` asks
+        OpenSearch itself, which says what.
         """
-        if body.get("monitor_type") == "doc_level_monitor":
-            return ()
         doing = f"while trying the monitor {body.get('name')!r}"
         answer = self._repeatable("POST", f"{MONITORS}/_execute", doing=doing, params={"dryrun": "true"}, body=body)
-        problems = [answer.get("error"), (answer.get("input_results") or {}).get("error")]
-        problems += [trigger.get("error") for trigger in (answer.get("trigger_results") or {}).values()]
-        return tuple(shorten(str(problem)) for problem in problems if problem)
+        return _failures(answer)
+
+    def try_stored(self, monitor_id: str) -> tuple[str, ...]:
+        """Run a stored monitor once, without alerts, and return what is wrong with it.
+
+        Nothing else tells of a bucket-level monitor that fails: it raises no alert of that, and its last run counts as
+        one.
+
+        :raises MonitorMissingError: where it is gone
+        """
+        doing = f"while trying the monitor {monitor_id}"
+        path = f"{MONITORS}/{monitor_id}/_execute"
+        return _failures(self._repeatable("POST", path, doing=doing, params={"dryrun": "true"}))
+
+    def open_alerts(self, monitor_id: str) -> int:
+        """Count the open alerts of a monitor."""
+        params = {"alertState": "ACTIVE", "monitorId": monitor_id, "size": "1"}
+        answer = self.read(f"{MONITORS}/alerts", doing=f"while counting alerts of {monitor_id}", params=params)
+        return int(answer["totalAlerts"])
+
+    def last_runs(self) -> LastRuns:
+        """Read when monitors last ran.
+
+        :raises OpenSearchLoadError: where that cannot be read
+        """
+        answer = self.read(STATS, doing="while reading when monitors last ran")
+        jobs: dict[str, datetime | None] = {}
+        for node in answer.get("nodes", {}).values():
+            for monitor_id, job in node.get("jobs_info", {}).items():
+                at = job.get("last_execution_time")
+                jobs[monitor_id] = None if at is None else datetime.fromtimestamp(int(at) / 1000, UTC)
+        return LastRuns(bool(answer.get("plugins.scheduled_jobs.enabled", True)), jobs)
+
+    def alert_mapping(self) -> dict[str, Any]:
+        """Read the mapping of the index of alerts; empty where there is none yet.
+
+        :raises OpenSearchLoadError: where it cannot be read
+        """
+        try:
+            answer = self.read(f"/{ALERTS_INDEX}/_mapping", doing="while reading the mapping of the alerts")
+        except (IndexMissingError, MonitorMissingError):
+            return {}
+        return next((index["mappings"].get("properties", {}) for index in answer.values()), {})
+
+    def acknowledge(self, stored: StoredMonitor, alert_ids: Sequence[str]) -> dict[str, str]:
+        """Acknowledge alerts of a monitor, and return why some could not be, by their ids.
+
+        The monitor is read first: of one that is not there the plugin never answers, and it answers no acknowledgement
+        on that node from then on, until it is restarted.
+
+        :raises MonitorMissingError: where the monitor is gone
+        """
+        if self.get(stored.id) is None:
+            raise MonitorMissingError(f"The monitor {stored.name!r} is gone, and its alerts with it.")
+        doing = f"while acknowledging alerts of {stored.name!r}"
+        path = f"{MONITORS}/{stored.id}/_acknowledge/alerts"
+        answer = self._write("POST", path, doing=doing, body={"alerts": list(alert_ids)})
+        return {key: str(why["failed_reason"]) for one in answer["failed"] for key, why in one.items()}
 
     def read(self, path: str, *, doing: str, params: Mapping[str, str] | None = None) -> Any:
         """Read something else beside the monitors, with the same retries and errors.
@@ -213,14 +281,21 @@ class AlertingClient:
             }
             if after is not None:
                 body["search_after"] = [after - 1]
-            answer = self._repeatable("POST", f"{MONITORS}/_search", doing="while reading the monitors", body=body)
-            hits = answer["hits"]["hits"]
+            hits = self._search(body, doing="while reading the monitors")
             yield from hits
             fresh = {hit["_id"] for hit in hits} - seen
             if len(hits) < PAGE_SIZE or not fresh:
                 return
             seen |= fresh
             after = int(hits[-1]["_seq_no"])
+
+    def _search(self, body: Mapping[str, Any], *, doing: str) -> list[dict[str, Any]]:
+        try:
+            answer = self._repeatable("POST", f"{MONITORS}/_search", doing=doing, body=body)
+        except MonitorMissingError:
+            return []
+        hits: list[dict[str, Any]] = answer["hits"]["hits"]
+        return hits
 
     def _repeatable(self, method: str, path: str, **request: Any) -> Any:
         return repeated(partial(self._send, method, path, **request), retry=self._retry, sleep=self._sleep)
@@ -252,6 +327,14 @@ class AlertingClient:
         )
 
 
+def _failures(answer: Mapping[str, Any]) -> tuple[str, ...]:
+    found = [answer.get("error"), (answer.get("input_results") or {}).get("error")]
+    found += [trigger.get("error") for trigger in (answer.get("trigger_results") or {}).values()]
+    # An error without a word is one: the plugin has it for scripts.
+    said = [shorten(str(problem)) for problem in found if problem is not None]
+    return tuple(dict.fromkeys(text for text in said if text)) or (("it fails without a word",) if said else ())
+
+
 # Unless the query's text holds `monitor.owner`, the plugin adds a filter of its own and shows only monitors whose
 # owner is "alerting" or nobody (`TransportSearchMonitorAction.addOwnerFieldIfNotExists`).
 _EVERY_OWNER: Final = {"bool": {"should": [{"exists": {"field": "monitor.owner"}}, {"match_all": {}}]}}
@@ -272,6 +355,8 @@ def _typed(method: str, failure: Failure, *, doing: str, index: str | None = Non
     if failure.status == 409:
         return MonitorConflictError(said, **facts)
     if failure.status == 404:
+        if _NO_MONITOR_YET in failure.reason:
+            return MonitorMissingError(f"Nobody has made a monitor on this cluster yet ({failure.said}).", **facts)
         if method == "POST":
             return MonitorRefusedError(
                 f"{said} The index or alias that the monitor reads must be there first: load something.", **facts

@@ -7,169 +7,31 @@ touched.
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass, field, replace
-from enum import StrEnum
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from oktalogger.detections.model import source_hash
+from oktalogger.detections.model import MONITOR_PREFIX, source_hash
+from oktalogger.detections.monitors.change import ChangeKind, MonitorChange, SyncPlan, Wanted
 from oktalogger.detections.monitors.compare import Difference, differences, dropped, normal
+from oktalogger.detections.monitors.handover import floor_of, is_document_level, is_old_form, with_floor
+from oktalogger.detections.monitors.stored import Marker
+from oktalogger.detections.monitors.takeover import take_over
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from oktalogger.detections.model import RenderedMonitor
-    from oktalogger.detections.monitors.stored import Marker, Owner, StoredMonitor
-
-
-class ChangeKind(StrEnum):
-    """What is to be done about one monitor, or why nothing is."""
-
-    CREATE = "create"
-    UPDATE = "update"
-    PUT_BACK = "put back"
-    DELETE = "delete"
-    DUPLICATE = "delete duplicate"
-    UNCHANGED = "unchanged"
-    EDITED = "changed by hand"
-    KEPT = "kept"
-    COPY = "copy"
-
-
-CHANGES: Final = (ChangeKind.CREATE, ChangeKind.UPDATE, ChangeKind.PUT_BACK, ChangeKind.DUPLICATE, ChangeKind.DELETE)
-"""The kinds that write, in the order in which they are carried out: what detects comes before what no longer does."""
-
-
-class PlanRefusedError(Exception):
-    """The plan would delete more than is allowed without a confirmation. Nothing was written."""
-
-
-@dataclass(frozen=True, slots=True)
-class MonitorChange:
-    """One monitor in a plan.
-
-    :param kind: what is to be done
-    :param detection_id: the rule's id
-    :param name: the monitor's name
-    :param stored: the monitor on the server; ``None`` for a create
-    :param rendered: what the rule says; ``None`` where the rule is gone
-    :param differences: where files and server differ
-    :param note: why, in a sentence for people
-    """
-
-    kind: ChangeKind
-    detection_id: str
-    name: str
-    stored: StoredMonitor | None = None
-    rendered: RenderedMonitor | None = None
-    differences: tuple[Difference, ...] = ()
-    note: str = ""
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return plain JSON values for people and for XCom; bodies are left out."""
-        return {
-            "kind": str(self.kind),
-            "detection_id": self.detection_id,
-            "name": self.name,
-            "monitor_id": self.stored.id if self.stored else None,
-            "note": self.note,
-            "differences": [difference.as_dict() for difference in self.differences],
-        }
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """What a person asked for beside what the rules say.
-
-    :param put_back: ids of rules whose monitors become what the rules say, whatever was changed by hand
-    :param put_back_all: the same for every rule
-    :param rewrite: ids of rules whose monitors are written again although they look right
-    :param keep_orphans: whether monitors without a rule stay, because rules that cannot be used were left out
-    :param is_marker_hidden: whether our marker cannot be seen, so that renewing it would go on for ever
-    """
-
-    put_back: frozenset[str] = frozenset()
-    put_back_all: bool = False
-    rewrite: frozenset[str] = frozenset()
-    keep_orphans: bool = False
-    is_marker_hidden: bool = False
-
-    @classmethod
-    def of(cls, put_back: Iterable[str], *, keep_orphans: bool = False) -> Wanted:
-        """Read what a person gave as ``put_back``: ids of rules, or the word ``all``.
-
-        A rule that is named is written again even if its monitor looks right, because an update that died half-way
-        on the server can leave a monitor that looks right without the queries that it runs.
-        """
-        ids = frozenset(put_back)
-        return cls(ids, "all" in ids, ids - {"all"}, keep_orphans=keep_orphans)
-
-    def overrides(self, detection_id: str) -> bool:
-        """Whether what was changed by hand may be overwritten."""
-        return self.put_back_all or detection_id in self.put_back
-
-
-@dataclass(frozen=True, slots=True)
-class SyncPlan:
-    """What is to be done.
-
-    :param steps: one for each of our monitors, and for each rule
-    :param foreign: how many monitors are not ours
-    :param warnings: what a person should look at, in sentences
-    """
-
-    steps: tuple[MonitorChange, ...]
-    foreign: int = 0
-    warnings: tuple[str, ...] = ()
-
-    @property
-    def changes(self) -> tuple[MonitorChange, ...]:
-        """The steps that write, in order."""
-        return tuple(step for kind in CHANGES for step in self.steps if step.kind == kind)
-
-    @property
-    def counts(self) -> dict[str, int]:
-        """How many steps there are of each kind, and how many monitors are foreign."""
-        by_kind = Counter(step.kind for step in self.steps)
-        return {**{str(kind): by_kind[kind] for kind in ChangeKind}, "foreign": self.foreign}
-
-    def of(self, *kinds: ChangeKind) -> tuple[MonitorChange, ...]:
-        """Return the steps of these kinds."""
-        return tuple(step for step in self.steps if step.kind in kinds)
-
-    def only(self, detection_ids: frozenset[str]) -> SyncPlan:
-        """Return the part of the plan that concerns these rules."""
-        return SyncPlan(tuple(step for step in self.steps if step.detection_id in detection_ids), self.foreign)
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return plain JSON values: the counts, and every step but those that are unchanged without a note."""
-        shown = [step.as_dict() for step in self.steps if step.kind != ChangeKind.UNCHANGED or step.differences]
-        return {"counts": self.counts, "steps": shown, "warnings": list(self.warnings)}
-
-
-def check_deletions(plan: SyncPlan, *, share: float, confirmed: bool = False) -> None:
-    """Stop a plan that deletes too much, as an empty folder or a broken checkout would.
-
-    Duplicates do not count: their rule keeps its monitor.
-
-    :param share: part of our monitors, 0 to 1, that may be deleted without a confirmation
-    :param confirmed: whether a person said that they are to be deleted
-    :raises PlanRefusedError: where it deletes more
-    """
-    deleted = {step.detection_id: step.name for step in plan.of(ChangeKind.DELETE)}
-    ours = {step.detection_id for step in plan.steps if step.stored is not None and step.kind != ChangeKind.COPY}
-    if confirmed or len(deleted) <= share * len(ours):
-        return
-    names = ", ".join(list(deleted.values())[:5]) + (", ..." if len(deleted) > 5 else "")
-    raise PlanRefusedError(
-        f"The plan deletes the monitors of {len(deleted)} of {len(ours)} rules, more than the share of {share:.0%} "
-        f"that goes without a confirmation: {names}. Nothing was written. Are all rule files there? If these are to "
-        "go, run it again with confirm_deletions."
-    )
+    from oktalogger.detections.monitors.stored import Owner, StoredMonitor
 
 
 def make_plan(
-    rendered: Iterable[RenderedMonitor], stored: Iterable[StoredMonitor], owner: Owner, wanted: Wanted | None = None
+    rendered: Iterable[RenderedMonitor],
+    stored: Iterable[StoredMonitor],
+    owner: Owner,
+    wanted: Wanted | None = None,
+    *,
+    now: datetime | None = None,
 ) -> SyncPlan:
     """Compare what the rules say with what the server has.
 
@@ -177,19 +39,22 @@ def make_plan(
     :param stored: every monitor on the server
     :param owner: whose monitors are looked after
     :param wanted: what else was asked for
+    :param now: the present
     :raises ValueError: where two rules have one id
     """
     wanted = wanted or Wanted()
+    now = now or datetime.now(UTC)
     desired = _by_id(owner.own(monitor) for monitor in rendered)
     found: dict[str, _Group] = {detection_id: _Group() for detection_id in desired}
-    foreign = 0
+    by_trigger = {key: detection_id for detection_id, one in desired.items() for key in _identity(one.body)}
+    foreign: list[StoredMonitor] = []
     bare = 0
     for monitor in stored:
         marker = owner.marker(monitor)
         by_name = owner.id_by_name(monitor)
-        detection_id = by_name or (marker.detection_id if marker else None)
+        detection_id = by_name or (marker.detection_id if marker else _id_by_trigger(monitor, by_trigger))
         if detection_id is None:
-            foreign += 1
+            foreign.append(monitor)
             continue
         bare += by_name is not None and "ui_metadata" not in monitor.content
         if marker is not None and marker.detection_id != detection_id:
@@ -201,8 +66,46 @@ def make_plan(
         wanted = replace(wanted, is_marker_hidden=True)
     steps: list[MonitorChange] = []
     for detection_id, group in found.items():
-        steps.extend(_steps(detection_id, group, desired.get(detection_id), wanted))
-    return SyncPlan(tuple(steps), foreign, (_HIDDEN,) if hidden else ())
+        old = _split_off_old(group, desired.get(detection_id), wanted)
+        if group.named or not old:
+            steps.extend(_steps(detection_id, group, desired.get(detection_id), wanted))
+        if old:
+            current = [seen.monitor for seen in group.named]
+            others = any(is_document_level(monitor.content) for monitor in foreign)
+            steps.extend(take_over(desired[detection_id], old, current, others_need_queries=others, now=now))
+    warnings = [_HIDDEN] if hidden else []
+    on = [one for one in desired.values() if one.body.get("enabled")]
+    if on and not any(one.channels for one in on):
+        warnings.append(_NOBODY)
+    return SyncPlan(tuple(steps), len(foreign), tuple(warnings))
+
+
+def _id_by_trigger(monitor: StoredMonitor, by_trigger: Mapping[tuple[str, str], str]) -> str | None:
+    """Recognise a monitor of ours that Dashboards' form has renamed and stripped of its marker."""
+    if Marker.of(monitor) is not None or monitor.name.startswith(MONITOR_PREFIX.rstrip(": ")):
+        return None
+    return next((by_trigger[key] for key in _identity(monitor.content) if key in by_trigger), None)
+
+
+def _identity(body: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Say by what a monitor is recognised whose name and marker an edit took away: a trigger's id, and what it reads.
+
+    Two deployments on one cluster have the same rules, and read different indices.
+    """
+    indices = [",".join(inner.get("indices", ())) for given in body.get("inputs", ()) for inner in given.values()]
+    for trigger in body.get("triggers", ()):
+        for inner in trigger.values():
+            yield str(inner.get("id")), ";".join(indices)
+
+
+def _split_off_old(group: _Group, rendered: RenderedMonitor | None, wanted: Wanted) -> list[StoredMonitor]:
+    """Take the monitors of an older form out of a group. One that a person changed stays what the rule has."""
+    if rendered is None or is_old_form(rendered.body):
+        return []
+    override = wanted.overrides(rendered.detection_id)
+    old = [seen for seen in group.named if is_old_form(seen.monitor.content) and (override or not seen.is_by_hand)]
+    group.named = [seen for seen in group.named if seen not in old]
+    return [seen.monitor for seen in old]
 
 
 @dataclass(slots=True)
@@ -237,7 +140,19 @@ class _Seen:
         return self.marker.hash if self.marker else ""
 
     def differences(self) -> tuple[Difference, ...]:
-        return differences(self.rendered.body, self.monitor.content) if self.rendered else ()
+        return differences(self.expected, self.monitor.content) if self.rendered else ()
+
+    @property
+    def expected(self) -> dict[str, Any]:
+        """What the rule says, with the moment from which on this very monitor judges."""
+        return with_floor(self.rendered.body, floor_of(self.monitor.content)) if self.rendered else {}
+
+    @property
+    def is_by_hand(self) -> bool:
+        """Whether a person changed something, told without the rule, which is of another form."""
+        if self.untouched:
+            return False
+        return self.marker is None or self.marker.content != source_hash(normal(self.monitor.content))
 
     @property
     def edited(self) -> bool:
@@ -261,7 +176,8 @@ def _by_id(rendered: Iterable[RenderedMonitor]) -> dict[str, RenderedMonitor]:
 def _steps(detection_id: str, group: _Group, rendered: RenderedMonitor | None, wanted: Wanted) -> list[MonitorChange]:
     override = wanted.overrides(detection_id)
     if not group.named and rendered is not None:
-        renamed = sorted((seen for seen in group.renamed if seen.written_since), key=lambda seen: seen.monitor.age)
+        candidates = (seen for seen in group.renamed if seen.marker is None or seen.written_since)
+        renamed = sorted(candidates, key=lambda seen: seen.monitor.age)
         group.named.extend(renamed[:1])
     copies = [_copy(detection_id, seen) for seen in group.renamed if seen not in group.named]
     if not group.named:
@@ -287,7 +203,7 @@ def _kept(seen: _Seen, rendered: RenderedMonitor, wanted: Wanted) -> MonitorChan
         return MonitorChange(kind, rendered.detection_id, rendered.name, seen.monitor, rendered, tuple(found), note)
 
     if seen.current and not rewrite:
-        missing = dropped(rendered.body, seen.monitor.content)
+        missing = dropped(seen.expected, seen.monitor.content)
         return step(ChangeKind.UNCHANGED, missing, "The server did not keep all that was sent." if missing else "")
     found = seen.differences()
     if wanted.is_marker_hidden and not found and not rewrite:
@@ -348,4 +264,8 @@ _HIDDEN: Final = (
     "No monitor of ours came back with `ui_metadata`. OpenSearch shows it only to a client that calls itself "
     "OpenSearch-Dashboards, as we do: a proxy on the way probably changes the header User-Agent. Until that is mended "
     "a monitor whose rule changes looks as if it had been changed by hand."
+)
+_NOBODY: Final = (
+    "Nobody is told of any alert: no rule names a channel, and OKTALOGGER_DETECTION_CHANNELS is empty. Alerts are seen "
+    "only by who opens the page of alerts in OpenSearch Dashboards."
 )

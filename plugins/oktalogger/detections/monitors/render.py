@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID, uuid5
 
+from oktalogger.detections import grouped_search as search
 from oktalogger.detections import messages
-from oktalogger.detections import threshold_search as threshold
 from oktalogger.detections.model import ALERTING_SEVERITY, MonitorSettings, RenderedMonitor, source_hash
 
 if TYPE_CHECKING:
@@ -55,15 +55,14 @@ def render_monitor(
     """
     channels = detection.channels_under(settings)
     actions = [_action(detection, settings, name, channel_ids[name]) for name in channels]
-    is_event = detection.threshold is None
-    interval = settings.event_interval_minutes if is_event else settings.threshold_interval_minutes
+    interval = settings.event_interval_minutes if detection.threshold is None else settings.threshold_interval_minutes
     body: dict[str, Any] = {
         "type": "monitor",
-        "monitor_type": "doc_level_monitor" if is_event else "bucket_level_monitor",
+        "monitor_type": "bucket_level_monitor",
         "name": detection.monitor_name,
         "enabled": detection.enabled,
         "schedule": {"period": {"interval": interval, "unit": "MINUTES"}},
-        "inputs": [_event_input(detection, names) if is_event else _threshold_input(detection, names, settings)],
+        "inputs": [{"search": {"indices": [names.alias], "query": monitor_search(detection, settings)}}],
         "triggers": [_trigger(detection, actions)],
     }
     place = f"{detection.file}:{detection.line}"
@@ -75,14 +74,25 @@ def stable_id(detection: CompiledDetection, *parts: str) -> str:
     return str(uuid5(UUID(detection.id), "/".join(parts)))
 
 
-def threshold_search(detection: CompiledDetection, settings: MonitorSettings) -> dict[str, Any]:
-    """Return the search of a bucket-level monitor, with the monitor's time as ``{{period_end}}`` in it."""
-    return threshold.search_body(
+def monitor_search(detection: CompiledDetection, settings: MonitorSettings) -> dict[str, Any]:
+    """Return the search of a rule's monitor, with the monitor's time as ``{{period_end}}`` in it."""
+    return search.search_body(
         detection,
         query=detection.query,
-        counted=_loaded_within(f"{settings.lookback_hours}h"),
+        looked_at=_loaded_within(f"{window_minutes(detection, settings)}m"),
         fresh=_loaded_within(f"{fresh_minutes(detection, settings)}m"),
     )
+
+
+def window_minutes(detection: CompiledDetection, settings: MonitorSettings) -> int:
+    """Return how long after their loading a rule looks at events.
+
+    A group's alert ends when none of its events is left in this time, and its next event raises another. So for a rule
+    of single events it is longer than the period in which a group is to raise one alert.
+    """
+    if detection.threshold is not None:
+        return settings.lookback_hours * 60
+    return max(settings.window_hours * 60, detection.period_minutes + 60)
 
 
 def fresh_minutes(detection: CompiledDetection, settings: MonitorSettings) -> int:
@@ -94,26 +104,10 @@ def fresh_minutes(detection: CompiledDetection, settings: MonitorSettings) -> in
     return max(settings.fresh_minutes, detection.throttle_minutes or 0)
 
 
-def _event_input(detection: CompiledDetection, names: IndexNames) -> dict[str, Any]:
-    tags = [detection.severity, *(f"attack.{technique.lower()}" for technique in detection.attack)]
-    document_query = {
-        "id": detection.id,
-        "name": detection.name,
-        "query": detection.query,
-        "fields": [],
-        "tags": tags,
-    }
-    return {"doc_level_input": {"description": "", "indices": [names.alias], "queries": [document_query]}}
-
-
-def _threshold_input(detection: CompiledDetection, names: IndexNames, settings: MonitorSettings) -> dict[str, Any]:
-    return {"search": {"indices": [names.alias], "query": threshold_search(detection, settings)}}
-
-
 def _loaded_within(span: str) -> dict[str, Any]:
     return {
         "range": {
-            threshold.INGESTED: {
+            search.INGESTED: {
                 "gt": f"{_PERIOD_END}||-{span}",
                 "lte": _PERIOD_END,
                 "format": "epoch_millis",
@@ -128,10 +122,7 @@ def _trigger(detection: CompiledDetection, actions: list[dict[str, Any]]) -> dic
         "name": detection.title,
         "severity": ALERTING_SEVERITY[detection.severity],
     }
-    if detection.threshold is None:
-        trigger["condition"] = {"script": {"source": f"query[name={detection.name}]", "lang": "painless"}}
-        return {"document_level_trigger": {**trigger, "actions": actions}}
-    trigger["condition"] = {**threshold.CONDITION, "parent_bucket_path": threshold.GROUPS, "gap_policy": "skip"}
+    trigger["condition"] = search.condition(detection)
     return {"bucket_level_trigger": {**trigger, "actions": actions}}
 
 

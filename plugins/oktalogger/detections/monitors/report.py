@@ -7,19 +7,25 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from oktalogger.detections.monitors.plan import SyncPlan
+    from oktalogger.detections.monitors.change import SyncPlan
+    from oktalogger.detections.monitors.health import Health
     from oktalogger.detections.monitors.sync import SyncResult
 
 _MOST_DIFFERENCES: Final = 8
 
 
-def plan_text(plan: SyncPlan) -> str:
-    """Return a plan as text: one line for each monitor that is not simply unchanged, and the counts."""
-    return steps_text(plan.as_dict())
+def plan_text(plan: SyncPlan, health: Health | None = None) -> str:
+    """Return a plan as text: one line for each monitor that is not simply unchanged, and the counts.
+
+    :param health: what is wrong with the monitors, which comes first
+    """
+    lines = [f"WARNING: {line}" for line in health.lines] if health is not None else []
+    lines += [f"SWITCHED OFF by hand: {step.name}" for step in plan.switched_off]
+    return "\n".join([*lines, steps_text(plan.as_dict())])
 
 
 def steps_text(plan: Mapping[str, Any]) -> str:
-    """Return what ``Plan.as_dict`` gave as text."""
+    """Return what ``SyncPlan.as_dict`` gave as text."""
     lines = [*(f"WARNING: {warning}" for warning in plan["warnings"])]
     for step in sorted(plan["steps"], key=lambda step: (step["kind"], step["name"])):
         lines.extend(_step(step))
@@ -34,6 +40,7 @@ def result_text(result: SyncResult) -> str:
     if result.unasked:
         lines.append(f"WARNING: OpenSearch was not asked whether it can run the rules' searches: {result.unasked}")
     left = result.plan.as_dict()
+    lines += [f"WARNING: {warning}" for warning in left["warnings"]]
     lines += [line for step in left["steps"] if step["kind"] in _FOR_PEOPLE for line in _step(step)]
     counts = counts_text(left["counts"])
     lines.append(f"{len(result.done)} changed with {result.writes} writes in {result.requests} requests; now {counts}")

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 from oktalogger.detections.model import MONITOR_PREFIX, source_hash
 from oktalogger.detections.monitors.compare import normal
+from oktalogger.detections.monitors.handover import with_ceiling, with_floor
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import datetime
 
     from oktalogger.detections.model import RenderedMonitor
 
@@ -121,14 +123,28 @@ class Owner:
         marker = Marker.of(monitor)
         return marker if marker is not None and marker.prefix == self.prefix else None
 
-    def body_to_send(self, rendered: RenderedMonitor, *, version: int) -> dict[str, Any]:
+    def body_to_send(self, rendered: RenderedMonitor, *, version: int, floor: datetime | None = None) -> dict[str, Any]:
         """Return the body of a create or an update.
 
         :param version: the version that the monitor has once this is stored: 1 for a create
+        :param floor: the moment from which on it judges what is loaded; ``None`` lets it judge all that it looks at
         """
-        content = source_hash(normal(rendered.body))
-        marker = Marker(rendered.detection_id, rendered.source_hash, version, content, self.prefix)
-        return {**rendered.body, "ui_metadata": marker.as_ui_metadata()}
+        body = with_floor(rendered.body, floor)
+        marker = Marker(rendered.detection_id, rendered.source_hash, version, source_hash(normal(body)), self.prefix)
+        return {**body, "ui_metadata": marker.as_ui_metadata()}
+
+    def body_of_old(self, stored: StoredMonitor, moment: datetime | None) -> dict[str, Any]:
+        """Return the body that leaves a monitor of an older form what was loaded before a moment.
+
+        :param moment: the moment; ``None`` switches the monitor off
+        """
+        old = stored.content
+        body = {**old, "enabled": False} if moment is None else with_ceiling(old, moment)
+        marker = self.marker(stored)
+        if marker is None:
+            return body
+        renewed = replace(marker, version=stored.version + 1, content=source_hash(normal(body)))
+        return {**body, "ui_metadata": renewed.as_ui_metadata()}
 
 
 def read_monitor(answer: Mapping[str, Any], content: Mapping[str, Any]) -> StoredMonitor:

@@ -11,11 +11,14 @@ from __future__ import annotations
 import logging
 import time
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from oktalogger.detections.monitors.api import MonitorConflictError, MonitorMissingError, MonitorRefusedError
+from oktalogger.detections.monitors.change import ChangeKind, SyncPlan, Wanted, check_deletions
 from oktalogger.detections.monitors.channels import resolve_channels
-from oktalogger.detections.monitors.plan import ChangeKind, SyncPlan, Wanted, check_deletions, make_plan
+from oktalogger.detections.monitors.handover import floor_of
+from oktalogger.detections.monitors.plan import make_plan
 from oktalogger.detections.monitors.render import render_monitor
 from oktalogger.detections.monitors.trial import monitor_refusals
 from oktalogger.opensearch.errors import IndexMissingError, OpenSearchPermissionError, OpenSearchUnavailableError
@@ -25,7 +28,7 @@ if TYPE_CHECKING:
 
     from oktalogger.detections.model import CompiledDetection, MonitorSettings, RenderedMonitor
     from oktalogger.detections.monitors.api import AlertingClient
-    from oktalogger.detections.monitors.plan import MonitorChange
+    from oktalogger.detections.monitors.change import MonitorChange
     from oktalogger.detections.monitors.stored import Owner
     from oktalogger.opensearch.names import IndexNames
 
@@ -263,11 +266,13 @@ class _Run:
             if self._options.try_first:
                 self._try(step.rendered)
             version = step.stored.version + 1 if step.stored else 1
-            body = self._owner.body_to_send(step.rendered, version=version)
             if step.stored is None:
-                self._client.create(body)
+                self._client.create(self._owner.body_to_send(step.rendered, version=version, floor=step.moment))
             else:
-                self._client.update(step.stored, body)
+                floor = floor_of(step.stored.content, now=datetime.now(UTC))
+                self._client.update(step.stored, self._owner.body_to_send(step.rendered, version=version, floor=floor))
+        elif step.stored is not None and step.kind == ChangeKind.HAND_OVER:
+            self._client.update(step.stored, self._owner.body_of_old(step.stored, step.moment))
         elif step.stored is not None:
             self._client.delete(step.stored)
 

@@ -38,15 +38,12 @@ def trial_search(monitor: Mapping[str, Any], period_end: datetime) -> dict[str, 
     :param period_end: when it runs, which is the end of its period
     """
     (given,) = monitor["inputs"]
-    if "doc_level_input" in given:
-        (document_query,) = given["doc_level_input"]["queries"]
-        return {"size": 0, "query": {"query_string": {"query": document_query["query"]}}}
     moment = str(int(period_end.timestamp() * 1000))
     body: dict[str, Any] = json.loads(json.dumps(given["search"]["query"]).replace(_MOMENT, moment))
     condition = monitor["triggers"][0]["bucket_level_trigger"]["condition"]
     groups = _inside(body)[condition["parent_bucket_path"]]
     selector = {key: condition[key] for key in ("buckets_path", "script", "gap_policy") if key in condition}
-    _inside(groups)["trigger"] = {"bucket_selector": selector}
+    _inside(groups)["okta_trigger"] = {"bucket_selector": selector}
     return body
 
 

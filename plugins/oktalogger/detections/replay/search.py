@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, Literal
 from uuid import UUID, uuid5
 
-from oktalogger.detections import threshold_search as counting
+from oktalogger.detections import grouped_search as grouped
 from oktalogger.detections.model import MonitorSettings
 from oktalogger.detections.replay.matches import Match, store_matches
 from oktalogger.opensearch.errors import OpenSearchRequestError
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from opensearchpy import OpenSearch
 
-    from oktalogger.detections.model import CompiledDetection
+    from oktalogger.detections.model import CompiledDetection, Threshold
     from oktalogger.opensearch.names import IndexNames
     from oktalogger.window import Window
 
@@ -37,7 +37,6 @@ log = logging.getLogger(__name__)
 REFRESHED_WITHIN: Final = 60.0
 # A rule that finds more in one window is too wide to look at match by match.
 MOST_MATCHES: Final = 10_000
-_PAGE: Final = 1000
 _SHOWN: Final = [
     "uuid",
     "published",
@@ -48,10 +47,11 @@ _SHOWN: Final = [
     "oktalogger.org",
     "oktalogger.target.any.display_name",
 ]
+_FIRST, _LAST, _EXAMPLE = "okta_first", "okta_latest", "okta_example"
 _MORE: Final = {
-    "first": {"min": {"field": counting.PUBLISHED}},
-    "last": {"max": {"field": counting.PUBLISHED}},
-    "example": {"top_hits": {"size": 1, "_source": _SHOWN, "sort": [{counting.PUBLISHED: "asc"}]}},
+    _FIRST: {"min": {"field": grouped.PUBLISHED}},
+    _LAST: {"max": {"field": grouped.PUBLISHED}},
+    _EXAMPLE: {"top_hits": {"size": 1, "_source": _SHOWN, "sort": [{grouped.PUBLISHED: "asc"}]}},
 }
 
 
@@ -171,93 +171,74 @@ def find(
     :return: the matches in order of time, and whether there are more
     :raises OpenSearchLoadError: where OpenSearch refuses, or stays out of reach
     """
-    search = _event_matches if detection.threshold is None else _threshold_matches
     found: list[Match] = []
-    for match in search(client, names, detection, span, settings):
+    for match in _matches(client, names, detection, span, settings):
         if len(found) == MOST_MATCHES:
             return found, True
         found.append(match)
     return sorted(found, key=lambda match: (match.first, match.id)), False
 
 
-def _event_matches(
-    client: OpenSearch, names: IndexNames, detection: CompiledDetection, span: Span, _: MonitorSettings
-) -> Iterator[Match]:
-    body: dict[str, Any] = {
-        "size": _PAGE,
-        "query": {"bool": {"filter": [{"query_string": {"query": _query(detection, span)}}, _within(span)]}},
-        "sort": [{counting.PUBLISHED: "asc"}, {"uuid": "asc"}],
-        "_source": _SHOWN,
-    }
-    while hits := _search(client, names, detection, body)["hits"]["hits"]:
-        for hit in hits:
-            source = hit["_source"]
-            published = _instant(source["published"])
-            yield Match(
-                id=str(uuid5(UUID(detection.id), f"event/{hit['_id']}")),
-                org=str(source.get("oktalogger", {}).get("org", "")),
-                first=published,
-                last=published,
-                events=1,
-                values=None,
-                group={},
-                event_id=hit["_id"],
-                example=_in_a_line(source),
-            )
-        body["search_after"] = hits[-1]["sort"]
-
-
-def _threshold_matches(
+def _matches(
     client: OpenSearch, names: IndexNames, detection: CompiledDetection, span: Span, settings: MonitorSettings
 ) -> Iterator[Match]:
     after = None
     while True:
-        body = counting.search_body(
+        body = grouped.search_body(
             detection,
             query=_query(detection, span),
-            counted=_counted(detection, span, settings),
+            looked_at=_looked_at(detection, span, settings),
             fresh=_within(span),
             # Every slot that was reached is wanted, so that an id does not depend on the span.
             least_fresh=0,
+            hour_of=grouped.PUBLISHED if span.by == "published" else grouped.INGESTED,
             after=after,
             more=_MORE,
         )
-        groups = _search(client, names, detection, body)["aggregations"][counting.GROUPS]
+        groups = _search(client, names, detection, body)["aggregations"][grouped.GROUPS]
         for group in groups["buckets"]:
-            yield from _slot_matches(detection, group)
+            if detection.threshold is None:
+                yield _group_match(detection, group)
+            else:
+                yield from _slot_matches(detection, detection.threshold, group)
         after = groups.get("after_key")
         if after is None:
             return
 
 
-def _slot_matches(detection: CompiledDetection, group: dict[str, Any]) -> Iterator[Match]:
-    threshold = detection.threshold
-    if threshold is None:
-        return
-    fields = counting.group_fields(threshold)
-    values = {field: str(group["key"][name]) for name, field in fields.items()}
-    reached = {slot["key"] for slot in group[counting.SLOTS]["buckets"]}
+def _group_match(detection: CompiledDetection, group: dict[str, Any]) -> Match:
+    values = grouped.group_values(group["key"])
+    return _match(detection, f"group/{group['key'][grouped.HOUR]}", values, group)
+
+
+def _slot_matches(detection: CompiledDetection, threshold: Threshold, group: dict[str, Any]) -> Iterator[Match]:
+    values = grouped.group_values(group["key"])
+    reached = {slot["key"] for slot in group[grouped.SLOTS]["buckets"]}
     half = threshold.seconds * 1000 // 2
     shifted = [
         slot
-        for slot in group[counting.SHIFTED_SLOTS]["buckets"]
+        for slot in group[grouped.SHIFTED_SLOTS]["buckets"]
         # A burst that lies whole in an unshifted slot is that slot's.
         if not {slot["key"] - half, slot["key"] + half} & reached
     ]
-    for slot in (*group[counting.SLOTS]["buckets"], *shifted):
-        if slot[counting.FRESH]["doc_count"]:
-            hit = slot["example"]["hits"]["hits"][0]
-            yield Match(
-                id=str(uuid5(UUID(detection.id), f"slot/{slot['key']}/" + "/".join(values.values()))),
-                org=values[counting.ORG_FIELD],
-                first=_instant(slot["first"]["value"]),
-                last=_instant(slot["last"]["value"]),
-                events=slot["doc_count"],
-                values=slot[counting.VALUES]["value"] if counting.VALUES in slot else None,
-                group={field: value for field, value in values.items() if field != counting.ORG_FIELD},
-                event_id=hit["_id"],
-                example=_in_a_line(hit["_source"]),
-            )
+    for slot in (*group[grouped.SLOTS]["buckets"], *shifted):
+        if slot[grouped.FRESH]["doc_count"]:
+            yield _match(detection, f"slot/{slot['key']}", values, slot)
+
+
+def _match(detection: CompiledDetection, key: str, values: dict[str, str], bucket: dict[str, Any]) -> Match:
+    hit = bucket[_EXAMPLE]["hits"]["hits"][0]
+    return Match(
+        id=str(uuid5(UUID(detection.id), f"{key}/" + "/".join(values.values()))),
+        org=values[grouped.ORG_FIELD],
+        first=_instant(bucket[_FIRST]["value"]),
+        last=_instant(bucket[_LAST]["value"]),
+        events=bucket["doc_count"],
+        values=bucket[grouped.VALUES]["value"] if grouped.VALUES in bucket else None,
+        group={field: value for field, value in values.items() if field != grouped.ORG_FIELD},
+        event_id=hit["_id"],
+        example=_in_a_line(hit["_source"]),
+    )
 
 
 def _query(detection: CompiledDetection, span: Span) -> str:
@@ -265,20 +246,20 @@ def _query(detection: CompiledDetection, span: Span) -> str:
 
 
 def _within(span: Span) -> dict[str, Any]:
-    field = counting.PUBLISHED if span.by == "published" else counting.INGESTED
+    field = grouped.PUBLISHED if span.by == "published" else grouped.INGESTED
     return _range(field, span.window.start, span.window.end)
 
 
-def _counted(detection: CompiledDetection, span: Span, settings: MonitorSettings) -> dict[str, Any]:
+def _looked_at(detection: CompiledDetection, span: Span, settings: MonitorSettings) -> dict[str, Any]:
     threshold = detection.threshold
     if threshold is None:
-        raise ValueError(f"{detection.title} has no threshold")
+        return _within(span)
     if span.by == "loaded":
         start = span.window.end - timedelta(hours=settings.lookback_hours)
-        return _range(counting.INGESTED, min(start, span.window.start), span.window.end)
+        return _range(grouped.INGESTED, min(start, span.window.start), span.window.end)
     # The slots at both ends reach over the window.
     edge = threshold.timespan
-    return _range(counting.PUBLISHED, span.window.start - edge, span.window.end + edge)
+    return _range(grouped.PUBLISHED, span.window.start - edge, span.window.end + edge)
 
 
 def _range(field: str, start: datetime, end: datetime) -> dict[str, Any]:
@@ -298,14 +279,12 @@ def _search(
         params={"ignore_unavailable": "true", "allow_partial_search_results": "false"},
         body=body,
     )
-    if "aggregations" not in answer and detection.threshold is not None:
-        answer["aggregations"] = {counting.GROUPS: {"buckets": []}}
+    if "aggregations" not in answer:
+        answer["aggregations"] = {grouped.GROUPS: {"buckets": []}}
     return answer
 
 
-def _instant(value: str | float) -> datetime:
-    if isinstance(value, str):
-        return datetime.fromisoformat(value).astimezone(UTC)
+def _instant(value: float) -> datetime:
     return datetime.fromtimestamp(value / 1000, UTC)
 
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Final
 
-from oktalogger.detections.model import CompiledDetection, Threshold
+from oktalogger.detections.model import DEFAULT_DEDUP, CompiledDetection, Threshold
 from oktalogger.detections.rules.fields import FieldError, field_table
 from oktalogger.detections.rules.problems import DetectionsError, Problem, RuleError
-from oktalogger.detections.rules.rule import Rule, check_tests, read_rule
+from oktalogger.detections.rules.rule import OWN, Rule, check_tests, read_rule
 from oktalogger.detections.rules.strict import strict_problems
 from oktalogger.detections.rules.variables import read_variables
 from oktalogger.detections.rules.yaml_source import read_documents, rule_files
@@ -250,6 +250,8 @@ class _Compilation:
             enabled=rule.own.enabled,
             channels=rule.own.channels,
             throttle_minutes=rule.own.throttle_minutes,
+            dedup=_dedup(rule) if threshold is None else (),
+            cells=rule.own.cells,
             selection=selection.text,
             fields=selection.fields,
             threshold=threshold,
@@ -258,6 +260,16 @@ class _Compilation:
         )
         _check_size(len(detection.query), selection.clauses)
         return detection
+
+
+def _dedup(rule: Rule) -> tuple[str, ...]:
+    if rule.own.dedup is None:
+        return DEFAULT_DEDUP
+    line = rule.document.line(OWN, "dedup")
+    try:
+        return tuple(dict.fromkeys(field_table().resolve_countable(name).path for name in rule.own.dedup))
+    except FieldError as error:
+        raise RuleError(str(error), line) from None
 
 
 def _check_size(characters: int, clauses: int) -> None:

@@ -1,7 +1,7 @@
 """Maps the field names that rule writers use to the index fields that a monitor can see.
 
-A document-level monitor sees mapped scalars, and arrays of scalars, reached through objects only; it silently
-ignores everything else. So a rule that names anything else is an error here.
+A search sees mapped scalars, and arrays of scalars, reached through objects only; it overlooks
+everything else without a word. So a rule that names anything else is an error here.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 OWN: Final = "oktalogger"
 _DEBUG_DATA: Final = "debugContext.debugData"
 
-# Arrays of objects, which a document-level monitor does not see, and the fields to use instead.
+# Arrays of objects, which a search does not see, and what stands for them.
 _ARRAYS: Final = {
     "target": f"`{OWN}.target.any.*`, or `{OWN}.target.<kind>.*` for the targets of one kind",
     "request.ipChain": f"`{OWN}.request_ips` for the addresses",
@@ -142,12 +142,9 @@ class FieldTable:
             )
         for path in self._types:
             if lower.startswith(path.lower() + ".") and self._types[path] != "alias":
-                return f"`{name}` is a second form of `{path}`, which a document-level monitor cannot see; use `{path}`"
+                return f"`{name}` is a second form of `{path}`, which a search cannot see; use `{path}`"
         if (array := _array_above(re.sub(r"\[\d+\]", "", plain))) is not None:
-            return (
-                f"`{name}` lies in `{array}`, an array of objects, which a document-level monitor overlooks; "
-                f"use {_ARRAYS[array]}"
-            )
+            return f"`{name}` lies in `{array}`, an array of objects, which a search overlooks; use {_ARRAYS[array]}"
         inside = [path for path in self._by_name.values() if path.lower().startswith(lower + ".")]
         if inside:
             return f"`{name}` is an object; name a field in it, like `{min(inside, key=len)}`"

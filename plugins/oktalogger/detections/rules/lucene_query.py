@@ -1,9 +1,8 @@
 """Writing the query_string text of a detection.
 
-A document-level monitor does three things to the text before it runs it: it renames each field by searching the text
-for ``field:``, it looks for ``_exists_:field`` between blanks, and it turns every run of white space into one blank
-(DocLevelMonitorQueries of the Alerting plugin, 2.19 to 3.4). So a value never holds a bare colon, and blanks in values
-are escaped one by one. A bucket-level monitor fills in ``{{...}}``, so a value never holds two braces in a row.
+A value never holds a bare colon, and blanks in values are escaped one by one: version 0.1 ran these texts in
+document-level monitors, which search them for ``field:`` and join them at blanks, and such monitors may still run. A
+monitor fills in ``{{...}}``, so a value never holds two braces in a row.
 """
 
 from __future__ import annotations

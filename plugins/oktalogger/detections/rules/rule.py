@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from oktalogger.settings import Severity
 
 OWN: Final = "oktalogger"
-OWN_KEYS: Final = ("enabled", "channels", "throttle", "runbook", "corresponds", "tests")
+OWN_KEYS: Final = ("enabled", "channels", "throttle", "dedup", "cells", "runbook", "corresponds", "tests")
+MOST_CELLS: Final = 100
 _LONGEST_TITLE: Final = 200
 _LONGEST_THROTTLE: Final = timedelta(days=1)
 _TECHNIQUE: Final = re.compile(r"attack\.(t\d{4}(?:\.\d{3})?)", re.IGNORECASE)
@@ -45,6 +46,8 @@ class Own:
     enabled: bool = True
     channels: tuple[str, ...] | None = None
     throttle_minutes: int | None = None
+    dedup: tuple[str, ...] | None = None
+    cells: int | None = None
     runbook: str = ""
     corresponds: tuple[str, ...] = ()
     cases: tuple[Case, ...] = ()
@@ -216,6 +219,8 @@ class _Reader:
             enabled=self._own_part(given, "enabled", _enabled, True),
             channels=self._own_part(given, "channels", _channels, None),
             throttle_minutes=self._own_part(given, "throttle", _throttle, None),
+            dedup=self._own_part(given, "dedup", _dedup, None),
+            cells=self._own_part(given, "cells", _cells, None),
             runbook=self._own_part(given, "runbook", _runbook, ""),
             corresponds=self._own_part(given, "corresponds", _corresponds, ()),
             cases=self._own_part(given, "tests", lambda tests: parse_cases(self._document, tests), ()),
@@ -229,15 +234,10 @@ class _Reader:
         return default if found is None else found
 
     def _check_own(self, own: Own, kind: RuleKind) -> None:
-        if kind == "event" and own.throttle_minutes is not None:
-            self._problems.append(
-                self._document.problem(
-                    "`throttle` has no effect on a rule of single events (OpenSearch alerts once for each event); "
-                    "count them in a correlation, or leave it out",
-                    OWN,
-                    "throttle",
-                )
-            )
+        given = (("dedup", own.dedup), ("cells", own.cells))
+        for key in (name for name, value in given if kind == "threshold" and value is not None):
+            message = f"`{key}` has no effect on a correlation, whose alerts are one for each `group-by`; leave it out"
+            self._problems.append(self._document.problem(message, OWN, key))
 
     def _text(self, key: str) -> str:
         value = self._data.get(key)
@@ -304,6 +304,18 @@ def _throttle(value: Any) -> int:
     if not timedelta(minutes=1) <= span <= _LONGEST_THROTTLE or span % timedelta(minutes=1):
         raise RuleError(f"`oktalogger.throttle` is {value}; OpenSearch takes whole minutes, from 1m to 1d")
     return span // timedelta(minutes=1)
+
+
+def _dedup(value: Any) -> tuple[str, ...]:
+    if not isinstance(value, list) or not all(isinstance(item, str) and item.strip() for item in value):
+        raise RuleError("`oktalogger.dedup` must be a list of the names of fields; [] makes one alert for each org")
+    return tuple(value)
+
+
+def _cells(value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= MOST_CELLS:
+        raise RuleError(f"`oktalogger.cells` is {value!r}; it must be a whole number from 1 to {MOST_CELLS}")
+    return value
 
 
 def _runbook(value: Any) -> str:

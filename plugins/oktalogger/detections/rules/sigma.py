@@ -160,7 +160,7 @@ def _resolve_fields(document: YamlDocument, rule: SigmaRule, table: FieldTable) 
         for item in _items(detection):
             if item.field is None:
                 raise RuleError(
-                    "the rule searches for words in no field in particular, which a document-level monitor cannot; "
+                    "the rule searches for words in no field in particular, which a monitor cannot; "
                     "name the field, for example `displayMessage|contains`",
                     document.line("detection"),
                 )

@@ -27,6 +27,16 @@ class TestClient:
         with pytest.raises(AlertingMissingError):
             without.monitors()
 
+    def test_a_cluster_where_nobody_ever_made_a_monitor_has_none(self) -> None:
+        standin = AlertingStandIn(is_untouched=True)
+        client = client_of(standin)
+        client.require()
+        assert client.available()
+        assert client.monitors() == []
+        assert client.get("unknown") is None
+        stored = client.create(event_body(1))
+        assert [monitor.id for monitor in client.monitors()] == [stored.id]
+
     def test_a_reading_is_repeated_when_that_can_help(self) -> None:
         standin = AlertingStandIn()
         answers = iter([(500, {"error": {"type": "x", "reason": "y"}}), (503, {}), None, None])
@@ -57,11 +67,6 @@ class TestClient:
         client.delete(stored)
         client.delete(stored)
         assert client.get(stored.id) is None
-
-    def test_document_level_monitors_are_not_tried(self) -> None:
-        standin = AlertingStandIn()
-        assert client_of(standin).dry_run(event_body(1)) == ()
-        assert not standin.log
 
     @staticmethod
     def refused(reason: str) -> AlertingClient:

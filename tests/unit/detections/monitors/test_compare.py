@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from local.standins.alerting import AlertingStandIn
-from local.standins.monitors import event_body, threshold_body
+from local.standins.monitors import document_level_body, event_body, threshold_body
 from oktalogger.detections.monitors.compare import differences, dropped, normal
 
 DATA = Path(__file__).parents[3] / "data"
@@ -38,10 +38,17 @@ def test_a_recorded_monitor_is_what_was_sent(exchange: dict[str, Any]) -> None:
     assert dropped(exchange["body"], exchange["response"]["monitor"]) == ()
 
 
-@pytest.mark.parametrize("body", [event_body(1), threshold_body(2)], ids=["event", "threshold"])
+@pytest.mark.parametrize(
+    "body", [event_body(1), threshold_body(2), document_level_body(3)], ids=["event", "threshold", "old"]
+)
 def test_a_monitor_of_ours_survives_the_stand_in(body: dict[str, Any]) -> None:
     _, answer = AlertingStandIn().handle("POST", "/_plugins/_alerting/monitors", body)
     assert differences(body, answer["monitor"]) == ()
+
+
+def _filters(body: dict[str, Any]) -> list[dict[str, Any]]:
+    filters: list[dict[str, Any]] = body["inputs"][0]["search"]["query"]["query"]["bool"]["filter"]
+    return filters
 
 
 @pytest.mark.parametrize(
@@ -50,10 +57,10 @@ def test_a_monitor_of_ours_survives_the_stand_in(body: dict[str, Any]) -> None:
         (lambda body: body.update(enabled=False), "enabled"),
         (lambda body: body.update(name="other"), "name"),
         (lambda body: body["schedule"]["period"].update(interval=5), "schedule.period.interval"),
-        (lambda body: body["triggers"][0]["document_level_trigger"].update(severity="5"), "severity"),
-        (lambda body: body["triggers"][0]["document_level_trigger"]["actions"].append({"name": "a"}), "actions[0]"),
-        (lambda body: body["inputs"][0]["doc_level_input"]["queries"][0].update(query="eventType:y"), "query"),
-        (lambda body: body["inputs"][0]["doc_level_input"]["indices"].append("other"), "indices[1]"),
+        (lambda body: body["triggers"][0]["bucket_level_trigger"].update(severity="5"), "severity"),
+        (lambda body: body["triggers"][0]["bucket_level_trigger"]["actions"].append({"name": "a"}), "actions[0]"),
+        (lambda body: _filters(body)[0]["query_string"].update(query="eventType:y"), "query"),
+        (lambda body: body["inputs"][0]["search"]["indices"].append("other"), "indices[1]"),
         (lambda body: body["triggers"].clear(), "triggers[0]"),
     ],
 )

@@ -8,15 +8,9 @@ import pytest
 
 from local.standins.monitors import detection_id, event_body, rendered
 from oktalogger.detections.model import source_hash
+from oktalogger.detections.monitors.change import CHANGES, ChangeKind, PlanRefusedError, Wanted, check_deletions
 from oktalogger.detections.monitors.compare import normal
-from oktalogger.detections.monitors.plan import (
-    CHANGES,
-    ChangeKind,
-    PlanRefusedError,
-    Wanted,
-    check_deletions,
-    make_plan,
-)
+from oktalogger.detections.monitors.plan import make_plan
 from oktalogger.detections.monitors.report import counts_text
 from oktalogger.detections.monitors.stored import Marker, Owner, StoredMonitor
 
@@ -221,7 +215,7 @@ def test_a_named_rule_is_written_again_although_it_looks_right() -> None:
 
 def test_what_the_server_dropped_is_shown_although_nothing_is_to_be_done() -> None:
     server = stored(rendered(1))
-    server.content["inputs"][0]["doc_level_input"]["queries"][0].pop("query")
+    server.content["inputs"][0]["search"]["query"]["query"]["bool"]["filter"][0]["query_string"].pop("query")
     plan = make_plan([rendered(1)], [server], OWNER)
     (step,) = plan.steps
     assert (step.kind, step.differences[0].files) == (ChangeKind.UNCHANGED, "eventType:x")
@@ -235,7 +229,8 @@ def test_warns_when_a_proxy_hides_the_metadata_and_does_not_write_for_ever() -> 
     plan = make_plan([rendered(1), rendered(2, query="new")], server, OWNER)
     assert "User-Agent" in plan.warnings[0]
     assert [step.kind for step in plan.steps] == [ChangeKind.UNCHANGED, ChangeKind.EDITED]
-    assert make_plan([rendered(1)], [stored(rendered(1))], OWNER).warnings == ()
+    (nobody,) = make_plan([rendered(1)], [stored(rendered(1))], OWNER).warnings
+    assert "Nobody is told" in nobody
     assert kinds([rendered(1), rendered(2)], [server[0], stored(rendered(2), id="2")]) == [
         ChangeKind.UPDATE,
         ChangeKind.UNCHANGED,
@@ -311,3 +306,28 @@ def test_the_same_rule_hashes_differently_under_another_name() -> None:
     assert monitor.source_hash != rendered(1).source_hash
     assert Owner("b").own(monitor) is monitor
     assert event_body(1)["name"] == rendered(1).name
+
+
+def test_says_so_when_nobody_is_told_of_any_alert() -> None:
+    told = replace(rendered(2), channels=("soc",))
+    assert "Nobody is told" in make_plan([rendered(1)], [], OWNER).warnings[0]
+    assert make_plan([rendered(1), told], [], OWNER).warnings == ()
+    assert make_plan([], [], OWNER).warnings == ()
+
+
+def test_what_dashboards_renamed_and_stripped_is_ours_by_its_trigger() -> None:
+    server = stored(rendered(1), version=2, marked=None, name="Tokens", ui_metadata={"schedule": {}})
+    (step,) = make_plan([rendered(1)], [server], OWNER).steps
+    assert (step.kind, step.differences[0].path) == (ChangeKind.EDITED, "name")
+    assert kinds([rendered(1)], [server], put_back_all=True) == [ChangeKind.PUT_BACK]
+    # Beside the rule's own it is a copy, and that of another deployment reads other indices.
+    assert kinds([rendered(1)], [stored(rendered(1), id="own"), server]) == [ChangeKind.UNCHANGED, ChangeKind.COPY]
+    others = stored(rendered(1, index="okta-staging"), version=2, marked=None, name="Tokens", ui_metadata={})
+    assert kinds([rendered(1)], [others]) == [ChangeKind.CREATE]
+
+
+def test_what_was_switched_off_by_hand_is_named() -> None:
+    server = stored(rendered(1), version=2, marked=None, enabled=False)
+    renamed = stored(rendered(2), id="2", version=2, marked=None, name=f"oktalogger: Other [{detection_id(2)}]")
+    plan = make_plan([rendered(1), rendered(2)], [server, renamed], OWNER)
+    assert [step.detection_id for step in plan.switched_off] == [ONE]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -14,6 +14,9 @@ from oktalogger.detections.model import CompiledDetection, MonitorSettings, sour
 from oktalogger.detections.monitors.render import render_monitor
 from oktalogger.opensearch.names import IndexNames
 from tests.unit.detections.compiled import EVENT, THRESHOLD
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 NAMES = IndexNames()
 SETTINGS = MonitorSettings(
@@ -30,29 +33,90 @@ def trigger_of(body: dict[str, Any]) -> dict[str, Any]:
     return dict(trigger)
 
 
-def test_a_rule_of_single_events_becomes_a_document_level_monitor_on_the_alias() -> None:
-    body = rendered(EVENT)
-    assert body["monitor_type"] == "doc_level_monitor"
-    given = body["inputs"][0]["doc_level_input"]
-    assert given["indices"] == ["okta-system-log"]
-    assert given["queries"][0]["query"] == "(eventType:system.api_token.create) AND NOT oktalogger.historical:true"
-    # The condition names the query, so the name must be free of blanks and brackets.
-    assert trigger_of(body)["condition"]["script"]["source"] == f"query[name={given['queries'][0]['name']}]"
-    assert re.fullmatch(r"[A-Za-z0-9_]+", given["queries"][0]["name"])
-    assert not any(re.search(r"[ \[\]{}()]", tag) for tag in given["queries"][0]["tags"])
+def search_of(body: dict[str, Any]) -> dict[str, Any]:
+    search: dict[str, Any] = body["inputs"][0]["search"]["query"]
+    return search
 
 
-def test_a_threshold_becomes_a_bucket_level_monitor_over_a_composite() -> None:
-    body = rendered(THRESHOLD)
+def composite_of(body: dict[str, Any]) -> dict[str, Any]:
+    groups: dict[str, Any] = search_of(body)["aggregations"]["composite_agg"]["composite"]
+    return {name: source for sources in groups["sources"] for name, source in sources.items()}
+
+
+@pytest.mark.parametrize("detection", [EVENT, THRESHOLD])
+def test_every_rule_becomes_one_grouped_search_on_the_alias(detection: CompiledDetection) -> None:
+    body = rendered(detection)
     assert body["monitor_type"] == "bucket_level_monitor"
-    search = body["inputs"][0]["search"]["query"]
-    trigger = trigger_of(body)["condition"]
-    assert list(search["aggregations"]) == [trigger["parent_bucket_path"]]
-    composite = search["aggregations"]["groups"]["composite"]
-    fields = [source["terms"]["field"] for sources in composite["sources"] for source in sources.values()]
-    assert fields == ["oktalogger.org", "client.ipAddress"]
-    for path in trigger["buckets_path"].values():
-        assert path.partition(".")[0] in search["aggregations"]["groups"]["aggregations"]
+    assert body["inputs"][0]["search"]["indices"] == ["okta-system-log"]
+    condition = trigger_of(body)["condition"]
+    assert list(search_of(body)["aggregations"]) == [condition["parent_bucket_path"]] == ["composite_agg"]
+    inside = search_of(body)["aggregations"]["composite_agg"]["aggregations"]
+    for path in condition["buckets_path"].values():
+        assert path == "_count" or path.partition(".")[0] in inside
+
+
+def test_a_rule_of_single_events_groups_by_org_actor_and_hour_of_loading() -> None:
+    body = rendered(EVENT)
+    sources = composite_of(body)
+    assert list(sources) == ["okta_org", "okta_actor", "okta_hour"]
+    assert sources["okta_org"] == {"terms": {"field": "oktalogger.org"}}
+    params = sources["okta_actor"]["terms"]["script"]["params"]
+    assert params == {"fields": ["actor.alternateId"], "absent": "-"}
+    hour = {"field": "oktalogger.ingested_at", "fixed_interval": "1h"}
+    assert sources["okta_hour"] == {"date_histogram": hour}
+    assert trigger_of(body)["condition"]["buckets_path"] == {"n": "_count"}
+    query, window = search_of(body)["query"]["bool"]["filter"]
+    assert query["query_string"]["query"] == "(eventType:system.api_token.create) AND NOT oktalogger.historical:true"
+    assert window["range"]["oktalogger.ingested_at"]["gt"] == "{{period_end}}||-120m"
+
+
+def test_a_rule_says_what_one_alert_is_about_and_for_how_long() -> None:
+    body = rendered(replace(EVENT, dedup=("client.ipAddress", "uuid"), throttle_minutes=240))
+    sources = composite_of(body)
+    assert sources["okta_actor"]["terms"]["script"]["params"]["fields"] == ["client.ipAddress", "uuid"]
+    assert sources["okta_hour"]["date_histogram"]["fixed_interval"] == "4h"
+    # An alert ends when none of its events is looked at any more, and its group would raise another.
+    assert "{{period_end}}||-300m" in json.dumps(search_of(body))
+    assert list(composite_of(rendered(replace(EVENT, dedup=())))) == ["okta_org", "okta_hour"]
+
+
+def test_a_flood_is_held_to_a_number_of_cells() -> None:
+    # 500 alerts of a monitor are read back; above, each run doubles what is above.
+    sources = composite_of(rendered(replace(EVENT, cells=16)))
+    assert list(sources) == ["okta_org", "okta_cell", "okta_hour"]
+    assert sources["okta_cell"]["terms"]["script"]["params"] == {"fields": ["actor.alternateId"], "cells": 16}
+
+
+def names_in(aggregations: dict[str, Any]) -> Iterator[str]:
+    for name, inner in aggregations.items():
+        yield name
+        for sources in inner.get("composite", {}).get("sources", ()):
+            yield from sources
+        yield from names_in(inner.get("aggregations", {}))
+
+
+@pytest.mark.parametrize("detection", [EVENT, replace(EVENT, cells=4), THRESHOLD])
+def test_no_name_of_ours_can_meet_a_name_of_others_in_the_index_of_alerts(detection: CompiledDetection) -> None:
+    # Names of sources and of sub-aggregations share one mapping over all monitors of the cluster.
+    body = rendered(detection)
+    names = [name for name in names_in(search_of(body)["aggregations"]) if name != "composite_agg"]
+    assert names
+    assert all(name.startswith("okta_") for name in names)
+    # Every key but the hour is text: a keyword field, or a script that writes text.
+    for name, source in composite_of(body).items():
+        if name != "okta_hour":
+            assert source["terms"].get("field") == "oktalogger.org" or "script" in source["terms"]
+
+
+@pytest.mark.parametrize("detection", [EVENT, THRESHOLD])
+def test_no_key_may_be_missing_the_way_that_breaks_a_monitor(detection: CompiledDetection) -> None:
+    assert "missing_bucket" not in json.dumps(rendered(detection))
+
+
+def test_nothing_hides_the_documents_of_a_message() -> None:
+    # Only a composite of this name at the top, and sub-aggregations that are a field alone.
+    inside = search_of(rendered(EVENT))["aggregations"]["composite_agg"]["aggregations"]
+    assert inside == {"okta_last": {"max": {"field": "published"}}}
 
 
 def test_a_threshold_looks_at_what_was_loaded_of_late_and_only_in_a_filter() -> None:
@@ -64,11 +128,10 @@ def test_a_threshold_looks_at_what_was_loaded_of_late_and_only_in_a_filter() -> 
     assert "{{period_end}}" in window["oktalogger.ingested_at"]["gt"]
 
 
-def test_nothing_of_a_composite_is_lost_when_it_is_stored() -> None:
+@pytest.mark.parametrize("detection", [EVENT, THRESHOLD])
+def test_nothing_of_a_composite_is_lost_when_it_is_stored(detection: CompiledDetection) -> None:
     # `offset` is lost inside the composite, and kept below it.
-    text = json.dumps(rendered(THRESHOLD)["inputs"][0]["search"]["query"]["aggregations"]["groups"]["composite"])
-    assert "date_histogram" not in text
-    assert "offset" not in text
+    assert "offset" not in json.dumps(composite_of(rendered(detection)))
 
 
 def test_a_throttle_is_how_long_a_group_stays_quiet() -> None:
@@ -146,27 +209,32 @@ def test_a_message_says_everything_that_the_rule_says() -> None:
 def test_a_rules_own_braces_are_no_template() -> None:
     assert "{{of them}}" not in messages.body(EVENT, SETTINGS)
     tags = {tag.lstrip("#/") for tag in re.findall(r"\{\{([^}]*)\}\}", messages.body(EVENT, SETTINGS))}
-    known = {"ctx.error", "ctx.alerts", "sample_documents", "never", "."}
+    known = {"ctx.error", "ctx.newAlerts", "sample_documents", "start_time", "never", "."}
     assert all(tag in known or tag.startswith("_source.") for tag in tags)
 
 
 def test_alerting_finds_the_fields_that_a_message_shows() -> None:
     # It fetches those between exactly these tags, and none with an index or a section in their name.
     text = messages.body(EVENT, SETTINGS)
-    inside = text[text.index("{{#sample_documents}}") : text.index("{{/sample_documents}}")]
-    tags = re.findall(r"\{\{([^{}]+)\}\}", inside)
+    inside = "".join(re.findall(r"\{\{#sample_documents\}\}.*?\{\{/sample_documents\}\}", text, re.DOTALL))
+    tags = [tag for tag in re.findall(r"\{\{([^{}]+)\}\}", inside) if "sample_documents" not in tag]
     fetched = {tag for tag in tags if tag.startswith("_source.")}
     shown = {tag.lstrip("#/") for tag in tags if "_source." in tag}
     assert shown == fetched
     assert {"_source.actor.alternateId", "_source.oktalogger.target.any.display_name"} <= fetched
-    assert "_source." not in text.replace(inside, "")
+    assert "_source." not in re.sub(r"\{\{#sample_documents\}\}.*?\{\{/sample_documents\}\}", "", text, flags=re.DOTALL)
 
 
-def test_a_threshold_shows_no_documents_because_alerting_cannot() -> None:
+def test_a_threshold_says_how_many_who_and_when_and_links_to_the_group() -> None:
     text = messages.body(THRESHOLD, SETTINGS)
+    # Alerting has no documents where slots are below the groups.
     assert "sample_documents" not in text
-    assert "At least 10 different values of actor.alternateId within 10 minutes." in text
-    assert "{{bucket_keys}}" in text
+    assert "at least 10 different values of actor.alternateId within 10 minutes" in text
+    loop = text[text.index("{{#ctx.newAlerts}}") : text.index("{{/ctx.newAlerts}}")]
+    assert "Who: {{bucket_keys}}" in loop
+    assert "{{start_time}}" in loop
+    # The key is a query by itself, and holds nothing that an address cannot.
+    assert "%20AND%20{{bucket_keys}}'" in loop
 
 
 def test_messages_link_to_dashboards_and_to_okta() -> None:
@@ -174,6 +242,7 @@ def test_messages_link_to_dashboards_and_to_okta() -> None:
     assert "https://acme-admin.okta.com/report/system_log_2?search=uuid+eq+%22{{_source.uuid}}%22" in text
     assert "https://dashboards.example/app/data-explorer/discover#?" in text
     assert "uuid:{{_source.uuid}}" in text
+    assert "query:'uuid:({{#sample_documents}}{{_source.uuid}}%20{{/sample_documents}})'" in text
     threshold = messages.body(THRESHOLD, SETTINGS)
     assert "https://acme-admin.okta.com/report/system_log_2" in threshold
     assert "discover#?" in threshold

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from local.standins.alerting import AlertingStandIn, Answer
+from local.standins.alerting import AlertingStandIn
+from local.standins.alerting_answers import Answer
 from local.standins.monitors import detection_id, event_body, rendered, rules, threshold_body
 from local.standins.transport import in_process_client
 from oktalogger.detections.model import source_hash
@@ -14,8 +15,8 @@ from oktalogger.detections.monitors.api import (
     MONITORS,
     AlertingClient,
 )
+from oktalogger.detections.monitors.change import ChangeKind, PlanRefusedError
 from oktalogger.detections.monitors.compare import normal
-from oktalogger.detections.monitors.plan import ChangeKind, PlanRefusedError
 from oktalogger.detections.monitors.stored import Owner
 from oktalogger.detections.monitors.sync import SyncIncompleteError, SyncOptions, apply_sync, plan_sync
 from oktalogger.opensearch.errors import OpenSearchUnavailableError
@@ -225,7 +226,7 @@ def test_a_script_that_does_not_compile_is_not_stored() -> None:
 def test_what_the_server_drops_is_an_error_in_every_run() -> None:
     standin = AlertingStandIn()
     body = threshold_body(1)
-    sources = body["inputs"][0]["search"]["query"]["aggs"]["slots"]["composite"]["sources"]
+    sources = body["inputs"][0]["search"]["query"]["aggs"]["composite_agg"]["composite"]["sources"]
     sources[1] = {"slot": {"date_histogram": {"field": "published", "fixed_interval": "10m", "offset": "5m"}}}
     for writes in (2, 0):
         with pytest.raises(SyncIncompleteError, match="offset") as raised:

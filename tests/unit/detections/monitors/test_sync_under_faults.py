@@ -10,7 +10,8 @@ from typing import Any
 from hypothesis import HealthCheck, Phase, event, given, settings
 from hypothesis import strategies as st
 
-from local.standins.alerting import BASE, AlertingStandIn, Answer
+from local.standins.alerting import BASE, AlertingStandIn
+from local.standins.alerting_answers import Answer
 from local.standins.monitors import detection_id, event_body, rendered, threshold_body
 from local.standins.transport import CutError, in_process_client
 from oktalogger.detections.monitors.api import AlertingClient

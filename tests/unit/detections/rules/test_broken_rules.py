@@ -99,11 +99,14 @@ BROKEN = {
         22,
         "`assumed` of the test case",
     ),
-    "throttle_on_events": (
-        changed(GOOD, ("  runbook:", "  throttle: 10m\n  runbook:")),
-        20,
-        "no effect on a rule of single events",
+    "dedup_on_a_correlation": (
+        changed(COUNTING, ("throttle: 30m", "dedup: [actor.id]")),
+        14,
+        "`dedup` has no effect on a correlation",
     ),
+    "dedup_text": (changed(GOOD, ("  runbook:", "  dedup: actor.id\n  runbook:")), 20, "list of the names of fields"),
+    "dedup_unknown": (changed(GOOD, ("  runbook:", "  dedup: [no.such]\n  runbook:")), 20, "no.such"),
+    "cells_many": (changed(GOOD, ("  runbook:", "  cells: 1000\n  runbook:")), 20, "from 1 to 100"),
     "throttle_text": (changed(COUNTING, ("throttle: 30m", "throttle: often")), 14, "write a time span"),
     "throttle_long": (changed(COUNTING, ("throttle: 30m", "throttle: 2d")), 14, "from 1m to 1d"),
     "no_tests": (GOOD.partition("  tests:")[0], 19, "has no tests"),

@@ -22,7 +22,8 @@ BEYOND_A_SCHEMA = {
     "words_without_field", "field_against_field", "look_ahead", "bad_regex", "regex_too_large", "too_long",
     "regex_on_address",
     "address_by_parts", "not_a_network", "not_a_boolean", "not_a_number", "unknown_modifier", "missing_list",
-    "throttle_on_events", "throttle_long", "counts_nothing", "groups_by_unknown", "value_count_of_nothing", "no_tests",
+    "dedup_on_a_correlation", "dedup_unknown",
+    "throttle_long", "counts_nothing", "groups_by_unknown", "value_count_of_nothing", "no_tests",
     "groups_by_what_is_not_kept", "counts_what_is_not_kept", "filter", "global_action",
 }  # fmt: skip
 NOT_EVEN_A_MAPPING = {"yaml_brackets", "yaml_tab", "empty", "double_key", "alias", "a_list"}
