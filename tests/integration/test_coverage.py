@@ -111,7 +111,7 @@ def test_the_table_reads_well(deployment: Deployment, quiet: Simulator) -> None:
     )
     assert done.returncode == 1
     lines = done.stdout.splitlines()
-    assert lines[0].split() == ["covered", "events", "late", "rejected", "Okta"]
+    assert lines[0].split() == ["covered", "events", "late", "rejected", "drifted", "Okta"]
     assert lines[1].split()[:3] == ["2026-11-16", "1", "of"]
     assert lines[2].strip().startswith("10:00-11:00")
     assert "the same" in lines[2]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final, Literal
 
 import msgspec
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from oktalogger.pipeline.load import LoadResult
 
 State = Literal["running", "complete", "failed"]
+
+RETENTION: Final = timedelta(days=90)
+"""How long Okta keeps events."""
 
 COUNTS: Final = (
     "pages",
@@ -132,6 +135,11 @@ class LedgerEntry(msgspec.Struct, frozen=True, kw_only=True):
     def covers(self) -> bool:
         """Whether all events of the window were once stored: complete, and not read through a filter."""
         return self.covers_for(None, None)
+
+    @property
+    def came_too_late(self) -> bool:
+        """Whether Okta no longer kept the events when the window was first complete, so that it proves nothing."""
+        return self.completed_at is not None and self.completed_at - self.window_end > RETENTION
 
     def covers_for(self, filter: str | None, q: str | None) -> bool:
         """Whether all events of the window that a filter and keywords let through were once stored."""
