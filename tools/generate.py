@@ -157,7 +157,7 @@ def document_blocks() -> dict[str, str]:
     for okta, kind in added_fields.TARGET_KINDS.items():
         kinds.setdefault(kind, []).append(f"`{okta}`")
     targets = [
-        [f"`{added_fields.ANY_KIND}`", "whatever its type: the values of all targets together"],
+        [f"`{added_fields.ANY_KIND}`", "all types: the values of all targets together"],
         *([f"`{kind}`", ", ".join(types)] for kind, types in kinds.items()),
         [f"`{added_fields.OTHER_KIND}`", "every type that is not in this table"],
     ]

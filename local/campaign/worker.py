@@ -27,11 +27,11 @@ from oktalogger.opensearch.names import IndexNames
 from oktalogger.opensearch.store import OpenSearchStore
 from oktalogger.pipeline.backfill import read_request, to_load
 from oktalogger.pipeline.document import LoadKind, Stamp
-from oktalogger.pipeline.ledger import RETENTION, LedgerKey
+from oktalogger.pipeline.ledger import LedgerKey
 from oktalogger.pipeline.ledger_store import LedgerStore
 from oktalogger.pipeline.load import LoadPlan
 from oktalogger.pipeline.okta_clock import TooEarlyError
-from oktalogger.pipeline.reconcile import Ledgered, closed_hours, covered_time, plan_reconcile
+from oktalogger.pipeline.reconcile import RETENTION, Ledgered, closed_hours, covered_time, plan_reconcile
 from oktalogger.pipeline.recorded_load import load_and_record
 from oktalogger.pipeline.share import share_of
 from oktalogger.settings import Settings, load_settings

@@ -201,40 +201,43 @@ class Settings:
     okta_conn_ids: tuple[str, ...] = _setting(
         ("okta_default",),
         _ids,
-        "Airflow connections to Okta orgs, separated by commas; each gets DAGs of its own: `okta_system_log`, "
-        "`okta_system_log_backfill` and `okta_system_log_reconcile` for `okta_default`, the same with `__NAME` at "
-        "the end for any other",
+        "Airflow connections to Okta orgs, separated by commas. Each connection gets its own DAGs. Those of "
+        "`okta_default` are `okta_system_log`, `okta_system_log_backfill` and `okta_system_log_reconcile`. Those of "
+        "any other connection have `__NAME` at the end",
     )
     opensearch_conn_id: str = _setting("opensearch_default", _name, "Airflow connection to OpenSearch")
     start_date: datetime = _setting(
         datetime(2026, 11, 23, tzinfo=UTC),
         _instant,
-        "first instant that the scheduled DAG loads. Set it once, to the day of the installation, and leave it: "
-        "every window from here on is caught up, as live events on which detections alert. Load what is older with "
+        "time from which `okta_system_log` loads. Set it once, to the day of the installation, and do not change it. "
+        "Airflow loads every window since then as live events, and detections alert on them. Load older events with "
         "[the backfill](operations.md#in-wide-windows-by-the-dag-okta_system_log_backfill)",
     )
-    pool: str = _setting("okta_api", _name, "Airflow pool of the tasks that ask Okta; it has to exist")
-    live_share: float = _setting(0.5, _part, "the part of Okta's rate limit that one live load may use, over 0 up to 1")
+    pool: str = _setting("okta_api", _name, "Airflow pool of the tasks that call Okta. You must create it")
+    live_share: float = _setting(
+        0.5, _part, "share of Okta's rate limit that one live load may use, above 0 and up to 1"
+    )
     live_reserve: float = _setting(
         0.25,
         _reserve,
-        "the part of it that backfills and reconciling leave to everybody else",
+        "share of Okta's rate limit that backfill and reconcile never use",
     )
     live_tasks: int = _setting(
         4,
         _whole(1, 100),
-        "live loads that may run at once; more than one while runs are caught up",
+        "how many live loads may run at once. More than one runs only while the DAG catches up",
     )
     backfill_share: float = _setting(
         0.25,
         _part,
-        "the part of it that all tasks of a backfill may use together; reconciling has as much",
+        "share of Okta's rate limit that all tasks of a backfill may use together. Reconcile may use the same share "
+        "again",
     )
-    backfill_tasks: int = _setting(1, _whole(1, 100), "tasks of a backfill that may ask at once")
+    backfill_tasks: int = _setting(1, _whole(1, 100), "how many tasks of a backfill may call Okta at once")
     reconcile_after_hours: tuple[int, ...] = _setting(
         (1, 24),
         _hours,
-        "how many hours after its end an hour is read again, separated by commas",
+        "how many hours after its end reconcile reads an hour again, separated by commas",
     )
     late_alert_seconds: int = _setting(
         6 * 3600,
@@ -262,17 +265,18 @@ class Settings:
     gap_alert_seconds: int = _setting(
         600,
         _whole(0, 86_400 * 90),
-        "how much of the covered time may lack a complete window before that is worth an alert",
+        "reconcile alerts if more time than this, since the first scheduled load, had no complete window",
     )
     reconcile_channel: str | None = _setting(
         None,
         _name,
-        "channel of `OKTALOGGER_DETECTION_NOTIFIERS` that these alerts go to; unset, the task fails instead",
+        "channel of `OKTALOGGER_DETECTION_NOTIFIERS` that gets these two alerts. If unset, the task `verdict` fails "
+        "instead",
     )
     hold_back_seconds: int = _setting(
         30,
         _whole(0, 86_400),
-        "how long after a window's end its load waits, because Okta publishes some events late",
+        "how long a load waits after the end of its window, because Okta publishes some events late",
     )
     overlap_seconds: int = _setting(
         60,
@@ -282,62 +286,64 @@ class Settings:
     historical_after_hours: int = _setting(
         24,
         _whole(1, 24 * 180),
-        "age beyond which what a backfill or a manual run loads is marked `oktalogger.historical`",
+        "age above which a backfill or a manual run marks the events that it loads as `oktalogger.historical`",
     )
     index_prefix: str = _setting(
         "okta-system-log",
         read_index_prefix,
-        "name of the alias, and beginning of every index name: small letters, digits, dashes, no dots",
+        "name of the alias, and beginning of every index name: lower-case letters, digits and dashes, no dots",
     )
     shards: int = _setting(1, _whole(1, 100), "primary shards of a monthly index")
     replicas: int | None = _setting(
         None,
         _whole(0, 10),
-        "replicas of a monthly index. Unset: one as soon as there is a second node. A domain that spreads copies "
-        "over three zones needs 2",
+        "replicas of a monthly index. If unset, one as soon as the cluster has a second node. A domain that spreads "
+        "copies over three zones needs 2",
     )
     retention_days: int = _setting(
         365,
         _whole(0, 36_500),
-        "how many days each event is kept at least, 0 for ever; "
-        "[`okta_opensearch_setup`](opensearch-setup.md#retention) puts the policy",
+        "how many days OpenSearch keeps each event at least; 0 keeps it for ever. "
+        "[`okta_opensearch_setup`](opensearch-setup.md#retention) applies a change",
     )
-    bulk_threads: int = _setting(4, _whole(1, 16), "pages of one load that may be on their way into OpenSearch at once")
+    bulk_threads: int = _setting(4, _whole(1, 16), "how many pages one load may write to OpenSearch at once")
     dashboards_url: str | None = _setting(
         None,
         _url,
-        "address of OpenSearch Dashboards, for links from the Airflow UI and in alerts; on Amazon OpenSearch "
-        "Service it ends in `/_dashboards`",
+        "address of OpenSearch Dashboards, for links in the Airflow UI and in alerts. On Amazon OpenSearch Service it "
+        "ends in `/_dashboards`",
         shown=False,
     )
     okta_hosts: tuple[str, ...] = _setting(
         (),
         _hosts,
-        "host names of the Okta orgs, separated by commas, such as `company.okta.com`: alerts of thresholds then "
-        "link into Okta's System Log",
+        "host names of the Okta orgs, separated by commas, such as `company.okta.com`. Alerts of threshold rules then "
+        "link to Okta's System Log",
     )
     detections_dir: tuple[str, ...] = _setting(
         (PACK,),
         split_folders,
-        "folders of detection rules, separated by commas; `pack` stands for the rules that come with oktalogger. "
-        "`pack,/opt/airflow/rules` adds [your own](detections.md#your-own-rules) to them",
+        "folders of detection rules, separated by commas. `pack` stands for the rules that come with oktalogger. "
+        "`pack,/opt/airflow/rules` adds [your own](detections.md#your-own-rules)",
     )
     detection_channels: tuple[str, ...] = _setting(
         (),
         _channel_names,
-        "notification channels, separated by commas, of detection rules that name none",
+        "default notification channels, separated by commas, for rules that name none",
     )
-    detection_channels_from: Severity = _setting("medium", _severity, "least severity of such rules that uses them")
+    detection_channels_from: Severity = _setting(
+        "medium", _severity, "lowest severity at which a rule uses the default channels"
+    )
     detection_delete_percent: int = _setting(
         20,
         _whole(0, 100),
-        "how many percent of our monitors a sync may delete without a confirmation",
+        "percentage of oktalogger's monitors that a sync may delete without a confirmation",
     )
     detection_notifiers: Mapping[str, Mapping[str, Any]] = _setting(
         {},
         _notifiers,
-        "JSON object, for clusters without the Alerting plugin: by the name of a channel the Airflow notifier that "
-        'stands in for it, as `{"soc": {"class": "package.module.Notifier", "argument": 1}}`',
+        "JSON object, for clusters without the Alerting plugin. It names the Airflow notifier that each channel uses, "
+        'as in `{"soc": {"class": "package.module.Notifier", "argument": 1}}`',
         shown=False,
     )
 

@@ -90,15 +90,15 @@ WRITES: list[Case] = [
     Case(LOADER, "add an event", "yes", "PUT", "/MONTH/_create/added", {"uuid": "added"}),
     Case(SYNC, "add an event", "no", "PUT", "/MONTH/_create/added2", {"uuid": "added2"}),
     Case(ANALYST, "add an event", "no", "PUT", "/MONTH/_create/added2", {"uuid": "added2"}),
-    Case(LOADER, "keep the ledger", "yes", "PUT", "/LEDGER/_doc/x", {"id": "x"}),
-    Case(LOADER, "keep the ledger", "yes", "PUT", "/LEDGER/_doc/x", {"id": "x", "tries": 2}),
+    Case(LOADER, "write the ledger", "yes", "PUT", "/LEDGER/_doc/x", {"id": "x"}),
+    Case(LOADER, "write the ledger", "yes", "PUT", "/LEDGER/_doc/x", {"id": "x", "tries": 2}),
     Case(LOADER, "delete from the ledger", "no", "DELETE", "/LEDGER/_doc/x"),
     Case(LOADER, "delete from the ledger", "no", "POST", "/_bulk", ndjson=bulk("delete", "LEDGER")),
-    Case(SYNC, "keep the ledger", "no", "PUT", "/LEDGER/_doc/x", {"id": "x"}),
-    Case(ANALYST, "keep the ledger", "no", "PUT", "/LEDGER/_doc/x", {"id": "x"}),
-    Case(LOADER, "make an index of ours", "yes", "PUT", "/PREFIX-2026-10"),
-    Case(SYNC, "make an index of ours", "no", "PUT", "/PREFIX-2026-09"),
-    Case(ANALYST, "make an index of ours", "no", "PUT", "/PREFIX-2026-09"),
+    Case(SYNC, "write the ledger", "no", "PUT", "/LEDGER/_doc/x", {"id": "x"}),
+    Case(ANALYST, "write the ledger", "no", "PUT", "/LEDGER/_doc/x", {"id": "x"}),
+    Case(LOADER, "create an index", "yes", "PUT", "/PREFIX-2026-10"),
+    Case(SYNC, "create an index", "no", "PUT", "/PREFIX-2026-09"),
+    Case(ANALYST, "create an index", "no", "PUT", "/PREFIX-2026-09"),
 ]
 
 CASES = [*READS, *REFUSED, *WRITES]

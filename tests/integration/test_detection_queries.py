@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import re
 import uuid
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
 from opensearchpy import OpenSearch, helpers
 
 from oktalogger.detections.rules import lucene_query as query
-from oktalogger.detections.rules.fields import Field
+from oktalogger.detections.rules.fields import Field, field_table
 from oktalogger.detections.rules.lucene_query import Wildcard
+from oktalogger.opensearch.store import OpenSearchStore
+from oktalogger.pipeline.document import Built, DocumentBuilder, Stamp
+from oktalogger.window import Window, format_instant
+from tests.indices import own_names
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -106,15 +112,23 @@ def test_not_and_exists(client: OpenSearch, index: str) -> None:
 
 
 def test_a_text_too_long_for_the_index_is_there_all_the_same(client: OpenSearch) -> None:
-    name = f"oktalogger-test-{uuid.uuid4().hex[:10]}"
-    mapping = {"dynamic": False, "properties": {"a": {"type": "keyword", "ignore_above": 8191}}}
-    client.indices.create(index=name, body={"settings": {"number_of_replicas": 0}, "mappings": mapping})
-    try:
-        client.index(index=name, id="long", body={"a": "x" * 9000})
-        client.index(index=name, id="none", body={"b": 1}, refresh=True)
-        for clause, expected in ((query.exists(FIELD), "long"), (query.negate(query.exists(FIELD)), "none")):
+    published = datetime(2026, 11, 20, 10, tzinfo=UTC)
+    reason = field_table().resolve("outcome.reason")
+    outcomes = {"long": {"reason": "x" * 9000}, "short": {"reason": "x"}, "none": {"result": "SUCCESS"}}
+    with own_names(client) as names:
+        store = OpenSearchStore(client, names)
+        stamp = Stamp("acme.okta.com", Window(published, published + timedelta(minutes=5)), "test", "manual")
+        builder = DocumentBuilder(stamp, names)
+        store.prepare()
+        store.ensure_month(published)
+        for identity, outcome in outcomes.items():
+            event = {"uuid": identity, "published": format_instant(published), "outcome": outcome}
+            built = builder.build(json.dumps(event).encode(), published)
+            assert isinstance(built, Built)
+            assert store.create([built.document]).created == 1
+        client.indices.refresh(index=names.alias)
+        there = query.exists(reason)
+        for clause, expected in ((there, {"long", "short"}), (query.negate(there), {"none"})):
             body = {"query": {"query_string": {"query": clause.standing_alone}}}
-            (hit,) = client.search(index=name, body=body)["hits"]["hits"]
-            assert hit["_id"] == expected
-    finally:
-        client.indices.delete(index=name)
+            hits = client.search(index=names.alias, body=body)["hits"]["hits"]
+            assert {hit["_id"] for hit in hits} == expected

@@ -11,6 +11,7 @@ from oktalogger.okta import rate_limit as rate
 from oktalogger.okta.answers import items_of
 from oktalogger.okta.auth import LoginAttempts, OktaAuth
 from oktalogger.okta.errors import (
+    OktaApiError,
     OktaConfigurationError,
     OktaCursorError,
     OktaError,
@@ -22,7 +23,7 @@ from oktalogger.okta.exchange import HttpRequest
 from oktalogger.okta.origin import org_origin, same_origin, without_user
 from oktalogger.okta.paging import next_link, refuse_foreign_link
 from oktalogger.okta.rate_limit import OpenGate, RateLimit, RequestGate
-from oktalogger.okta.retry import RetrySettings, is_transient, retrying
+from oktalogger.okta.retry import RetrySettings, is_transient, may_pass, retrying
 from oktalogger.okta.transport import Transport
 
 if TYPE_CHECKING:
@@ -237,10 +238,14 @@ class OktaClient:
             cost.waited_seconds += seconds
             self._sleep(seconds)
 
+        def doubtful(error: BaseException) -> bool:
+            # Only of the request itself: one for an access token is a POST, and has an error of its own.
+            return isinstance(error, OktaApiError) and error.url == without_user(request.url) and may_pass(error)
+
         try:
-            return retrying(self._retry, sleep=sleep)(self._attempt, request, endpoint, cost)
+            return retrying(self._retry, sleep=sleep, doubtful=doubtful)(self._attempt, request, endpoint, cost)
         except OktaError as error:
-            if is_transient(error):
+            if is_transient(error) or doubtful(error):
                 error.gave_up(cost.requests + cost.login_requests, cost.waited_seconds)
             raise
 

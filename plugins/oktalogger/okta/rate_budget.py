@@ -18,6 +18,8 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from oktalogger.okta.rate_limit import MINUTE
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
@@ -29,8 +31,6 @@ log = logging.getLogger(__name__)
 # The reset is told in whole seconds, and several tasks must not return in the same instant.
 _MARGIN_SECONDS: Final = 1.0
 _JITTER_SECONDS: Final = 2.0
-# Okta, "Rate limits overview": the count is typically begun anew every 60 seconds.
-_MINUTE: Final = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,10 +128,19 @@ class RateBudget:
         """Take note of what is left. Numbers of a concurrency violation say nothing about the bucket."""
         if rate_limit is None or rate_limit.is_concurrency:
             return
-        if self._reset is None or rate_limit.reset > self._reset:
-            self._open(rate_limit)
+        now = self._clock()
+        left = rate_limit.seconds_to_reset()
+        if left is None:
+            # When the count begins anew is not known: a minute from its first answer on, however many follow.
+            if now >= self._ends:
+                self._open(rate_limit, MINUTE)
+                self._ends = now + MINUTE
+        else:
+            if self._reset is None or (rate_limit.reset is not None and rate_limit.reset > self._reset):
+                self._open(rate_limit, left)
+                self._reset = rate_limit.reset
+            self._ends = now + left
         self._limit, self._remaining = rate_limit.limit, rate_limit.remaining
-        self._ends = self._clock() + rate_limit.seconds_left
         self.remaining = rate_limit.remaining
 
     def rest(self) -> None:
@@ -150,23 +159,25 @@ class RateBudget:
         elif not self._share.paced:
             return
         else:
-            pace = _MINUTE * self._used / self._share.exact(self._limit)
+            pace = MINUTE * self._used / self._share.exact(self._limit)
             seconds = min(until_reset, self._began + pace - now)
         if seconds > 0:
             log.info("Keeping the place for %.0f s more, so that the next task finds Okta's rate limit open.", seconds)
             self.waits += 1
             self._sleep(seconds)
 
-    def _open(self, rate_limit: RateLimit) -> None:
-        """Begin a new minute of Okta's, whose first request of ours was the one just answered."""
-        left = min(_MINUTE, rate_limit.seconds_left)
+    def _open(self, rate_limit: RateLimit, left: float) -> None:
+        """Begin a new minute of Okta's, whose first request of ours was the one just answered.
+
+        :param left: seconds until it ends
+        """
+        left = min(MINUTE, left)
         exact = self._share.exact(rate_limit.limit)
-        self._began = self._clock() + left - _MINUTE
-        if self._reset is None and self._share.paced:
+        self._began = self._clock() + left - MINUTE
+        if not self._limit and self._share.paced:
             # What the task before this one used of this minute is not known: its part of it is.
-            exact *= left / _MINUTE
+            exact *= left / MINUTE
             self._began = self._asked
-        self._reset = rate_limit.reset
         self._used = 1
         self._quota = max(1, math.floor(exact + self._carried))
         self._carried = min(1.0, max(0.0, exact + self._carried - self._quota))

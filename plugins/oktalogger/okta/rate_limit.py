@@ -9,10 +9,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+
+# Okta, "Rate limits overview": the count is typically begun anew every 60 seconds. Where nothing says when, or what is
+# said cannot be, it is taken for as long as that from now.
+MINUTE: Final = 60.0
+# Both times are told in whole seconds, by servers whose clocks need not be the same.
+_EARLIEST: Final = -2.0
+_LATEST: Final = MINUTE + 15.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,19 +29,25 @@ class RateLimit:
 
     :param limit: requests that are allowed a minute
     :param remaining: how many of them are left
-    :param reset: when the count starts anew
+    :param reset: when the count starts anew; None where the response does not say
     :param date: Okta's own time of the response; None where it names none
     """
 
     limit: int
     remaining: int
-    reset: datetime
+    reset: datetime | None
     date: datetime | None = None
 
-    @property
-    def seconds_left(self) -> float:
-        """How long the count still lasts, by Okta's clock where it told the time."""
-        return max(0.0, (self.reset - (self.date or datetime.now(UTC))).total_seconds())
+    def seconds_to_reset(self, *, now: datetime | None = None) -> float | None:
+        """Return how long the count still lasts, by Okta's clock where it told the time, from 0 to a little over 60.
+
+        :param now: this machine's time, for a response without ``Date``; by default the present
+        :return: None where the reset is not told, or is no time at which a minute that is under way can end
+        """
+        if self.reset is None:
+            return None
+        left = (self.reset - (self.date or now or datetime.now(UTC))).total_seconds()
+        return max(0.0, left) if _EARLIEST <= left <= _LATEST else None
 
     @property
     def is_concurrency(self) -> bool:
@@ -62,17 +76,20 @@ class OpenGate:
 
 
 def from_headers(headers: Mapping[str, str]) -> RateLimit | None:
-    """Return the rate limit that a response names, or None when a header is missing or is no number.
+    """Return the rate limit that a response names, or None when limit or remaining is missing or is no number.
 
     :param headers: response headers; the mapping ignores case.
     """
     try:
-        return RateLimit(
-            limit=int(headers["X-Rate-Limit-Limit"]),
-            remaining=int(headers["X-Rate-Limit-Remaining"]),
-            reset=datetime.fromtimestamp(int(headers["X-Rate-Limit-Reset"]), UTC),
-            date=date_of(headers),
-        )
+        limit, remaining = int(headers["X-Rate-Limit-Limit"]), int(headers["X-Rate-Limit-Remaining"])
+    except (KeyError, ValueError):
+        return None
+    return RateLimit(limit=limit, remaining=remaining, reset=_reset_of(headers), date=date_of(headers))
+
+
+def _reset_of(headers: Mapping[str, str]) -> datetime | None:
+    try:
+        return datetime.fromtimestamp(int(headers["X-Rate-Limit-Reset"]), UTC)
     except (KeyError, ValueError, OverflowError, OSError):
         return None
 
@@ -80,19 +97,21 @@ def from_headers(headers: Mapping[str, str]) -> RateLimit | None:
 def seconds_until_reset(headers: Mapping[str, str], *, now: datetime) -> float | None:
     """Return how long the rate window still lasts, or None when the response does not say.
 
-    Okta's own clock (``Date``) counts, so that a wrong clock here neither waits for ever nor asks too early.
+    Okta's own clock (``Date``) counts, so that a wrong clock here neither waits for ever nor asks too early. Where its
+    times contradict each other the window is taken to last a minute.
 
     :param headers: response headers; the mapping ignores case.
     :param now: this machine's time, for a response without ``Date``.
     """
     rate_limit = from_headers(headers)
-    if rate_limit is not None:
-        return max(0.0, (rate_limit.reset - (date_of(headers) or now)).total_seconds())
+    left = rate_limit.seconds_to_reset(now=now) if rate_limit is not None else None
+    if left is not None:
+        return left
     try:
         # Okta documents no Retry-After; a gateway in between may send one.
         return max(0.0, float(int(headers["Retry-After"])))
-    except (KeyError, ValueError):
-        return None
+    except (KeyError, ValueError, OverflowError):
+        return None if rate_limit is None else MINUTE
 
 
 def date_of(headers: Mapping[str, str]) -> datetime | None:

@@ -1,7 +1,9 @@
 """Which errors are tried again, how long to wait before that, and when to give up.
 
-429 of both kinds, 500 with Okta's codes for "took too long" and "there's been an error", 502, 503, 504, and answers
-that never came or came cut off. Nothing else: a wrong token or filter does not get better by asking again.
+429 of both kinds, 500 with Okta's code for "there's been an error", 502, 503, 504, and answers that never came or came
+cut off are asked for again and again. Refusals that as a rule are final, and that Okta now and then gives for no
+reason, get a few tries: 401, 403 E0000006, 404, 408, 425, 5xx without a code. So does 500 "took too long", which a
+request for less may mend. Nothing else is tried again: a wrong filter does not get better by asking again.
 """
 
 from __future__ import annotations
@@ -13,16 +15,27 @@ from typing import TYPE_CHECKING
 
 from tenacity import RetryCallState, Retrying, retry_if_exception
 
-from oktalogger.okta.errors import OktaConnectionError, OktaError, OktaRateLimitError, OktaServerError
+from oktalogger.okta.errors import (
+    OktaApiError,
+    OktaConnectionError,
+    OktaError,
+    OktaRateLimitError,
+    OktaScopeError,
+    OktaServerError,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 log = logging.getLogger(__name__)
 
-# E0000009 "took too long to complete"; E0000053 "Sorry, there's been an error" in the System Log's own documentation.
-TRANSIENT_500_CODES = frozenset({"E0000009", "E0000053"})
+# "Sorry, there's been an error" in the System Log's own documentation.
+TRANSIENT_500_CODES = frozenset({"E0000053"})
 TRANSIENT_STATUSES = frozenset({502, 503, 504})
+# "The request took too long to complete", Okta, "Error codes".
+TOOK_TOO_LONG = "E0000009"
+DENIED = "E0000006"
+_DPOP_CODES = frozenset({"invalid_dpop_proof", "use_dpop_nonce"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +43,7 @@ class RetrySettings:
     """How patient one request is, retries included.
 
     :param max_attempts: requests made at most.
+    :param doubtful_attempts: requests made at most where each gets a refusal that as a rule is final.
     :param max_wait_seconds: seconds slept at most, all waits together; a wait that would pass it is not begun.
     :param backoff_seconds: first wait after an error that names no time; doubles each time.
     :param max_backoff_seconds: longest such wait.
@@ -38,6 +52,7 @@ class RetrySettings:
     """
 
     max_attempts: int = 8
+    doubtful_attempts: int = 4
     max_wait_seconds: float = 300.0
     backoff_seconds: float = 1.0
     max_backoff_seconds: float = 30.0
@@ -55,6 +70,25 @@ def is_transient(error: BaseException) -> bool:
         case OktaConnectionError():
             return error.retryable
     return False
+
+
+def may_pass(error: BaseException) -> bool:
+    """Return whether a refusal of a request that changes nothing may pass by itself, however final it sounds."""
+    if not isinstance(error, OktaApiError) or isinstance(error, OktaScopeError) or error.code in _DPOP_CODES:
+        return False
+    match error.status:
+        case 401 | 404 | 408 | 425:
+            return True
+        case 403:
+            return error.code == DENIED
+        case status if status >= 500:
+            return error.code is None or is_too_much(error)
+    return False
+
+
+def is_too_much(error: BaseException) -> bool:
+    """Return whether Okta needed too long for what was asked, so that it may manage less."""
+    return isinstance(error, OktaServerError) and error.status == 500 and error.code == TOOK_TOO_LONG
 
 
 def wait_seconds(
@@ -75,9 +109,21 @@ def retrying(
     settings: RetrySettings,
     *,
     sleep: Callable[[float], None],
+    doubtful: Callable[[BaseException], bool] = may_pass,
     jitter: Callable[[float, float], float] = random.uniform,
 ) -> Retrying:
-    """Return a tenacity loop that repeats a call for transient errors and lets the last error out as it is."""
+    """Return a tenacity loop for one request, which repeats it and lets the last error out as it is.
+
+    :param doubtful: whether an error that is not transient deserves a few tries.
+    """
+    refusals = 0
+
+    def again(error: BaseException) -> bool:
+        nonlocal refusals
+        if is_transient(error):
+            return True
+        refusals += 1
+        return doubtful(error) and refusals < settings.doubtful_attempts
 
     def wait(state: RetryCallState) -> float:
         error = _error(state)
@@ -98,7 +144,7 @@ def retrying(
         )
 
     return Retrying(
-        retry=retry_if_exception(is_transient),
+        retry=retry_if_exception(again),
         wait=wait,
         stop=stop,
         sleep=sleep,

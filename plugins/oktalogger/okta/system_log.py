@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final, Self
+from urllib.parse import parse_qs, urlsplit
 
 from oktalogger.okta.endpoint import Endpoint
-from oktalogger.okta.errors import OktaPageLimitError
+from oktalogger.okta.errors import OktaPageLimitError, OktaServerError
 from oktalogger.okta.paging import Pager, PagingSettings
+from oktalogger.okta.retry import is_too_much
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
     from oktalogger.okta.paging import PageResult
     from oktalogger.okta.rate_limit import RateLimit
 
+# A window for which Okta needs too long is not asked for in narrower parts than this.
+_NARROWEST: Final = timedelta(minutes=1)
 MAX_LIMIT: Final = 1000  # Okta, "System Log query", `limit`
 SYSTEM_LOG: Final = Endpoint(
     path="/api/v1/logs",
@@ -145,6 +149,9 @@ class SystemLogClient:
     def pages(self, query: SystemLogQuery, *, resume_from: str | None = None) -> Iterator[Page]:
         """Yield a query's pages in order; each is requested when the one before it has been taken.
 
+        Where Okta says that it needs too long for the window (500 E0000009), the rest is read in halves, down to a
+        minute.
+
         :param query: what to read.
         :param resume_from: a page's ``next_url`` from an earlier reading of the same query, to go on after that page.
         :raises OktaCursorError: when Okta refuses ``resume_from`` or a ``next`` link, or ``resume_from`` is of another
@@ -155,7 +162,40 @@ class SystemLogClient:
         :raises OktaPagingError: when paging cannot go on.
         """
         first_url = query.url(self.origin)
-        pager = Pager(
+        url = first_url if resume_from is None else self._client.cursor(SYSTEM_LOG, resume_from)
+        parts = [_Part(query, url, is_cursor=resume_from is not None)]
+        number = 0
+        narrowed: str | None = None
+        while parts:
+            part = parts.pop()
+            pager = self._pager(part.query)
+            following: str | None = part.url
+            try:
+                while following is not None:
+                    number += 1
+                    if number > self._paging.max_pages:
+                        raise OktaPageLimitError(
+                            f"The {query} has more than {self._paging.max_pages} pages of {query.limit} events.",
+                            advice="Read narrower windows, one after the other.",
+                        )
+                    listed = self._client.page(
+                        SYSTEM_LOG, following, about=str(part.query), is_cursor=part.is_cursor or following != part.url
+                    )
+                    step = pager.feed(following, listed.items, listed.next_url)
+                    following = step.next_url
+                    yield _page(number, listed, step, self._to_resume(query, part, pager, following, parts), narrowed)
+                    narrowed = None
+            except OktaServerError as error:
+                if not is_too_much(error):
+                    raise
+                halves = _halves(part, pager, self.origin)
+                if not halves:
+                    raise
+                parts += reversed(halves)
+                narrowed = f"Okta took too long to answer for the {part.query}: asking for two halves of what is left"
+
+    def _pager(self, query: SystemLogQuery) -> Pager:
+        return Pager(
             origin=self.origin,
             since=query.since,
             until=query.until,
@@ -163,19 +203,16 @@ class SystemLogClient:
             query_url=lambda since: query.url(self.origin, since=since),
             settings=self._paging,
         )
-        url: str | None = first_url if resume_from is None else self._client.cursor(SYSTEM_LOG, resume_from)
-        number = 0
-        while url is not None:
-            number += 1
-            if number > self._paging.max_pages:
-                raise OktaPageLimitError(
-                    f"The {query} has more than {self._paging.max_pages} pages of {query.limit} events.",
-                    advice="Read narrower windows, one after the other.",
-                )
-            listed = self._client.page(SYSTEM_LOG, url, about=str(query), is_cursor=url != first_url)
-            step = pager.feed(url, listed.items, listed.next_url)
-            yield _page(number, listed, step)
-            url = step.next_url
+
+    def _to_resume(
+        self, query: SystemLogQuery, part: _Part, pager: Pager, following: str | None, parts: list[_Part]
+    ) -> str | None:
+        """Return where a later reading of the whole query can go on, which knows nothing of its parts."""
+        if part.query is query:
+            return following
+        if following is not None:
+            return replace(query, since=pager.reached).url(self.origin)
+        return replace(query, since=parts[-1].query.since).url(self.origin) if parts else None
 
     def check(self) -> None:
         """Make one cheap request, without retries, to see whether everything is in place to read the System Log.
@@ -187,18 +224,55 @@ class SystemLogClient:
         self._client.page(SYSTEM_LOG, query.url(self.origin), about="connection check", retries=False)
 
 
-def _page(number: int, listed: ListPage, step: PageResult) -> Page:
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """A part of a query's window, read by itself.
+
+    :param query: the query for it.
+    :param url: where to begin.
+    :param is_cursor: whether that is a link from an earlier reading.
+    """
+
+    query: SystemLogQuery
+    url: str
+    is_cursor: bool
+
+
+def _halves(part: _Part, pager: Pager, origin: str) -> list[_Part]:
+    """Return two parts for what a part still lacks; none where they would be narrower than a minute."""
+    begin = max(pager.reached, _since_of(part.url) or pager.reached)
+    until = part.query.until
+    if until - begin < 2 * _NARROWEST:
+        return []
+    middle = begin + (until - begin) / 2
+    queries = [replace(part.query, since=begin, until=middle), replace(part.query, since=middle, until=until)]
+    return [_Part(query, query.url(origin), is_cursor=False) for query in queries]
+
+
+def _since_of(url: str) -> datetime | None:
+    """Return where a query of ours begins, also one left by an earlier reading; None for a page link."""
+    query = parse_qs(urlsplit(url).query)
+    if "after" in query:
+        return None
+    try:
+        since = datetime.fromisoformat(query["since"][0])
+    except (KeyError, ValueError):
+        return None
+    return since if since.tzinfo else None
+
+
+def _page(number: int, listed: ListPage, step: PageResult, next_url: str | None, narrowed: str | None) -> Page:
     return Page(
         number=number,
         events=list(step.events),
         url=listed.url,
-        next_url=step.next_url,
+        next_url=next_url,
         request_id=listed.request_id,
         rate_limit=listed.rate_limit,
         size_bytes=listed.size_bytes,
         requests=listed.requests,
         waited_seconds=listed.waited_seconds,
-        note=step.note,
+        note="; ".join(note for note in (narrowed, step.note) if note) or None,
         answered_at=listed.answered_at,
     )
 

@@ -10,8 +10,10 @@ import errno
 import http.client
 import socket
 import ssl
+import threading
 import time
 import zlib
+from contextlib import suppress
 from contextvars import ContextVar
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -27,6 +29,7 @@ from oktalogger.okta.errors import (
     OktaConfigurationError,
     OktaConnectionError,
     OktaForeignLinkError,
+    OktaProtocolError,
     OktaUnknownHostError,
 )
 from oktalogger.okta.exchange import Reply
@@ -39,7 +42,10 @@ if TYPE_CHECKING:
 
     from oktalogger.okta.exchange import HttpRequest
 
-_CHUNK_BYTES = 64 * 1024
+# Compressed bytes taken at once, of which each may become a thousand.
+_CHUNK_BYTES = 16 * 1024
+# A page has a thousand events at most, of a few kilobytes each. A megabyte of gzip can become a gigabyte.
+MAX_BODY_BYTES = 128 * 1024 * 1024
 # The resolver's word for "there is no such host", as against "ask me later" (EAI_AGAIN).
 _NO_SUCH_HOST = {socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME)}
 
@@ -50,7 +56,8 @@ class Transport:
     :param origin: ``scheme://host[:port]``, checked by :func:`oktalogger.okta.origin.org_origin`.
     :param timeout: seconds to connect, and seconds without a byte from the server.
     :param response_seconds: the longest that one response may take as a whole: no longer wait for its first byte, and
-        no further read of its body after that.
+        no further read of its head or body after that.
+    :param max_body_bytes: the largest body, decompressed.
     :param verify: verify TLS against the system's CAs (True) or those of a file; False does not verify.
     :param proxies: proxies by scheme, as requests takes them; the environment's by default.
     :param user_agent: added to our own.
@@ -62,6 +69,7 @@ class Transport:
         *,
         timeout: tuple[float, float] = (10.0, 60.0),
         response_seconds: float = 120.0,
+        max_body_bytes: int = MAX_BODY_BYTES,
         verify: bool | str = True,
         proxies: Mapping[str, str] | None = None,
         user_agent: str | None = None,
@@ -69,6 +77,7 @@ class Transport:
         self.origin = origin
         self._timeout = (timeout[0], min(timeout[1], response_seconds))
         self._response_seconds = response_seconds
+        self._max_body_bytes = max_body_bytes
         self._verify = verify
         self._proxies = dict(proxies or {})
         self._headers = {"User-Agent": user_agent_of(user_agent), "Accept": "application/json"}
@@ -83,6 +92,7 @@ class Transport:
 
         :raises OktaForeignLinkError: when the URL leads to another origin; nothing is sent.
         :raises OktaConnectionError: when no whole answer came.
+        :raises OktaProtocolError: when the body is larger than any that Okta sends.
         :raises OktaConfigurationError: when a proxy's address or a CA file cannot be used.
         """
         if not same_origin(request.url, self.origin):
@@ -108,9 +118,18 @@ class Transport:
 
     def _exchange(self, request: HttpRequest, prepared: requests.PreparedRequest, deadline: float) -> Reply:
         settings = self._session.merge_environment_settings(request.url, dict(self._proxies), True, self._verify, None)
-        response = self._session.send(prepared, timeout=self._timeout, allow_redirects=False, **settings)
+        token = _deadline.set(deadline)
         try:
-            body = _read(response.raw, deadline)
+            response = self._session.send(prepared, timeout=self._timeout, allow_redirects=False, **settings)
+        finally:
+            _deadline.reset(token)
+        try:
+            body = _read(response.raw, deadline, self._max_body_bytes)
+            if body is None:
+                raise OktaProtocolError(
+                    f"{request} was answered with more than {self._max_body_bytes} bytes: the rest was not read.",
+                    advice="Ask for fewer events a page (page_limit); if that changes nothing, find out what answers.",
+                )
             return Reply(request, response.status_code, response.raw.headers, body)
         finally:
             response.close()
@@ -178,7 +197,29 @@ class _ExactAdapter(HTTPAdapter):
             _exact_target.reset(token)
 
 
+# When the answer to the request that is under way in this thread must be there, by the monotonic clock.
+_deadline: ContextVar[float | None] = ContextVar("oktalogger_okta_deadline", default=None)
+
+
 class _ExactTarget:
+    sock: Any
+
+    def getresponse(self, *args: Any, **kwargs: Any) -> Any:
+        """Read status and headers, no longer than until the deadline.
+
+        A read time-out begins anew with every byte, so it ends no slow drip: the connection is shut under the read.
+        """
+        deadline = _deadline.get()
+        if deadline is None:
+            return super().getresponse(*args, **kwargs)  # type: ignore[misc]
+        watch = threading.Timer(max(0.0, deadline - time.monotonic()), _shut, (self.sock,))
+        watch.daemon = True
+        watch.start()
+        try:
+            return super().getresponse(*args, **kwargs)  # type: ignore[misc]
+        finally:
+            watch.cancel()
+
     def putrequest(self, method: str, url: str, *args: Any, **kwargs: Any) -> None:
         # A plain-http proxy is sent whole URLs: those stay as urllib3 made them.
         target = _exact_target.get() if url.startswith("/") else None
@@ -192,6 +233,13 @@ def _exact(connection: type) -> type:
     return type(connection.__name__, (_ExactTarget, connection), {})
 
 
+def _shut(sock: Any) -> None:
+    # That of the socket below TLS: TLS's own would say goodbye first, which the other side may not read.
+    shut = socket.socket.shutdown if isinstance(sock, socket.socket) else type(sock).shutdown
+    with suppress(OSError):  # it is closed already
+        shut(sock, socket.SHUT_RDWR)
+
+
 def _target_of(url: str) -> str | None:
     """Return path and query as they stand in a URL, or None when HTTP cannot carry them as they are."""
     rest = url.partition("://")[2].partition("#")[0]
@@ -199,18 +247,23 @@ def _target_of(url: str) -> str | None:
     return target if target and all("!" <= character <= "~" for character in target) else None
 
 
-def _read(raw: urllib3.HTTPResponse, deadline: float) -> bytes:
+def _read(raw: urllib3.HTTPResponse, deadline: float, max_bytes: int) -> bytes | None:
     """Read a body in pieces, as they arrive: a read time-out begins anew with every byte, so it ends no slow drip.
 
+    :return: None where it is larger than ``max_bytes``
     :raises TimeoutError: when the deadline passes before the end.
     """
     pieces: list[bytes] = []
+    size = 0
     while time.monotonic() < deadline:
         # Compares Content-Length with what came.
         piece = raw.read1(_CHUNK_BYTES, decode_content=True)
         if not piece:
             return b"".join(pieces)
         pieces.append(piece)
+        size += len(piece)
+        if size > max_bytes:
+            return None
     raise TimeoutError("the whole response took too long")
 
 

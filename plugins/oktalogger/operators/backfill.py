@@ -85,7 +85,7 @@ class BackfillSummaryOperator(LedgerOperator):
         windows = windows_of(self.windows)
         with self.org_ledger() as org:
             entries = [entry for window in windows if (entry := org.entry("backfill", window)) is not None]
-            done = [entry.window for entry in entries if entry.state == "complete"]
+            done = [entry.window for entry in entries if entry.is_done]
             # The newest entries may not be searchable yet, those read by their names are.
             found = org.checked(whole)
             left = gaps(whole, [*found.ledgered.complete, *done])

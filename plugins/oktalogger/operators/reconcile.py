@@ -9,8 +9,7 @@ from oktalogger.compat import AirflowFailException, get_setting_int
 from oktalogger.notifications.channels import send_to
 from oktalogger.operators.ledgered import LedgerOperator, OrgLedger, now, unit_of, windows_of
 from oktalogger.operators.metrics import measure_behind, measure_findings
-from oktalogger.pipeline.ledger import RETENTION, LedgerEntry
-from oktalogger.pipeline.reconcile import Findings, Reread, closed_hours, covered_time, plan_reconcile
+from oktalogger.pipeline.reconcile import RETENTION, Findings, Reread, closed_hours, covered_time, plan_reconcile
 from oktalogger.settings import SettingsError
 from oktalogger.window import Window
 
@@ -18,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from oktalogger.compat import Context
+    from oktalogger.pipeline.ledger import LedgerEntry
 
 
 class ReconcilePlanOperator(LedgerOperator):
@@ -152,7 +152,7 @@ class ReconcileVerdictOperator(LedgerOperator):
             if entry is None or entry.run_id != run_id:
                 unread.append(window)
                 continue
-            if entry.state != "complete":
+            if not entry.is_done:
                 unread.append(window)
             if any(hour.start < window.end and window.start < hour.end for hour in damaged):
                 # What was stored before and is put back was not late.

@@ -59,26 +59,26 @@ def _debug(key: str, *, countable: bool = True) -> AddedField:
 # What the loader knows about the load: `pipeline/document.py` adds these.
 STAMPED: Final = (
     AddedField("org", "keyword", "host name of the Okta org"),
-    AddedField("ingested_at", "date", "when it was loaded"),
+    AddedField("ingested_at", "date", "when oktalogger loaded the event"),
     AddedField("lateness_ms", "long", "milliseconds from `published` to `ingested_at`"),
-    AddedField("window_start", "date", "start of the window whose load made the document"),
-    AddedField("window_end", "date", "end of it, itself not part of it"),
-    AddedField("run_id", "keyword", "Airflow's run id; `cli__` and the time from the command line"),
+    AddedField("window_start", "date", "start of the window whose load created the document"),
+    AddedField("window_end", "date", "end of that window, not included"),
+    AddedField("run_id", "keyword", "Airflow's run id; on the command line `cli__` and the time"),
     AddedField("load_kind", "keyword", "`scheduled`, `manual`, `backfill` or `reconcile`"),
     AddedField(
         "historical",
         "boolean",
-        "loaded by a backfill or by hand more than [a day](settings.md#in-airflow) after it was published: nobody "
-        "should be paged for it",
+        "true if a backfill or a manual run loaded the event more than [a day](settings.md#in-airflow) after it was "
+        "published. Rules do not alert on it",
     ),
-    AddedField("document_version", "integer", "1: what this page describes"),
+    AddedField("document_version", "integer", "version of this layout: 1"),
     AddedField(
         "drifted",
         "keyword",
         "names of the fields that the document was stored without, because their type is not the mapping's",
     ),
     AddedField("published_hour", "byte", "hour of `published`, UTC"),
-    AddedField("published_weekday", "byte", "day of `published`, UTC, 1 is Monday"),
+    AddedField("published_weekday", "byte", "weekday of `published`, UTC; 1 is Monday"),
 )
 
 ANY_KIND: Final = "any"
@@ -199,23 +199,28 @@ DEBUG: Final = (
 
 # What `pipeline/lift.py` derives, each by code of its own.
 DERIVED: Final = (
-    AddedField("actor_is_target", "boolean", "whether the actor is among the targets of type `User`"),
-    AddedField("is_admin_console", "boolean", "whether the target is the Okta Admin Console"),
+    AddedField("actor_is_target", "boolean", "true if the actor is also a target of type `User`"),
+    AddedField("is_admin_console", "boolean", "true if the target is the Okta Admin Console"),
     AddedField("change_details", "keyword", "`target[].changeDetails`, as JSON text", okta="target.changeDetails"),
     AddedField(
         "method_types", "keyword", "`target[].detailEntry.methodTypeUsed`", okta="target.detailEntry.methodTypeUsed"
     ),
     AddedField("risk.level", "keyword", "risk level of the sign-in"),
-    AddedField("risk.previous_level", "keyword", "the level before, where the event is a change of risk"),
+    AddedField("risk.previous_level", "keyword", "the previous level, if the event is a change of risk"),
     AddedField("risk.reasons", "keyword", "reasons that Okta gives"),
     AddedField("risk.detection", "keyword", "the detection that changed the risk"),
     AddedField("behaviors_positive", "keyword", "behaviours that Okta saw as new, like `New Device`"),
-    AddedField("behaviors_negative", "keyword", "behaviours that were looked at and not new"),
+    AddedField("behaviors_negative", "keyword", "behaviours that Okta checked and did not see as new"),
     AddedField("threat_suspected", "boolean", "ThreatInsight's verdict", okta=f"{_DEBUG_DATA}.threatSuspected"),
     AddedField(
         "api_token_id", "keyword", "id of the API token that was used", okta="transaction.detail.requestApiTokenId"
     ),
-    AddedField("source_ip", "ip", "`client.ipAddress` where it is one"),
+    AddedField(
+        "too_long",
+        "keyword",
+        "fields of Okta's whose text is too long for the index, so that searches do not see it; the event has it whole",
+    ),
+    AddedField("source_ip", "ip", "`client.ipAddress`, if it is an IP address"),
     AddedField("request_ips", "ip", "addresses of `request.ipChain`", okta="request.ipChain.ip"),
     AddedField(
         "ip_services",

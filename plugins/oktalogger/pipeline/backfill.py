@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from oktalogger.pipeline.ledger import RETENTION
+from oktalogger.pipeline.reconcile import RETENTION
 from oktalogger.window import Window, WindowError, format_instant, gaps, parse_instant
 
 if TYPE_CHECKING:

@@ -34,7 +34,7 @@ class HourCoverage:
     :param damaged: whether there are fewer
     :param expired: whether retention deleted them
     :param drifted: documents that were stored without parts that do not fit the mapping
-    :param outlived: whether it was first read when Okta no longer kept its events: what that found proves nothing
+    :param outlived: whether some of it was read only when Okta no longer kept its events, which proves nothing
     :param strays: documents behind the alias in indices where they do not belong, by the name of the index
     """
 
@@ -137,7 +137,8 @@ def coverage(
     whole = whole_hours(within)
     entries = list(ledger.entries(org, whole))
     covered = merge(entry.window for entry in entries if entry.covers)
-    in_time = merge(entry.window for entry in entries if entry.covers and not entry.came_too_late)
+    too_old = [entry.window for entry in entries if entry.state == "older_than_kept"]
+    read = merge([*covered, *too_old])
     # After the ledger: whatever that calls stored is visible to the counts.
     settling = timedelta(0) if census.refresh() else SETTLING
     counted = census.events_by_hour(org, whole)
@@ -163,7 +164,7 @@ def coverage(
         found.append(
             HourCoverage(
                 window,
-                tuple(gaps(window, covered)),
+                tuple(gaps(window, read)),
                 events[hour].documents if hour in events else 0,
                 rejected.get(hour, 0),
                 late.get(hour, 0),
@@ -173,7 +174,7 @@ def coverage(
                 expired=wanted is not None and is_expired(wanted, found_events.get(hour, 0), now=now, kept=kept),
                 strays=count.strays if count else {},
                 drifted=events[hour].drifted if hour in events else 0,
-                outlived=bool(gaps(window, in_time)),
+                outlived=bool(gaps(window, covered)),
             )
         )
     return found

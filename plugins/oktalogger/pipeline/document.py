@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 import msgspec
 
 from oktalogger.opensearch.bulk import Document, Rejection
-from oktalogger.pipeline.lift import lift
+from oktalogger.pipeline.added_fields import LONGEST_KEYWORD
+from oktalogger.pipeline.lift import lift, too_long
 from oktalogger.window import Window, format_instant
 
 if TYPE_CHECKING:
@@ -49,12 +50,14 @@ def prepare(page: Page, builder: DocumentBuilder, reads: Window, *, at: datetime
     """
     # The request asks from a millisecond before the range on, and up to its end rounded up to one.
     asked = Window(reads.start - _MILLISECOND, reads.end + _MILLISECOND)
+    # A clock here that is days behind must not reject what Okta says of today.
+    latest = max(at, page.answered_at or at) + _FURTHEST_AHEAD
     documents: list[Built] = []
     rejections: list[Rejection] = []
     outside = 0
     published: list[datetime] = []
     for raw in page.events:
-        built = builder.build(bytes(raw), at)
+        built = builder.build(bytes(raw), at, latest)
         if not isinstance(built, Built):
             rejections.append(built)
             continue
@@ -176,22 +179,23 @@ class DocumentBuilder:
         self._stamp_json = _encode(stamp.fields())[:-1]
         self._marks_history = stamp.kind in HISTORICAL_KINDS
 
-    def build(self, raw: bytes, now: datetime) -> Built | Rejection:
+    def build(self, raw: bytes, now: datetime, latest: datetime | None = None) -> Built | Rejection:
         """Make the document of one event, or the rejection that keeps it whole where that is impossible.
 
         :param raw: the event's JSON, as Okta sent it
         :param now: the time of loading, in UTC
+        :param latest: the latest ``published`` that can be; by default a day after ``now``
         """
         event: Any = None
         try:
             event = _decode(raw)
-            return self._build(raw, event, now)
+            return self._build(raw, event, now, latest or now + _FURTHEST_AHEAD)
         except (msgspec.DecodeError, RecursionError, UnicodeError) as error:
             return _rejection(raw, event, "unreadable_event", str(error))
         except EventError as error:
             return _rejection(raw, event, error.kind, str(error))
 
-    def _build(self, raw: bytes, event: Any, now: datetime) -> Built:
+    def _build(self, raw: bytes, event: Any, now: datetime, latest: datetime) -> Built:
         if type(event) is not dict:
             raise EventError("unreadable_event", "The event is no JSON object.")
         uuid = event.get("uuid")
@@ -201,7 +205,7 @@ class DocumentBuilder:
             if key in event:
                 raise EventError("reserved_field", f"The event has a field `{key}`, a name that the document needs.")
         published = parse_published(event.get("published"))
-        if not _EARLIEST <= published <= now + _FURTHEST_AHEAD:
+        if not _EARLIEST <= published <= latest:
             raise EventError(
                 "impossible_published",
                 f"The event's `published` is {event['published']:.80}: before 2009, or more than a day ahead.",
@@ -215,6 +219,9 @@ class DocumentBuilder:
             "published_weekday": published.isoweekday(),
             **_lifted(event),
         }
+        # A shorter event has no such text, and most are shorter.
+        if len(raw) > LONGEST_KEYWORD and (paths := too_long(event)):
+            added["too_long"] = paths
         line = _one_line(raw)
         source = b'%b,"oktalogger":%b,%b}' % (line[:-1], self._stamp_json, _encode(added)[1:])
         document = Document(uuid, self._names.month_index(published), source)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING, Final, Literal
 
 import msgspec
@@ -21,10 +21,7 @@ if TYPE_CHECKING:
     from oktalogger.pipeline.document import LoadKind
     from oktalogger.pipeline.load import LoadResult
 
-State = Literal["running", "complete", "failed"]
-
-RETENTION: Final = timedelta(days=90)
-"""How long Okta keeps events."""
+State = Literal["running", "complete", "failed", "older_than_kept"]
 
 COUNTS: Final = (
     "pages",
@@ -73,7 +70,8 @@ class LedgerEntry(msgspec.Struct, frozen=True, kw_only=True):
     """One document of the ledger. Unknown fields are ignored, so that versions can live side by side.
 
     :param id: the document's id, as :class:`LedgerKey` makes it
-    :param state: what the newest try is at
+    :param state: what the newest try is at; ``older_than_kept``: it read to its end a window of which Okta keeps no
+        more than a part
     :param tries: how often the load was begun
     :param loading_since: when the first try since the last complete one of another run began, by the clock of its
         machine, as ``ingested_at``: nothing that these tries stored is older
@@ -132,14 +130,14 @@ class LedgerEntry(msgspec.Struct, frozen=True, kw_only=True):
         return self.loading_since or self.started_at
 
     @property
+    def is_done(self) -> bool:
+        """Whether the newest try read to the end: trying again brings nothing more."""
+        return self.state in ("complete", "older_than_kept")
+
+    @property
     def covers(self) -> bool:
         """Whether all events of the window were once stored: complete, and not read through a filter."""
         return self.covers_for(None, None)
-
-    @property
-    def came_too_late(self) -> bool:
-        """Whether Okta no longer kept the events when the window was first complete, so that it proves nothing."""
-        return self.completed_at is not None and self.completed_at - self.window_end > RETENTION
 
     def covers_for(self, filter: str | None, q: str | None) -> bool:
         """Whether all events of the window that a filter and keywords let through were once stored."""
@@ -170,8 +168,8 @@ def begin(
     :param run_url: where Airflow shows that run
     :param now: the time, in UTC
     """
-    resumes = before is not None and before.state != "complete" and before.next_url is not None
-    unannounced = before is not None and (before.state != "complete" or before.run_id == run_id)
+    resumes = before is not None and not before.is_done and before.next_url is not None
+    unannounced = before is not None and (not before.is_done or before.run_id == run_id)
     return LedgerEntry(
         id=key.id,
         org=key.org,
@@ -221,29 +219,30 @@ def advance(
     :param entry: the entry as this try began it
     :param result: counts of this try so far
     :param next_url: the link of the page to go on with
-    :param state: what the try is at
+    :param state: what the try is at; ``complete`` becomes ``older_than_kept`` where the result says so
     :param now: the time, in UTC
     :param error: what ended the try, where something did
     """
     base = {} if result.restarted else entry.counts
     counts = {name: round(base.get(name, 0) + getattr(result, name), 3) for name in COUNTS}
-    complete = state == "complete"
+    done = state == "complete"
+    complete = done and not result.older_than_kept
     lateness, maxima = _lateness(entry, result)
     storing = Counter({} if result.restarted else entry.storing)
     storing.update(result.stored)
     return msgspec.structs.replace(
         entry,
-        state=state,
+        state="older_than_kept" if done and not complete else state,
         updated_at=now,
         completed_at=(entry.completed_at or now) if complete else entry.completed_at,
-        next_url=None if complete else next_url,
+        next_url=None if done else next_url,
         error=error,
         counts=counts,
         lateness={**lateness.as_dict(), **maxima} if lateness.count else {},
-        lateness_counts={} if complete else lateness.counts(),
+        lateness_counts={} if done else lateness.counts(),
         indices=({} if result.restarted else entry.indices) | result.indices,
-        storing={} if complete else dict(storing),
-        counted_until=None if complete else result.counted_until or entry.counted_until,
+        storing={} if done else dict(storing),
+        counted_until=None if done else result.counted_until or entry.counted_until,
         stored=dict(storing) if complete else entry.stored,
         stored_at=now if complete else entry.stored_at,
         rate=_rate(result) or entry.rate,

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import re
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from oktalogger.pipeline.added_fields import (
     ANY_KIND,
@@ -23,7 +23,7 @@ from oktalogger.pipeline.added_fields import (
 
 ADMIN_CONSOLE: Final = "Okta Admin Console"
 
-_BEHAVIOUR = re.compile(r"(?:^\{|,\s*)([^=,{}]+)=([A-Z_]+)")
+_BEHAVIOUR = re.compile(r"(?:^\{|,)\s*+([^\s=,{}][^=,{}]*+)=([A-Z_]+)")
 _PAIR = re.compile(r"(?:^|,\s+)([A-Za-z_]\w*)=")
 _IP = re.compile(r"[0-9a-fA-F:.]{3,45}")
 
@@ -66,6 +66,25 @@ def lift(event: dict[str, Any]) -> dict[str, Any]:
     return lifted
 
 
+def too_long(event: dict[str, Any]) -> list[str]:
+    """Return the paths of texts that are longer than a mapped keyword may be, which OpenSearch leaves out in silence.
+
+    Texts in arrays are not among them: what searches need of those is lifted, and cut.
+
+    :param event: a LogEvent as decoded from Okta's JSON
+    """
+    found: list[str] = []
+    open_objects: list[tuple[str, dict[str, Any]]] = [("", event)]
+    while open_objects:
+        prefix, holder = open_objects.pop()
+        for key, value in holder.items():
+            if type(value) is str and len(value) > LONGEST_KEYWORD:
+                found.append(prefix + key)
+            elif type(value) is dict:
+                open_objects.append((f"{prefix}{key}.", value))
+    return sorted(found)
+
+
 def _text(value: Any) -> str:
     text = value if type(value) is str else json.dumps(value, ensure_ascii=False, separators=(",", ":"))
     return text if len(text) <= LONGEST_KEYWORD else text[:LONGEST_KEYWORD]
@@ -77,19 +96,27 @@ def _dicts(value: Any) -> list[dict[str, Any]]:
     return [value] if type(value) is dict else []
 
 
-def _put(holder: dict[str, list[str]], name: str, value: str) -> None:
+# Values in the order in which they came, each once: a list would be searched anew for each of ten thousand targets.
+_Values: TypeAlias = dict[str, None]
+
+
+def _put(holder: dict[str, _Values], name: str, value: str) -> None:
     values = holder.get(name)
     if values is None:
-        holder[name] = [value]
-    elif value not in values:
-        values.append(value)
+        holder[name] = {value: None}
+    else:
+        values[value] = None
+
+
+def _lists(holder: dict[str, _Values]) -> dict[str, list[str]]:
+    return {name: list(values) for name, values in holder.items()}
 
 
 def _lift_targets(event: dict[str, Any], lifted: dict[str, Any]) -> None:
     actor = event.get("actor")
     actor_id = actor.get("id") if type(actor) is dict else None
-    of_any: dict[str, list[str]] = {}
-    targets: dict[str, dict[str, list[str]]] = {}
+    of_any: dict[str, _Values] = {}
+    targets: dict[str, dict[str, _Values]] = {}
     changes: list[str] = []
     methods: list[str] = []
     is_console = event.get("eventType") == "user.session.access_admin_app"
@@ -109,9 +136,9 @@ def _lift_targets(event: dict[str, Any], lifted: dict[str, Any]) -> None:
             for holder in (of_kind, of_any):
                 values = holder.get(name)
                 if values is None:
-                    holder[name] = [text]
-                elif text not in values:
-                    values.append(text)
+                    holder[name] = {text: None}
+                else:
+                    values[text] = None
         if kind == "user" and actor_id:
             actor_is_target = actor_is_target or target.get("id") == actor_id
         elif kind == "app" and ADMIN_CONSOLE in (target.get("displayName"), target.get("alternateId")):
@@ -122,7 +149,7 @@ def _lift_targets(event: dict[str, Any], lifted: dict[str, Any]) -> None:
         if type(detail) is dict and detail.get("methodTypeUsed"):
             methods.append(_text(detail["methodTypeUsed"]))
     if targets:
-        lifted["target"] = targets
+        lifted["target"] = {kind: _lists(holder) for kind, holder in targets.items()}
         lifted["is_admin_console"] = is_console
     elif is_console:
         lifted["is_admin_console"] = True
@@ -166,7 +193,7 @@ def _lift_risk(security: dict[str, Any], data: dict[str, Any], lifted: dict[str,
 def _lift_behaviours(security: dict[str, Any], data: dict[str, Any], lifted: dict[str, Any]) -> None:
     if not security.get("userBehaviors") and "behaviors" not in data and "logOnlySecurityData" not in data:
         return  # most events
-    found: dict[str, list[str]] = {}
+    found: dict[str, _Values] = {}
     for name, result in parse_behaviours(data.get("behaviors")):
         _put(found, result, name)
     also = parse_json_object(data.get("logOnlySecurityData")).get("behaviors")
@@ -177,9 +204,9 @@ def _lift_behaviours(security: dict[str, Any], data: dict[str, Any], lifted: dic
         if behaviour.get("name"):
             _put(found, str(behaviour.get("result")), _text(behaviour["name"]))
     if "POSITIVE" in found:
-        lifted["behaviors_positive"] = found["POSITIVE"]
+        lifted["behaviors_positive"] = list(found["POSITIVE"])
     if "NEGATIVE" in found:
-        lifted["behaviors_negative"] = found["NEGATIVE"]
+        lifted["behaviors_negative"] = list(found["NEGATIVE"])
 
 
 def _lift_addresses(event: dict[str, Any], security: dict[str, Any], lifted: dict[str, Any]) -> None:
@@ -201,14 +228,14 @@ def _lift_addresses(event: dict[str, Any], security: dict[str, Any], lifted: dic
         all_details.append(hop.get("ipDetails"))
     if hops:
         lifted["request_ips"] = hops
-    services: dict[str, list[str]] = {}
+    services: dict[str, _Values] = {}
     for details in all_details:
         if type(details) is dict:
             for service in _dicts(details.get("ipServiceCategories")):
                 if service.get("type"):
                     _put(services, "type", _text(service["type"]))
     if services:
-        lifted["ip_services"] = services["type"]
+        lifted["ip_services"] = list(services["type"])
 
 
 def _is_address(value: Any) -> bool:

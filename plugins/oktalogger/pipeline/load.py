@@ -15,6 +15,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias
 
 from oktalogger.okta.errors import OktaCursorError
+from oktalogger.okta.kept import KEEPS
 from oktalogger.pipeline.covered import NOTHING_COVERED, CoveredTime
 from oktalogger.pipeline.document import DocumentBuilder, PreparedPage, Stamp, prepare
 from oktalogger.pipeline.lateness import Lateness
@@ -115,6 +116,7 @@ class LoadResult:
     :param late_max_seconds: greatest time between ``published`` and loading of a late document
     :param missed_seconds: longest time that a late document was not there though its window was complete
     :param lateness: time between ``published`` and loading of the documents that were created
+    :param older_than_kept: whether a part of the window is older than Okta keeps, so that events may be missing
     :param restarted: whether a cursor failed, so that the window was read from its start after all
     :param first_published: earliest ``published`` that was stored
     :param last_published: latest ``published`` that was stored
@@ -145,6 +147,7 @@ class LoadResult:
     late_max_seconds: float = 0.0
     missed_seconds: float = 0.0
     lateness: Lateness = field(default_factory=Lateness)
+    older_than_kept: bool = False
     restarted: bool = False
     first_published: datetime | None = None
     last_published: datetime | None = None
@@ -275,6 +278,18 @@ class _Load:
         self._result.seconds = time.monotonic() - self._began
         return self._result
 
+    def _look_at_age(self, page: Page) -> None:
+        """See, by Okta's clock where it tells the time, whether Okta still keeps all of the window."""
+        kept_since = (page.answered_at or self._clock()) - KEEPS
+        window = self._plan.stamp.window
+        if window.start < kept_since:
+            self._result.older_than_kept = True
+            self._result.notes.append(
+                f"The window {window} is older than Okta keeps, which is {KEEPS.days} days, so since "
+                f"{format_instant(kept_since)}. What Okta has deleted is missing, and the ledger does not call the "
+                "window complete."
+            )
+
     def _say_what_is_odd(self) -> None:
         if self._result.outside:
             self._result.notes.append(
@@ -358,6 +373,8 @@ class _Load:
     def _count(self, prepared: PreparedPage, stored: StoredPage) -> None:
         result = self._result
         page = prepared.page
+        if not result.pages:
+            self._look_at_age(page)
         result.pages += 1
         result.requests += page.requests
         result.read += prepared.read

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
-from oktalogger.pipeline.ledger import RETENTION
+from oktalogger.okta.kept import KEEPS
 from oktalogger.window import HOUR, Window, format_instant, gaps, hours, merge
 
 if TYPE_CHECKING:
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from oktalogger.pipeline.ledger import LedgerEntry
     from oktalogger.settings import Limit
 
+# An older gap cannot be filled any more.
+RETENTION: Final = KEEPS
 LIVE_INTERVAL: Final = timedelta(minutes=5)
 # A run that fills more than this holds all others up; the next run goes on.
 MOST_GAPS: Final = 100

@@ -130,7 +130,7 @@ def load_and_record(
         raise
     done = entry.complete(result)
     # What loads of other kinds had stored of the same time before they failed for good is announced with this one.
-    tries = [done, *(other for other in before if other.state != "complete")]
+    tries = [done, *(other for other in before if not other.is_done)]
     result.loading_since = min(one.began for one in tries if one.began is not None)
     return result
 

@@ -47,6 +47,7 @@ class Answer:
     cut_chunks: bool = False  # end the connection within a chunk
     reset: str | None = None  # "before" or "during" the body: a TCP reset
     drip_seconds: float = 0.0  # between single bytes of the body
+    drip_head_seconds: float = 0.0  # between single bytes of status and headers
     delay_seconds: float = 0.0  # before the status line
     date: float | None = None
 
@@ -138,8 +139,13 @@ class _Handler(BaseHTTPRequestHandler):
         time.sleep(answer.delay_seconds)
         if answer.reset == "before":
             return self._reset()
-        self.wfile.write(self._head(answer).encode("latin-1"))
-        self._send_body(answer)
+        head = self._head(answer).encode("latin-1")
+        if answer.drip_head_seconds:
+            self._drip(head, answer.drip_head_seconds)
+        else:
+            self.wfile.write(head)
+        if not self.close_connection:
+            self._send_body(answer)
 
     def _head(self, answer: Answer) -> str:
         length = len(answer.body) if answer.announced_length is None else answer.announced_length

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import tracemalloc
 from collections.abc import Callable
 from typing import Any
 
@@ -73,7 +74,7 @@ REFUSALS: list[tuple[Answer, type[errors.OktaApiError], str]] = [
 
 
 @pytest.mark.parametrize(("answer", "kind", "says"), REFUSALS)
-def test_refusals_are_told_apart_and_not_repeated(
+def test_refusals_are_told_apart(
     okta: ScriptedServer,
     connect: Connect,
     query: SystemLogQuery,
@@ -85,14 +86,55 @@ def test_refusals_are_told_apart_and_not_repeated(
     with pytest.raises(errors.OktaApiError, match=says) as caught:
         read(connect(), query)
     assert type(caught.value) is kind
-    assert len(okta.asked) == 1
+    passing = answer.status in (401, 404) or b"E0000006" in answer.body
+    assert len(okta.asked) == (4 if passing else 1)
     message = str(caught.value)
     assert f"GET {okta.url}/api/v1/logs (window 2026-11-23T10:00:00.000Z to 2026-11-23T10:05:00.000Z)" in message
     assert TOKEN not in message + repr(caught.value.__dict__)
     assert caught.value.status == answer.status
     assert caught.value.url.startswith(f"{okta.url}/api/v1/logs?since=")
-    assert "Gave up" not in message
+    assert ("Gave up after 4 requests" in message) is passing
     assert not caught.value.retryable
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        error(403, "E0000006", "You do not have permission to perform the requested action"),
+        error(401, "E0000011", "Invalid token provided"),
+        error(404, "E0000007", "Not found: Resource"),
+        Answer(408, b""),
+        Answer(425, b""),
+        Answer(500, b""),
+        Answer(520, b""),
+    ],
+)
+def test_a_refusal_that_passes_costs_no_load(
+    okta: ScriptedServer, connect: Connect, query: SystemLogQuery, answer: Answer
+) -> None:
+    okta.answers(answer, answer, answer, page(b"[]"))
+    (only,) = connect().pages(query)
+    assert only.requests == 4
+
+
+@pytest.mark.parametrize("answer", [Answer(407, b""), error(407, "E0000001", "Proxy"), error(500, "E0000002", "odd")])
+def test_some_refusals_are_final_at_once(
+    okta: ScriptedServer, connect: Connect, query: SystemLogQuery, answer: Answer
+) -> None:
+    okta.answers(answer)
+    with pytest.raises(errors.OktaError):
+        read(connect(), query)
+    assert len(okta.asked) == 1
+
+
+def test_troubles_in_between_leave_refusals_no_more_tries(
+    okta: ScriptedServer, connect: Connect, query: SystemLogQuery
+) -> None:
+    refusal, trouble = error(403, "E0000006", "no"), Answer(503, b"")
+    okta.answers(refusal, trouble, refusal, trouble, refusal, trouble, refusal)
+    with pytest.raises(errors.OktaPermissionError):
+        read(connect(), query)
+    assert len(okta.asked) == 7
 
 
 def test_the_error_keeps_oktas_words(okta: ScriptedServer, connect: Connect, query: SystemLogQuery) -> None:
@@ -137,7 +179,6 @@ def test_what_is_not_okta(
 
 
 OUTAGES = [
-    error(500, "E0000009", "Your last request took too long to complete."),
     error(500, "E0000053", "Sorry, there's been an error."),
     Answer(502, HTML, content_type="text/html"),
     error(503, "E0000010", "Service is in read only mode"),
@@ -186,15 +227,16 @@ def test_outages_that_last_are_told(
 
 
 @pytest.mark.parametrize(
-    "answer", [error(500, "E0000001", "other"), Answer(500, HTML, content_type="text/html"), Answer(501, b"")]
+    ("answer", "tries"),
+    [(error(500, "E0000001", "other"), 1), (Answer(500, HTML, content_type="text/html"), 4), (Answer(501, b""), 4)],
 )
-def test_other_server_errors_are_not_repeated(
-    okta: ScriptedServer, connect: Connect, query: SystemLogQuery, answer: Answer
+def test_other_server_errors_are_not_repeated_for_long(
+    okta: ScriptedServer, connect: Connect, query: SystemLogQuery, answer: Answer, tries: int
 ) -> None:
     okta.answers(answer)
     with pytest.raises(errors.OktaServerError, match=rf"Okta could not answer: {answer.status} ") as caught:
         read(connect(), query)
-    assert len(okta.asked) == 1
+    assert len(okta.asked) == tries
     assert caught.value.retryable  # by a later run
 
 
@@ -216,10 +258,41 @@ def test_both_kinds_of_429(okta: ScriptedServer, connect: Connect, query: System
 
 
 def test_waiting_is_bounded(okta: ScriptedServer, connect: Connect, query: SystemLogQuery, slept: list[float]) -> None:
-    okta.answers(too_many(reset_in=100_000))
+    okta.answers(too_many(reset_in=70))
     with pytest.raises(errors.OktaRateLimitError, match="Gave up after 1 request and 0 s of waiting"):
-        read(connect(), query)
+        read(connect(retry=RetrySettings(max_wait_seconds=60)), query)
     assert slept == []
+
+
+@pytest.mark.parametrize("reset_in", [100_000, 5445, -100_000, -3])
+def test_a_reset_that_cannot_be_is_taken_for_a_minute(
+    okta: ScriptedServer, connect: Connect, query: SystemLogQuery, slept: list[float], reset_in: int
+) -> None:
+    okta.answers(too_many(reset_in=reset_in), page(PAGE))
+    list(connect().pages(query))
+    assert len(slept) == 1
+    assert 60 <= slept[0] <= 65
+
+
+def test_a_dripped_head_is_ended(okta: ScriptedServer, connect: Connect, query: SystemLogQuery) -> None:
+    okta.answers(Answer(200, PAGE, drip_head_seconds=0.05))
+    client = connect(response_seconds=0.3, retry=RetrySettings(max_attempts=1))
+    with pytest.raises(errors.OktaConnectionError, match=r"no whole answer within 0\.3 s"):
+        read(client, query)
+
+
+def test_a_body_that_swells_is_not_read_to_its_end(
+    okta: ScriptedServer, connect: Connect, query: SystemLogQuery
+) -> None:
+    okta.answers(gzipped(Answer(200, b"[" + b" " * (300 * 1024 * 1024) + b"]")))
+    tracemalloc.start()
+    try:
+        with pytest.raises(errors.OktaProtocolError, match=r"more than 134217728 bytes.*page_limit"):
+            read(connect(), query)
+        assert tracemalloc.get_traced_memory()[1] < 250 * 1024 * 1024
+    finally:
+        tracemalloc.stop()
+    assert len(okta.asked) == 1
 
 
 def test_a_slow_drip_is_ended(okta: ScriptedServer, connect: Connect, query: SystemLogQuery) -> None:

@@ -34,16 +34,34 @@ def test_rate_headers() -> None:
     assert rate.from_headers(HTTPHeaderDict({"X-Rate-Limit-Limit": "1"})) is None
 
 
-@pytest.mark.parametrize("bad", ["", "x", "1.5", "9" * 30, "9" * 5000])
+@pytest.mark.parametrize("bad", ["", "x", "1.5", "9" * 5000])
 def test_rate_headers_that_are_no_numbers(bad: str) -> None:
-    assert rate.from_headers(headers(reset=bad)) is None
+    assert rate.from_headers(headers(limit=bad)) is None
+    assert rate.from_headers(headers(remaining=bad)) is None
+    assert rate.from_headers(headers(reset=bad)) == RateLimit(60, 0, None)
+
+
+@pytest.mark.parametrize("left", [-2, 0, 20, 75])
+def test_a_reset_that_can_be(left: int) -> None:
+    said = RateLimit(60, 0, NOW + timedelta(seconds=left), NOW)
+    assert said.seconds_to_reset() == max(0, left)
+    assert RateLimit(60, 0, NOW + timedelta(seconds=left)).seconds_to_reset(now=NOW) == max(0, left)
+
+
+@pytest.mark.parametrize("left", [-86400, -3, 76, 5445])
+def test_a_reset_that_cannot_be_is_not_known(left: int) -> None:
+    assert RateLimit(60, 0, NOW + timedelta(seconds=left), NOW).seconds_to_reset() is None
+    assert RateLimit(60, 0, None, NOW).seconds_to_reset() is None
 
 
 def test_the_wait_goes_by_oktas_clock() -> None:
     wrong_clock = NOW + timedelta(hours=1)
     assert rate.seconds_until_reset(headers(60, 0, None, DATE), now=wrong_clock) == 20
     assert rate.seconds_until_reset(headers(), now=NOW) == 20
-    assert rate.seconds_until_reset(headers(reset=1), now=NOW) == 0
+    assert rate.seconds_until_reset(headers(reset=1), now=NOW) == 60
+    assert rate.seconds_until_reset(headers(60, 0, "x"), now=NOW) == 60
+    assert rate.seconds_until_reset(headers(60, 0, 1, ("Retry-After", "9")), now=NOW) == 9
+    assert rate.seconds_until_reset(HTTPHeaderDict({"Retry-After": "9" * 400}), now=NOW) is None
     assert rate.seconds_until_reset(HTTPHeaderDict({"Retry-After": "7"}), now=NOW) == 7
     assert rate.seconds_until_reset(HTTPHeaderDict({"Retry-After": "Mon, 23 Nov"}), now=NOW) is None
     assert rate.seconds_until_reset(HTTPHeaderDict(), now=NOW) is None
@@ -78,7 +96,7 @@ def test_waits() -> None:
     [
         (rate_error(), True),
         (rate_error("concurrency"), True),
-        (errors.OktaServerError("", status=500, code="E0000009"), True),
+        (errors.OktaServerError("", status=500, code="E0000009"), False),
         (errors.OktaServerError("", status=500, code="E0000053"), True),
         (errors.OktaServerError("", status=500, code="E0000001"), False),
         (errors.OktaServerError("", status=500), False),

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -229,3 +230,38 @@ def test_a_minute_that_ends_while_requests_go_on_is_noticed_by_its_reset() -> No
     run(bucket, gate, 25 + 30)
     assert bucket.used == {0: 25, 1: 30}
     assert gate.waits == 0
+
+
+def said(limit: RateLimit, now: float, how: str) -> RateLimit:
+    """Return what a server says whose times cannot be believed."""
+    odd = {
+        "no reset": None,
+        "an hour ahead": NOON + timedelta(seconds=now + 5445),
+        "long ago": NOON - timedelta(days=300),
+        "for ever the same": NOON + timedelta(seconds=30),
+    }
+    return replace(limit, reset=odd[how], date=NOON + timedelta(seconds=int(now)))
+
+
+@pytest.mark.parametrize("how", ["no reset", "an hour ahead", "long ago", "for ever the same"])
+def test_times_that_cannot_be_neither_stop_a_task_nor_let_it_use_the_limit_up(how: str) -> None:
+    bucket = Bucket(20)
+    gate = budget(bucket, Share(0.25))
+    for number in range(50):
+        before = bucket.now
+        gate.before_request()
+        assert bucket.now - before <= 65, number
+        gate.after_response(said(bucket.ask(), bucket.now, how))
+    # The minutes that are assumed need not begin with Okta's.
+    assert max(bucket.used.values()) <= 10
+    assert bucket.violations == 0
+    assert bucket.now <= 50 / 5 * 66
+
+
+def test_rest_is_bounded_as_well() -> None:
+    bucket = Bucket(20)
+    gate = budget(bucket, Share(0.5, tasks=19))
+    gate.before_request()
+    gate.after_response(said(bucket.ask(), 0.0, "an hour ahead"))
+    gate.rest()
+    assert bucket.now <= 65

@@ -110,6 +110,17 @@ def test_a_slow_drip_over_tls_is_ended(
         read(client, query)
 
 
+def test_a_dripped_head_over_tls_is_ended(
+    secure: ScriptedServer, certificate: Path, connect: Connect, query: SystemLogQuery
+) -> None:
+    secure.answers(Answer(200, PAGE, drip_head_seconds=0.05))
+    client = connect(
+        org_url=secure.url, verify=str(certificate), response_seconds=0.3, retry=RetrySettings(max_attempts=1)
+    )
+    with pytest.raises(OktaConnectionError, match=r"no whole answer within 0\.3 s"):
+        read(client, query)
+
+
 def test_https_at_a_port_that_speaks_http(okta: ScriptedServer, connect: Connect, query: SystemLogQuery) -> None:
     client = connect(org_url=okta.url.replace("http:", "https:"), retry=RetrySettings(max_attempts=1))
     with pytest.raises(OktaConnectionError, match=r"gave no whole answer: \[SSL: WRONG_VERSION_NUMBER\]"):

@@ -154,9 +154,10 @@ def test_what_was_first_read_when_okta_no_longer_kept_it_proves_nothing() -> Non
         (hour,) = coverage(FakeLedger(*entries), Counting(0), "o", minutes(0, 60))
         return hour.state
 
-    in_time = msgspec.structs.replace(entry(minutes(0, 60)), completed_at=minutes(0, 60).end + timedelta(days=90))
-    too_late = msgspec.structs.replace(in_time, completed_at=minutes(0, 60).end + timedelta(days=90, seconds=1))
+    in_time = entry(minutes(0, 60))
+    too_late = msgspec.structs.replace(in_time, completed_at=None, state="older_than_kept")
+    half = msgspec.structs.replace(too_late, window_end=minutes(0, 30).end)
     assert state(in_time) == "complete"
     assert state(too_late) == "older than Okta keeps"
     assert state(too_late, in_time) == "complete"
-    assert state() == "not loaded"
+    assert state(half) == state() == "not loaded"

@@ -4,12 +4,15 @@ import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import msgspec
 import pytest
 
+from oktalogger.okta.system_log import Page
 from oktalogger.opensearch.bulk import Rejection
 from oktalogger.opensearch.names import IndexNames
 from oktalogger.pipeline import document
-from oktalogger.pipeline.document import Built, DocumentBuilder, LoadKind, Stamp, identity
+from oktalogger.pipeline.added_fields import LONGEST_KEYWORD
+from oktalogger.pipeline.document import Built, DocumentBuilder, LoadKind, Stamp, identity, prepare
 from oktalogger.window import Window
 
 TEN = datetime(2026, 11, 23, 10, tzinfo=UTC)
@@ -197,6 +200,15 @@ def test_a_rejection_says_what_is_known_of_the_event() -> None:
     assert rejection.published == "2026-11-23T10:01:02.003Z"
 
 
+def test_a_text_too_long_for_the_index_is_named() -> None:
+    def added(**fields: Any) -> dict[str, Any]:
+        return dict(json.loads(built(event(**fields)).document.source)["oktalogger"])
+
+    outcome = {"reason": "x" * (LONGEST_KEYWORD + 1), "result": "x" * LONGEST_KEYWORD}
+    assert added(outcome=outcome, displayMessage="y" * 9000)["too_long"] == ["displayMessage", "outcome.reason"]
+    assert "too_long" not in added(outcome={"reason": "x" * LONGEST_KEYWORD})
+
+
 @pytest.mark.parametrize("published", ["2009-01-01T00:00:00Z", "2026-11-24T10:06:00Z"])
 def test_any_time_that_okta_can_mean_is_stored(published: str) -> None:
     assert built(event(published=published)).published.isoformat() == published.replace("Z", "+00:00")
@@ -205,3 +217,21 @@ def test_any_time_that_okta_can_mean_is_stored(published: str) -> None:
 @pytest.mark.parametrize("raw", [event(), b' {"uuid":"u",\r\n"published":"2026-11-23T10:01:02Z"}\n', event() + b" "])
 def test_the_event_can_be_had_again_as_okta_sent_it(raw: bytes) -> None:
     assert built(raw).event == raw
+
+
+def test_a_clock_here_that_is_days_behind_rejects_nothing() -> None:
+    sent = Page(
+        number=1,
+        events=[msgspec.Raw(event())],
+        url="u",
+        next_url=None,
+        request_id=None,
+        rate_limit=None,
+        size_bytes=1,
+        requests=1,
+        waited_seconds=0.0,
+        answered_at=NOW,
+    )
+    reads = Window(TEN, TEN + timedelta(minutes=5))
+    page = prepare(sent, DocumentBuilder(stamp(), IndexNames()), reads, at=NOW - timedelta(days=3))
+    assert (len(page.documents), page.rejections) == (1, [])

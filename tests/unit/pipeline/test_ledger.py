@@ -193,3 +193,29 @@ class TestIndices:
         again = from_the_start(started(first))
         assert (again.next_url, again.counts, again.indices, again.lateness) == (None, {}, {}, {})
         assert again.loading_since == first.loading_since
+
+
+class TestOlderThanOktaKeeps:
+    def test_what_was_read_to_its_end_is_done_and_covers_nothing(self) -> None:
+        found = LoadResult(older_than_kept=True, created=3)
+        entry = advance(started(), found, next_url=None, state="complete", now=NOON)
+        assert (entry.state, entry.completed_at, entry.next_url) == ("older_than_kept", None, None)
+        assert entry.is_done
+        assert not entry.covers
+        assert entry.counts["created"] == 3
+
+    def test_a_try_after_it_begins_anew(self) -> None:
+        done = advance(started(), LoadResult(older_than_kept=True), next_url=None, state="complete", now=NOON)
+        again = started(done, now=NOON + timedelta(hours=1), run_id="other")
+        assert (again.state, again.counts, again.began) == ("running", {}, NOON + timedelta(hours=1))
+
+    def test_it_takes_back_nothing_of_what_was_complete_in_time(self) -> None:
+        once = advance(started(), LoadResult(), next_url=None, state="complete", now=NOON)
+        later = advance(started(once), LoadResult(older_than_kept=True), next_url=None, state="complete", now=NOON)
+        assert later.state == "older_than_kept"
+        assert later.covers
+
+    def test_one_that_stops_half_way_goes_on(self) -> None:
+        half = stopped(started(), LoadResult(older_than_kept=True))
+        assert (half.state, half.is_done) == ("failed", False)
+        assert started(half).next_url == "https://example.okta.com/2"

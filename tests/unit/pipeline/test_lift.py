@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from oktalogger.pipeline.added_fields import ADDED, DEBUG_NAMES, LIFTED, LONGEST_KEYWORD
-from oktalogger.pipeline.lift import lift, parse_pairs
+from oktalogger.pipeline.lift import lift, parse_behaviours, parse_pairs
 
 LIFTED_TYPES = {field.path: field.type for field in LIFTED}
 
@@ -235,3 +235,17 @@ def test_no_event_however_odd_breaks_it_or_makes_a_field_that_is_not_mapped(even
         values = value if isinstance(value, list) else [value]
         assert values
         assert all(isinstance(item, bool) if kind == "boolean" else isinstance(item, str) for item in values)
+
+
+def test_an_event_of_forty_thousand_targets_is_no_burden() -> None:
+    # Looking each value up in a list would take half an hour.
+    targets = [{"id": f"00u{number}", "type": "User", "alternateId": f"{number}@x"} for number in range(40_000)]
+    lifted = lift({"target": [*targets, targets[0]]})
+    assert lifted["target"]["user"]["id"] == [target["id"] for target in targets]
+    assert lifted["target"]["any"]["type"] == ["User"]
+
+
+@pytest.mark.parametrize("text", ["{" + "," + " " * 8000, "{" + ", " * 4000, "{" + "a" * 8000, ("," + " " * 90) * 85])
+def test_a_text_made_to_be_searched_for_long_is_no_burden(text: str) -> None:
+    for number in range(100):
+        parse_behaviours(f"{text[:-4]}{number}")

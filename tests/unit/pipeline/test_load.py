@@ -403,6 +403,15 @@ def test_a_window_in_the_future_is_refused_before_anything_is_asked() -> None:
     assert source.queries == []
 
 
+@pytest.mark.parametrize(("age", "older"), [(timedelta(days=90), False), (timedelta(days=90, seconds=1), True)])
+def test_a_window_that_okta_no_longer_keeps_is_not_called_whole(age: timedelta, older: bool) -> None:
+    result = load_window(ScriptedSource([[]]), MemoryStore(), plan(), clock=lambda: TEN + age)
+    assert result.older_than_kept is older
+    assert [note[:80] for note in result.notes] == [
+        "The window [2026-11-23T10:00:00Z, 2026-11-23T10:05:00Z) is older than Okta keeps"
+    ][: int(older)]
+
+
 def test_a_stop_ends_a_load_also_while_it_waits() -> None:
     stop = StopSignal()
 

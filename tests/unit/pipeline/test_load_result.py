@@ -48,6 +48,7 @@ def test_a_load_that_has_not_begun_says_nothing_but_zeros() -> None:
         **dict.fromkeys(("loading_since", "rate_limit", "rate_remaining", "first_published", "last_published")),
         "lateness": {"max": 0.0, "p50": 0.0, "p95": 0.0, "p99": 0.0},
         "restarted": False,
+        "older_than_kept": False,
         "notes": [],
     }
 

@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oktalogger.pipeline.ledger import RETENTION, LedgerEntry
+from oktalogger.pipeline.ledger import LedgerEntry
 from oktalogger.pipeline.reconcile import (
     MOST_GAPS,
+    RETENTION,
     Findings,
     Ledgered,
     Reread,

@@ -18,19 +18,20 @@ from typing import TYPE_CHECKING, Final
 from oktalogger.detections.rules import lucene_regex as regex
 from oktalogger.detections.rules.fields import EVENT_TYPE, is_spelled_by_okta
 from oktalogger.detections.rules.problems import RuleError
+from oktalogger.pipeline.added_fields import LONGEST_KEYWORD
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from oktalogger.detections.rules.fields import Field
 
+# Where the load notes which fields hold a text that the index leaves out.
+_TOO_LONG: Final = "oktalogger.too_long"
 _PLAIN: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.]*")
 _WORDS: Final = frozenset({"AND", "OR", "NOT", "TO"})
 _QUOTED_SPECIAL: Final = re.compile(r'[\\":{}\s]')
 _NUMBERS: Final = frozenset({"byte", "integer", "long"})
 _LONGEST_PATTERN: Final = 300
-# `ignore_above` of the index template's keywords.
-_LONGEST_TEXT: Final = 8191
 # `index.max_regex_length`, as it is by default.
 _LONGEST_REGEX: Final = 1000
 # Of a `long`.
@@ -102,9 +103,14 @@ def negate(clause: Clause) -> Clause:
 
 
 def exists(field: Field) -> Clause:
-    """Say that a field has a value, also one that is too long for the index, which notes its name in `_ignored`."""
+    """Say that a field has a value, also one that is too long for the index, whose name the load notes.
+
+    What the load itself adds is never too long.
+    """
     there = f"_exists_:{field.path}"
-    return Clause(f"({there} OR _ignored:{field.path})" if field.type == "keyword" else there)
+    if field.type != "keyword" or field.path.startswith("oktalogger."):
+        return Clause(there)
+    return Clause(f"({there} OR {_TOO_LONG}:{field.path})")
 
 
 def text(field: Field, parts: Sequence[Part], *, cased: bool = False) -> Clause:
@@ -120,10 +126,10 @@ def text(field: Field, parts: Sequence[Part], *, cased: bool = False) -> Clause:
     literal = "".join(part for part in parts if isinstance(part, str))
     is_literal = all(isinstance(part, str) for part in parts)
     if field.type == "keyword":
-        if len(literal) > _LONGEST_TEXT:
+        if len(literal) > LONGEST_KEYWORD:
             raise RuleError(
                 f"`{field.path}` is searched for a text of {len(literal):,} characters, and the index keeps texts of "
-                f"{_LONGEST_TEXT:,} at most; look for a part of it"
+                f"{LONGEST_KEYWORD:,} at most; look for a part of it"
             )
         ignore_case = not (cased or field.is_exact)
         if is_literal:
