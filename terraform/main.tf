@@ -11,6 +11,9 @@ locals {
   partition = data.aws_partition.this.partition
   region    = data.aws_region.this.id
 
+  # IAM is the same in all regions, so a second stack of this name in another region needs names of its own.
+  role_prefix = var.role_names_with_region ? "${var.name}-${local.region}" : var.name
+
   with_mwaa   = var.mwaa != null
   in_vpc      = var.domain.access != "public"
   make_vpc    = var.existing_vpc == null && (local.in_vpc || local.with_mwaa)
@@ -18,8 +21,9 @@ locals {
   subnet_ids  = one(concat(module.network[*].private_subnet_ids, var.existing_vpc[*].private_subnet_ids))
   kms_key_arn = one(concat(aws_kms_key.this[*].arn, var.kms_key_arn[*]))
 
-  # Our own environment reaches a public domain through our own NAT gateways.
-  own_addresses = local.with_mwaa && local.make_vpc && !local.in_vpc ? [for address in module.network[0].nat_public_ips : "${address}/32"] : []
+  # Our own environment reaches a public domain through its VPC's NAT gateways.
+  nat_addresses = local.make_vpc ? one(module.network[*].nat_public_ips) : try(coalesce(var.existing_vpc.nat_public_ips, []), [])
+  own_addresses = local.with_mwaa && !local.in_vpc ? [for address in local.nat_addresses : "${address}/32"] : []
   named_ranges  = coalesce(var.domain.allowed_ip_ranges, [])
   ip_ranges     = length(local.named_ranges) == 0 ? [] : concat(local.named_ranges, local.own_addresses)
 
@@ -34,6 +38,7 @@ module "network" {
   count  = local.make_vpc ? 1 : 0
 
   name               = var.name
+  role_prefix        = local.role_prefix
   cidr_block         = var.network.cidr_block
   zone_count         = max(2, coalesce(var.domain.zone_count, 2))
   nat_gateways       = try(coalesce(var.network.nat_gateways, local.with_mwaa ? null : "none"), null)
@@ -46,11 +51,17 @@ module "opensearch" {
   source = "./modules/opensearch"
 
   name         = var.name
+  role_prefix  = local.role_prefix
   index_prefix = var.index_prefix
   kms_key_arn  = local.kms_key_arn
   tags         = var.tags
 
+  # Known before the stack's own key is made, so that a plan can tell whether the key changes.
+  key_identity     = coalesce(var.kms_key_arn, "the stack's own")
+  replaced_domains = var.domain.replaced_domains
+
   engine_version             = var.domain.engine_version
+  accept_unlisted            = var.domain.accept_unlisted
   instance_type              = var.domain.instance_type
   instance_count             = var.domain.instance_count
   zone_count                 = var.domain.zone_count
@@ -65,6 +76,7 @@ module "opensearch" {
   create_log_resource_policy = var.domain.create_log_resource_policy
   create_service_linked_role = var.domain.create_service_linked_role
   saml                       = var.domain.saml
+  cognito                    = var.domain.cognito
 
   access             = var.domain.access
   vpc_id             = local.in_vpc ? local.vpc_id : null
@@ -109,12 +121,14 @@ module "mwaa" {
   count  = local.with_mwaa ? 1 : 0
 
   name        = var.name
+  role_prefix = local.role_prefix
   kms_key_arn = local.kms_key_arn
   vpc_id      = local.vpc_id
   subnet_ids  = slice(local.subnet_ids, 0, 2)
   tags        = var.tags
 
   airflow_version          = var.mwaa.airflow_version
+  accept_unlisted          = var.mwaa.accept_unlisted
   environment_class        = var.mwaa.environment_class
   min_workers              = var.mwaa.min_workers
   max_workers              = var.mwaa.max_workers
@@ -134,6 +148,21 @@ module "mwaa" {
   pipeline_policy        = local.pipeline_policy
 }
 
+# Before anything writes to it: see modules/archive/README.md.
+module "archive" {
+  source = "./modules/archive"
+  count  = var.archive == null ? 0 : 1
+
+  name              = var.name
+  kms_key_arn       = local.kms_key_arn
+  object_lock       = var.archive.object_lock
+  colder_after_days = var.archive.colder_after_days
+  expire_after_days = var.archive.expire_after_days
+  access_log_bucket = var.archive.access_log_bucket
+  writer_roles      = local.with_mwaa ? { airflow = module.mwaa[0].execution_role_name } : {}
+  tags              = var.tags
+}
+
 module "alarms" {
   source = "./modules/alarms"
   count  = var.alarms == null ? 0 : 1
@@ -147,7 +176,17 @@ module "alarms" {
   behind_minutes     = var.alarms.behind_minutes
   tags               = var.tags
 
+  task_log_group = local.with_mwaa ? module.mwaa[0].log_group_names["Task"] : null
+
   runs = merge(var.alarms.runs, {
+    for id in local.with_mwaa ? var.alarms.failing_dag_ids : [] : id => {
+      namespace      = "AmazonMWAA"
+      success_metric = null
+      failure_metric = "DAGDurationFailed"
+      delay_metric   = null
+      dimensions     = { Environment = var.name, DAG = id }
+    }
+    }, {
     for id in local.with_mwaa ? var.alarms.dag_ids : [] : id => {
       namespace      = "AmazonMWAA"
       success_metric = "DAGDurationSuccess"

@@ -9,8 +9,13 @@ output "domain_arn" {
 }
 
 output "dashboards_url" {
-  description = "Address of OpenSearch Dashboards; its login works with `domain.saml` only."
+  description = "Address of OpenSearch Dashboards. A browser can log in with `domain.saml` or `domain.cognito`; without, through a tunnel that signs (see dashboards.md)."
   value       = module.opensearch.dashboards_url
+}
+
+output "saml_urls" {
+  description = "Single sign-on URLs of the domain, for the identity provider's app: `sp_initiated` and `idp_initiated`."
+  value       = module.opensearch.saml_urls
 }
 
 output "master_role_arn" {
@@ -95,4 +100,14 @@ output "mwaa_execution_role_arn" {
 output "alarm_arns" {
   description = "ARNs of the alarms, by name; null without alarms."
   value       = one(module.alarms[*].alarm_arns)
+}
+
+output "archive_bucket" {
+  description = "Bucket for evidence; null without `archive`."
+  value       = one(module.archive[*].bucket)
+}
+
+output "archive_policy" {
+  description = "IAM policy, as JSON, for the role of an Airflow outside this stack that writes to the archive; null without `archive`."
+  value       = one(module.archive[*].writer_policy)
 }

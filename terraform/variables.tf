@@ -13,6 +13,13 @@ variable "name" {
   }
 }
 
+variable "role_names_with_region" {
+  description = "Whether the names of IAM roles have the region in them. Set it for a second stack of the same name in another region. For a stack that is there already it makes the roles anew: run okta_opensearch_setup afterwards."
+  type        = bool
+  default     = false
+  nullable    = false
+}
+
 variable "tags" {
   description = "Tags for everything that takes tags."
   type        = map(string)
@@ -28,6 +35,16 @@ variable "kms_key_arn" {
   validation {
     condition     = var.kms_key_arn == null || can(regex("^arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:key/", var.kms_key_arn))
     error_message = "kms_key_arn takes the ARN of a key (arn:aws:kms:REGION:ACCOUNT:key/ID), not of an alias, or null."
+  }
+
+  validation {
+    condition     = try(split(":", var.kms_key_arn)[3], local.region) == local.region
+    error_message = "kms_key_arn is a key of another region than ${local.region}, in which the stack is made: AWS encrypts with keys of the same region only. Choose a key of ${local.region}, or null for one that the stack makes."
+  }
+
+  validation {
+    condition     = try(split(":", var.kms_key_arn)[4], local.account) == local.account
+    error_message = "kms_key_arn is a key of another account than ${local.account}. What its policy allows cannot be seen from here, and AWS refuses only after half an hour: choose a key of this account, or null for one that the stack makes."
   }
 }
 
@@ -91,6 +108,11 @@ variable "network" {
   })
   default  = {}
   nullable = false
+
+  validation {
+    condition     = var.mwaa == null || var.existing_vpc != null || coalesce(var.network.nat_gateways, "single") != "none"
+    error_message = "network.nat_gateways is none, and Amazon MWAA has no other way to Okta, whose API is public, nor to AWS. Choose single or per_zone, or name a VPC with a way out of its own in existing_vpc."
+  }
 }
 
 variable "existing_vpc" {
@@ -99,12 +121,27 @@ variable "existing_vpc" {
     * `vpc_id`: its id
     * `private_subnet_ids`: private subnets in different zones, as many as the domain has zones; Amazon MWAA takes the
       first two, which need a way out to the internet
+    * `nat_public_ips`: the addresses of its NAT gateways, which a public domain with `allowed_ip_ranges` lets in
   TEXT
   type = object({
     vpc_id             = string
     private_subnet_ids = list(string)
+    nat_public_ips     = optional(list(string))
   })
   default = null
+
+  validation {
+    condition     = alltrue([for address in try(coalesce(var.existing_vpc.nat_public_ips, []), []) : can(cidrhost("${address}/32", 0))])
+    error_message = "existing_vpc.nat_public_ips takes IPv4 addresses, such as 203.0.113.10, without a range."
+  }
+
+  validation {
+    condition = (
+      var.existing_vpc == null || var.mwaa == null || var.domain.access != "public" || length(coalesce(var.domain.allowed_ip_ranges, [])) == 0 ? true :
+      length(coalesce(var.existing_vpc.nat_public_ips, [])) > 0
+    )
+    error_message = "existing_vpc has no nat_public_ips, and the domain is public and lets in domain.allowed_ip_ranges only: Airflow would be shut out. Name the addresses of your VPC's NAT gateways in existing_vpc.nat_public_ips."
+  }
 
   validation {
     condition     = var.existing_vpc == null ? true : length(distinct(var.existing_vpc.private_subnet_ids)) >= (var.mwaa == null ? 1 : 2)
@@ -124,17 +161,21 @@ variable "index_prefix" {
 variable "domain" {
   description = <<-TEXT
     The OpenSearch domain.
-    * `engine_version`, `instance_type`, `instance_count`, `zone_count`
+    * `engine_version`, `instance_type`, `instance_count`, `zone_count`; `accept_unlisted`: take those that limits.json
+      does not know yet
     * `dedicated_master_type`, `dedicated_master_count`
     * `volume_gib`, `volume_iops`, `volume_throughput_mib`
     * `access`: `vpc` or `public`; `allowed_ip_ranges` for `public`
     * `client_security_group_ids` (by a name of your choice) and `client_cidr_blocks`: who else may reach it, for `vpc`
-    * `saml`: login to Dashboards through an identity provider, `analyst_saml_groups`: its groups that may read
+    * `saml`: login to Dashboards through an identity provider, `analyst_saml_groups`: its groups that may read; or
+      `cognito`: login through Amazon Cognito (see dashboards.md)
     * `log_retention_days`, `create_log_resource_policy`, `create_service_linked_role`
     * `off_peak_start_hour`, `automatic_software_updates`
+    * `replaced_domains`: names of the domains that may be made anew, with everything in them gone; see the module's README
   TEXT
   type = object({
     engine_version             = optional(string)
+    accept_unlisted            = optional(bool)
     instance_type              = optional(string)
     instance_count             = optional(number)
     zone_count                 = optional(number)
@@ -153,11 +194,19 @@ variable "domain" {
     create_service_linked_role = optional(bool)
     off_peak_start_hour        = optional(number)
     automatic_software_updates = optional(bool)
+    replaced_domains           = optional(list(string))
     saml = optional(object({
       entity_id       = string
       metadata_xml    = string
       roles_key       = optional(string)
       session_minutes = optional(number)
+
+      administrators_group = optional(string)
+    }))
+    cognito = optional(object({
+      user_pool_id     = string
+      identity_pool_id = string
+      role_arn         = string
     }))
   })
   default  = {}
@@ -221,7 +270,7 @@ variable "settings" {
 variable "mwaa" {
   description = <<-TEXT
     The Amazon MWAA environment; null for none.
-    * `airflow_version`, `environment_class`, `min_workers`, `max_workers`, `schedulers`
+    * `airflow_version` (`accept_unlisted`: also one that limits.json does not know yet), `environment_class`, `min_workers`, `max_workers`, `schedulers`
     * `webserver_access`: `public` or `private`
     * `package_folder`: the folder that `make mwaa-package` made; left out, oktalogger is not on it
     * `configuration_options`: Airflow configuration options
@@ -232,6 +281,7 @@ variable "mwaa" {
   TEXT
   type = object({
     airflow_version          = optional(string)
+    accept_unlisted          = optional(bool)
     environment_class        = optional(string)
     min_workers              = optional(number)
     max_workers              = optional(number)
@@ -250,6 +300,24 @@ variable "mwaa" {
   default = null
 }
 
+# --- archive ---
+
+variable "archive" {
+  description = <<-TEXT
+    A bucket for evidence, to which Airflow's role may write; null for none. oktalogger does not write to it yet.
+    * `object_lock`: `mode` (`governance` or `compliance`) and `days`; can be turned on later, and never off
+    * `colder_after_days`, `expire_after_days`: when objects get cheaper to keep, and when they go
+    * `access_log_bucket`: for the bucket's S3 access logs
+  TEXT
+  type = object({
+    object_lock       = optional(object({ mode = string, days = number }))
+    colder_after_days = optional(number)
+    expire_after_days = optional(number)
+    access_log_bucket = optional(string)
+  })
+  default = null
+}
+
 # --- alarms ---
 
 variable "alarms" {
@@ -258,6 +326,7 @@ variable "alarms" {
     * `sns_topic_arns`: who hears of them
     * `jvm_memory_percent`, `silent_minutes`, `behind_minutes`: when they go off
     * `dag_ids`: the DAGs to watch, in this stack's Amazon MWAA environment
+    * `failing_dag_ids`: DAGs of which only a failed run is heard: reconcile, whose verdict fails it, and detections
     * `runs`: metrics of runs in an Airflow elsewhere (see modules/alarms)
   TEXT
   type = object({
@@ -266,11 +335,12 @@ variable "alarms" {
     silent_minutes     = optional(number)
     behind_minutes     = optional(number)
     dag_ids            = optional(list(string), ["okta_system_log"])
+    failing_dag_ids    = optional(list(string), ["okta_system_log_reconcile", "okta_detections", "okta_detections_after_load"])
     runs = optional(map(object({
       namespace      = string
-      success_metric = string
+      success_metric = optional(string)
       failure_metric = optional(string)
-      delay_metric   = string
+      delay_metric   = optional(string)
       dimensions     = map(string)
     })), {})
   })

@@ -4,6 +4,8 @@
   ``plugins/oktalogger/pipeline/added_fields.py``;
 * the table of ``docs/settings.md``, from ``plugins/oktalogger/settings.py``;
 * in every index template the version in each ``_meta``, from its ``version``;
+* the tables of ``docs/detections-coverage.md``, from what each rule corresponds to and from
+  ``tools/public_detections.toml``;
 * ``tests/data/mapping-versions.json``: a hash of each template's mappings and settings for each of its versions. A
   cluster is upgraded only if the version rises, so a template that changed without that is an error.
 """
@@ -19,6 +21,7 @@ from typing import Any
 
 from oktalogger.pipeline import added_fields
 from oktalogger.settings import PREFIX, Settings
+from tools import public_detections
 
 ROOT = Path(__file__).resolve().parent.parent
 TEMPLATES = Path("include/opensearch")
@@ -38,12 +41,15 @@ def generated(root: Path = ROOT) -> dict[Path, str]:
     :param root: a checkout
     :return: the text of each file, by its path below the checkout
     :raises GenerateError: where a template changed and its version did not
+    :raises CoverageError: where a rule corresponds to a public one that nobody knows
     """
     templates = {path: template(root, path) for path in template_files(root)}
     texts = {path: dump(body) + "\n" for path, body in templates.items()}
     texts[VERSIONS] = json.dumps(versions(root, templates), indent=2, sort_keys=True) + "\n"
     texts[DOCUMENT] = with_blocks((root / DOCUMENT).read_text(encoding="utf-8"), document_blocks())
     texts[SETTINGS] = with_blocks((root / SETTINGS).read_text(encoding="utf-8"), {"settings": settings_table()})
+    page = (root / public_detections.PAGE).read_text(encoding="utf-8")
+    texts[public_detections.PAGE] = with_blocks(page, public_detections.coverage_blocks(root))
     return texts
 
 
@@ -195,7 +201,7 @@ def main() -> int:
     """Write every file that is not as it must be, and name it."""
     try:
         texts = generated()
-    except GenerateError as error:
+    except (GenerateError, public_detections.CoverageError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     for path, text in texts.items():

@@ -24,7 +24,16 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SOURCE = ROOT / "terraform"
-DOCUMENTED = (".", "modules/alarms", "modules/mwaa", "modules/network", "modules/opensearch", "modules/secrets")
+DOCUMENTED = (
+    ".",
+    "modules/alarms",
+    "modules/archive",
+    "modules/mwaa",
+    "modules/network",
+    "modules/opensearch",
+    "modules/secrets",
+    "modules/serverless",
+)
 _BEGIN, _END = "<!-- made by tools/terraform_docs.py -->", "<!-- end -->"
 _LONGEST_TYPE = 40
 

@@ -82,3 +82,38 @@ run "runs_without_a_metric_of_failures" {
     error_message = "An Airflow elsewhere is watched by what it sends."
   }
 }
+
+run "what_the_product_says" {
+  command = plan
+
+  module {
+    source = "./modules/alarms"
+  }
+
+  variables {
+    task_log_group = "airflow-oktalogger-Task"
+
+    runs = {
+      okta_system_log_reconcile = {
+        namespace      = "AmazonMWAA"
+        failure_metric = "DAGDurationFailed"
+        dimensions     = { Environment = "oktalogger", DAG = "okta_system_log_reconcile" }
+      }
+    }
+  }
+
+  assert {
+    condition     = { for word, filter in aws_cloudwatch_log_metric_filter.words : word => [filter.pattern, filter.log_group_name] } == { gap = ["\"A gap:\"", "airflow-oktalogger-Task"], rejected = ["\"EVENTS WERE REFUSED BY OPENSEARCH\"", "airflow-oktalogger-Task"] }
+    error_message = "Each word as a phrase, in the tasks' logs."
+  }
+
+  assert {
+    condition     = alltrue([for alarm in aws_cloudwatch_metric_alarm.words : alarm.treat_missing_data == "notBreaching" && alarm.alarm_actions == toset(var.sns_topic_arns) && alarm.threshold == 1])
+    error_message = "Once is heard."
+  }
+
+  assert {
+    condition     = length(aws_cloudwatch_metric_alarm.silent) + length(aws_cloudwatch_metric_alarm.behind) == 0 && length(aws_cloudwatch_metric_alarm.failed) == 1
+    error_message = "An hourly DAG is not silent between its runs."
+  }
+}

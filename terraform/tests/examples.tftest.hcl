@@ -46,6 +46,11 @@ run "existing_vpc" {
     source = "./examples/existing-vpc"
   }
 
+  override_data {
+    target = module.oktalogger.data.aws_region.this
+    values = { id = "eu-central-1", name = "eu-central-1" }
+  }
+
   variables {
     region             = "eu-central-1"
     package_folder     = "./tests/fixtures/package"
@@ -64,5 +69,56 @@ run "existing_vpc" {
   assert {
     condition     = output.environment == "oktalogger"
     error_message = "An environment in the VPC that was there."
+  }
+}
+
+run "dashboards_cognito" {
+  module {
+    source = "./examples/dashboards-cognito"
+  }
+
+  variables {
+    airflow_role_arns  = ["arn:aws:iam::123456789012:role/airflow-worker"]
+    administrator_arns = ["arn:aws:iam::123456789012:role/administrator"]
+    allowed_ip_ranges  = ["203.0.113.0/28"]
+  }
+
+  assert {
+    condition     = aws_cognito_user_group.this["analysts"].role_arn == aws_iam_role.people["analysts"].arn && aws_iam_role_policy.analysts.policy == module.oktalogger.analyst_policy
+    error_message = "Analysts get a role that reads, whoever is in no group one that does nothing."
+  }
+}
+
+run "dashboards_tunnel" {
+  module {
+    source = "./examples/dashboards-tunnel"
+  }
+
+  variables {
+    analyst_arns = ["arn:aws:iam::123456789012:role/analyst"]
+  }
+
+  assert {
+    condition     = aws_instance.tunnel.subnet_id == module.oktalogger.private_subnet_ids[0] && strcontains(output.tunnel_command, "host=${module.oktalogger.domain_endpoint},portNumber=443")
+    error_message = "A machine in a private subnet, and a command that leads through it to the domain."
+  }
+}
+
+run "serverless" {
+  module {
+    source = "./examples/serverless"
+  }
+
+  variables {
+    kms_key_arn               = "arn:aws:kms:us-east-1:123456789012:key/00000000-0000-0000-0000-000000000000"
+    vpc_id                    = "vpc-0123456789abcdef0"
+    subnet_ids                = ["subnet-a", "subnet-b"]
+    airflow_role_name         = "airflow-worker"
+    airflow_security_group_id = "sg-0123456789abcdef0"
+  }
+
+  assert {
+    condition     = aws_iam_role_policy.airflow.policy == module.collection.client_policy && jsondecode(output.connection).extra.service == "aoss"
+    error_message = "The role reaches the collection, and Airflow signs for it."
   }
 }

@@ -103,8 +103,7 @@ run "large" {
     create_log_resource_policy = false
     client_security_group_ids  = { airflow = "sg-0123456789abcdef0" }
     client_cidr_blocks         = ["10.20.0.0/16"]
-    saml                       = { entity_id = "http://www.okta.com/exk1", metadata_xml = "<xml/>" }
-    analyst_saml_groups        = ["security-analysts"]
+    cognito                    = { user_pool_id = "us-east-1_Aa1", identity_pool_id = "us-east-1:00000000-0000-0000-0000-000000000000", role_arn = "arn:aws:iam::123456789012:role/cognito" }
     loader_arns                = ["arn:aws:iam::123456789012:role/b", "arn:aws:iam::123456789012:role/a", "arn:aws:iam::123456789012:role/a"]
     sync_arns                  = ["arn:aws:iam::123456789012:user/c"]
     analyst_arns               = ["arn:aws:iam::123456789012:role/d"]
@@ -132,8 +131,8 @@ run "large" {
   }
 
   assert {
-    condition     = aws_opensearch_domain_saml_options.this[0].saml_options[0].roles_key == "groups"
-    error_message = "Login to Dashboards by SAML."
+    condition     = aws_opensearch_domain.this.cognito_options[0].user_pool_id == "us-east-1_Aa1" && length(aws_opensearch_domain_saml_options.this) == 0
+    error_message = "Login to Dashboards by Cognito."
   }
 
   # Sorted and each once, so that the next plan has nothing to say.
@@ -151,7 +150,7 @@ run "large" {
     condition = output.role_mappings == {
       oktalogger_loader  = { backend_roles = ["arn:aws:iam::123456789012:role/a", "arn:aws:iam::123456789012:role/b"], users = [], hosts = [] }
       oktalogger_sync    = { backend_roles = [], users = ["arn:aws:iam::123456789012:user/c"], hosts = [] }
-      oktalogger_analyst = { backend_roles = ["arn:aws:iam::123456789012:role/d", "security-analysts"], users = [], hosts = [] }
+      oktalogger_analyst = { backend_roles = ["arn:aws:iam::123456789012:role/d"], users = [], hosts = [] }
     }
     error_message = "IAM roles and groups are backend roles, IAM users are users."
   }
@@ -163,6 +162,9 @@ run "large" {
 }
 
 run "public" {
+  # A stack of its own: in place of another one the plan would refuse it.
+  state_key = "public"
+
   module {
     source = "./modules/opensearch"
   }
@@ -190,5 +192,48 @@ run "public" {
   assert {
     condition     = alltrue([for statement in jsondecode(aws_opensearch_domain.this.access_policies).Statement : statement.Condition.IpAddress["aws:SourceIp"] == ["198.51.100.7/32", "203.0.113.0/28"]])
     error_message = "Every statement has the condition on the address, under the name that AWS reads."
+  }
+}
+
+run "people_by_saml" {
+  module {
+    source = "./modules/opensearch"
+  }
+
+  variables {
+    saml                = { entity_id = "http://www.okta.com/exk1", metadata_xml = "<xml/>", administrators_group = "security-administrators" }
+    analyst_saml_groups = ["security-analysts"]
+    loader_arns         = ["arn:aws:iam::123456789012:role/a"]
+    analyst_arns        = ["arn:aws:iam::123456789012:role/d"]
+  }
+
+  assert {
+    condition     = aws_opensearch_domain_saml_options.this[0].saml_options[0].roles_key == "groups" && aws_opensearch_domain_saml_options.this[0].saml_options[0].master_backend_role == "security-administrators"
+    error_message = "Login to Dashboards by SAML, and a group that administers."
+  }
+
+  assert {
+    condition = jsondecode(aws_opensearch_domain.this.access_policies).Statement == [{
+      Sid       = "WhoeverReachesIt"
+      Effect    = "Allow"
+      Action    = ["es:ESHttpDelete", "es:ESHttpGet", "es:ESHttpHead", "es:ESHttpPatch", "es:ESHttpPost", "es:ESHttpPut"]
+      Principal = { AWS = ["*"] }
+      Resource  = "${output.arn}/*"
+    }] && aws_opensearch_domain.this.advanced_security_options[0].enabled && !aws_opensearch_domain.this.advanced_security_options[0].anonymous_auth_enabled
+    error_message = "A browser gets as far as the login, and fine-grained access control decides from there."
+  }
+
+  assert {
+    condition     = length(aws_opensearch_domain.this.vpc_options) == 1 && output.saml_urls.sp_initiated == "https://${output.endpoint}/_dashboards/_opendistro/_security/saml/acs"
+    error_message = "Whoever reaches it is whoever the security group lets in."
+  }
+
+  assert {
+    condition = output.role_mappings == {
+      oktalogger_loader  = { backend_roles = ["arn:aws:iam::123456789012:role/a"], users = [], hosts = [] }
+      oktalogger_sync    = { backend_roles = [], users = [], hosts = [] }
+      oktalogger_analyst = { backend_roles = ["arn:aws:iam::123456789012:role/d", "security-analysts"], users = [], hosts = [] }
+    }
+    error_message = "Groups are backend roles."
   }
 }

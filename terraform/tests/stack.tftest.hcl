@@ -10,6 +10,7 @@ variables {
 run "everything_with_mwaa" {
   variables {
     mwaa     = { environment_variables = { OTHER = "1" } }
+    archive  = { object_lock = { mode = "governance", days = 90 } }
     settings = { OKTALOGGER_START_DATE = "2026-11-01T00:00:00Z" }
     alarms   = { sns_topic_arns = ["arn:aws:sns:us-east-1:123456789012:alarms"], dag_ids = ["okta_system_log", "okta_detections"] }
   }
@@ -20,13 +21,18 @@ run "everything_with_mwaa" {
   }
 
   assert {
-    condition     = output.mwaa_environment == "oktalogger" && length([for name in keys(output.alarm_arns) : name if strcontains(name, "okta_")]) == 6
-    error_message = "The environment, and three alarms for each DAG."
+    condition     = output.mwaa_environment == "oktalogger" && length([for name in keys(output.alarm_arns) : name if strcontains(name, "okta_")]) == 8 && alltrue([for word in ["gap", "rejected"] : contains(keys(output.alarm_arns), "oktalogger-${word}")])
+    error_message = "The environment, three alarms for each DAG, one for each that only fails, and one for each word."
   }
 
   assert {
     condition     = strcontains(module.mwaa[0].startup_script, "export OKTALOGGER_OKTA_CONN_IDS='okta_default'\nexport OKTALOGGER_OPENSEARCH_CONN_ID='opensearch_default'\nexport OKTALOGGER_START_DATE='2026-11-01T00:00:00Z'\nexport OTHER='1'\n")
     error_message = "Settings reach Airflow by the startup script."
+  }
+
+  assert {
+    condition     = length(module.archive) == 1 && output.archive_bucket != null && jsondecode(output.archive_policy).Statement[0].Action == ["s3:GetObject", "s3:PutObject"]
+    error_message = "An archive to which Airflow's role may write."
   }
 
   assert {
@@ -58,6 +64,9 @@ run "domain_for_an_airflow_elsewhere_in_the_vpc" {
 }
 
 run "public_domain_without_vpc" {
+  # A stack of its own: in place of another one the plan would refuse it.
+  state_key = "public_domain_without_vpc"
+
   variables {
     airflow_role_arns = ["arn:aws:iam::123456789012:role/airflow-worker"]
     domain            = { access = "public", allowed_ip_ranges = ["203.0.113.0/28"] }
@@ -77,6 +86,9 @@ run "public_domain_without_vpc" {
 }
 
 run "public_domain_with_mwaa" {
+  # A stack of its own: in place of another one the plan would refuse it.
+  state_key = "public_domain_with_mwaa"
+
   variables {
     mwaa   = {}
     domain = { access = "public", allowed_ip_ranges = ["203.0.113.0/28"] }
@@ -94,6 +106,9 @@ run "public_domain_with_mwaa" {
 }
 
 run "own_vpc_and_three_zones" {
+  # A stack of its own: in place of another one the plan would refuse it.
+  state_key = "own_vpc_and_three_zones"
+
   variables {
     mwaa         = {}
     existing_vpc = { vpc_id = "vpc-0123456789abcdef0", private_subnet_ids = ["subnet-a", "subnet-b", "subnet-c"] }

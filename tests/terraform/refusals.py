@@ -50,6 +50,8 @@ GOOD: dict[str, dict[str, Any]] = {
         "secrets_backend_kwargs": '{"connections_prefix": "x"}',
         "pipeline_policy": '{"Version": "2012-10-17", "Statement": []}',
     },
+    "modules/archive": {"name": "oktalogger", "kms_key_arn": KEY},
+    "modules/serverless": {"name": "oktalogger", "kms_key_arn": KEY, "loader_arns": [ROLE]},
     "modules/alarms": {
         "name": "oktalogger",
         "domain_name": "oktalogger",
@@ -72,6 +74,10 @@ def _in(folder: str, *cases: tuple[str, int, Any] | tuple[str, int, Any, dict[st
 
 
 _WILD = ["arn:aws:iam::123456789012:role/*"]
+_SAML = {"entity_id": "x", "metadata_xml": "<xml/>"}
+_COGNITO = {"user_pool_id": "us-east-1_Aa1", "identity_pool_id": "us-east-1:x", "role_arn": ROLE}
+_FENCED = {"access": "public", "allowed_ip_ranges": ["203.0.113.0/28"]}
+_OTHER_VPC = {"vpc_id": "vpc-0123456789abcdef0", "private_subnet_ids": ["subnet-a", "subnet-b"]}
 _VPC = {"existing_vpc": {"vpc_id": "vpc-0123456789abcdef0", "private_subnet_ids": ["subnet-a", "subnet-a"]}}
 
 REFUSALS: list[Refusal] = [
@@ -79,7 +85,12 @@ REFUSALS: list[Refusal] = [
         ".",
         ("name", 0, "Okta_Logger"),
         ("kms_key_arn", 0, "alias/oktalogger"),
-        ("existing_vpc", 0, _VPC["existing_vpc"], {"mwaa": {}}),
+        ("kms_key_arn", 1, KEY.replace("us-east-1", "eu-central-1")),
+        ("kms_key_arn", 2, KEY.replace("123456789012", "123456789000")),
+        ("network", 0, {"nat_gateways": "none"}, {"mwaa": {}, "existing_vpc": None}),
+        ("existing_vpc", 0, _VPC["existing_vpc"] | {"nat_public_ips": ["203.0.113.0/28"]}),
+        ("existing_vpc", 1, _OTHER_VPC, {"mwaa": {}, "domain": _FENCED}),
+        ("existing_vpc", 2, _VPC["existing_vpc"], {"mwaa": {}}),
         ("airflow_role_arns", 0, [], {"mwaa": None}),
         ("settings", 0, {"AIRFLOW__CORE__PARALLELISM": "16"}),
         ("settings", 1, {"OKTALOGGER_INDEX_PREFIX": "other"}),
@@ -90,6 +101,7 @@ REFUSALS: list[Refusal] = [
         ("cidr_block", 0, "10.0.0.0/24"),
         ("cidr_block", 0, "10.0.0.0"),
         ("zone_count", 0, 1),
+        ("role_prefix", 0, "x" * 45),
         ("nat_gateways", 0, "two"),
         ("kms_key_arn", 0, "00000000-0000-0000-0000-000000000000"),
         ("log_retention_days", 0, 8),
@@ -98,20 +110,32 @@ REFUSALS: list[Refusal] = [
         "modules/opensearch",
         ("name", 0, "a-name-that-is-too-long-for-it"),
         ("index_prefix", 0, "okta.system.log"),
+        ("role_prefix", 0, "okta/logger"),
         ("kms_key_arn", 0, "alias/oktalogger"),
         ("engine_version", 0, "OpenSearch_2.19"),
         ("engine_version", 0, "2.11"),
         ("engine_version", 0, "7.10"),
-        ("instance_type", 0, "t2.medium.search"),
+        ("engine_version", 1, "3.0"),
         ("instance_type", 0, "r7g.large"),
+        ("instance_type", 1, "r7gd.large.search"),
+        ("instance_type", 2, "t2.medium.search"),
+        ("instance_type", 3, "r99g.large.search"),
         ("instance_count", 0, 0, {"zone_count": 1}),
         ("instance_count", 1, 3, {"zone_count": 2}),
+        ("instance_count", 2, 12, {"instance_type": "t3.medium.search"}),
         ("zone_count", 0, 4, {"instance_count": 4, "access": "public"}),
         ("dedicated_master_type", 0, "m7g.large"),
+        ("dedicated_master_type", 1, "t3.medium.search", {"instance_type": "m7g.large.search", "instance_count": 12}),
         ("dedicated_master_count", 0, 2),
-        ("volume_gib", 0, 5),
+        ("volume_gib", 0, 20.5),
+        ("volume_gib", 1, 300, {"instance_type": "t3.medium.search"}),
+        ("volume_gib", 1, 10, {"instance_type": "or1.large.search"}),
         ("volume_iops", 0, 100),
+        ("volume_iops", 1, 3000, {"instance_type": "r7g.xlarge.search", "volume_gib": 2000}),
+        ("volume_iops", 1, 12000, {"instance_type": "t3.medium.search", "volume_gib": 100}),
         ("volume_throughput_mib", 0, 60),
+        ("volume_throughput_mib", 1, 125, {"instance_type": "r6g.large.search", "volume_gib": 256}),
+        ("volume_throughput_mib", 1, 700, {"instance_type": "r6g.large.search", "volume_gib": 256}),
         ("off_peak_start_hour", 0, 24),
         ("access", 0, "private"),
         ("vpc_id", 0, None, {"access": "vpc"}),
@@ -127,7 +151,10 @@ REFUSALS: list[Refusal] = [
         ("analyst_arns", 0, _WILD),
         ("analyst_saml_groups", 0, ["analysts"], {"saml": None}),
         ("master_trusted_arns", 0, _WILD),
-        ("saml", 0, {"entity_id": "x", "metadata_xml": "<xml/>", "session_minutes": 2000}),
+        ("saml", 0, _SAML, {"access": "public", "allowed_ip_ranges": [], "subnet_ids": []}),
+        ("saml", 1, _SAML | {"session_minutes": 2000}),
+        ("cognito", 0, _COGNITO, {"saml": _SAML, "analyst_arns": [ROLE]}),
+        ("cognito", 1, _COGNITO, {"saml": None, "analyst_arns": []}),
         ("log_retention_days", 0, 8),
     ),
     *_in(
@@ -152,17 +179,24 @@ REFUSALS: list[Refusal] = [
         ("name", 0, "ab"),
         ("kms_key_arn", 0, "alias/oktalogger"),
         ("vpc_id", 0, "oktalogger"),
+        ("role_prefix", 0, "ab"),
         ("subnet_ids", 0, ["subnet-a"]),
         ("subnet_ids", 0, ["subnet-a", "subnet-b", "subnet-c"]),
         ("egress_ports", 0, [8080]),
         ("webserver_access", 0, "PUBLIC_ONLY"),
-        ("airflow_version", 0, "2.8.1"),
+        ("tags", 0, {f"tag{number}": "x" for number in range(11)}),
         ("airflow_version", 0, "3.3"),
+        ("airflow_version", 1, "2.10.3"),
+        ("airflow_version", 2, "3.1.0"),
         ("environment_class", 0, "small"),
         ("min_workers", 0, 0),
+        ("min_workers", 0, 2, {"environment_class": "mw1.micro"}),
         ("max_workers", 0, 1, {"min_workers": 2}),
         ("max_workers", 1, 2, {"environment_class": "mw1.micro"}),
+        ("max_workers", 1, 26, {"environment_class": "mw1.large"}),
         ("schedulers", 0, 6),
+        ("schedulers", 0, 1, {"environment_class": "mw1.small"}),
+        ("schedulers", 0, 2, {"environment_class": "mw1.micro"}),
         ("maintenance_window_start", 0, "SUN:03:15"),
         ("package_folder", 0, "./tests"),
         ("environment_variables", 0, {"PYTHONPATH": "dags"}),
@@ -175,6 +209,27 @@ REFUSALS: list[Refusal] = [
         ("log_retention_days", 0, 8),
         ("access_log_bucket", 0, "arn:aws:s3:::access-logs"),
         ("noncurrent_version_days", 0, 1),
+    ),
+    *_in(
+        "modules/archive",
+        ("name", 0, "A"),
+        ("kms_key_arn", 0, "alias/oktalogger"),
+        ("object_lock", 0, {"mode": "forever", "days": 1}),
+        ("object_lock", 1, {"mode": "governance", "days": 0}),
+        ("colder_after_days", 0, -1),
+        ("expire_after_days", 0, 90, {"colder_after_days": 90}),
+        ("expire_after_days", 0, 400, {"object_lock": {"mode": "compliance", "days": 731}}),
+        ("access_log_bucket", 0, "arn:aws:s3:::access-logs"),
+    ),
+    *_in(
+        "modules/serverless",
+        ("name", 0, "a-name-that-is-too-long-x"),
+        ("index_prefix", 0, "okta.system.log"),
+        ("kms_key_arn", 0, "alias/oktalogger"),
+        ("vpc_id", 0, "oktalogger"),
+        ("subnet_ids", 0, [], {"vpc_id": "vpc-0123456789abcdef0"}),
+        ("loader_arns", 0, []),
+        ("analyst_arns", 0, _WILD),
     ),
     *_in(
         "modules/alarms",
@@ -193,12 +248,14 @@ REFUSALS: list[Refusal] = [
 
 ACCEPTED: dict[str, list[dict[str, Any]]] = {
     "modules/mwaa": [
-        {"airflow_version": version}
-        for version in ("2.9.2", "2.10.1", "2.10.3", "2.11.0", "2.11.2", "3.0.6", "3.2.1", "3.3.1")
+        *({"airflow_version": version} for version in ("2.11.0", "2.11.2", "3.0.6", "3.2.1", "3.3.1")),
+        {"airflow_version": "3.4.0", "accept_unlisted": True},
+        {"tags": {f"tag{number}": "x" for number in range(10)}},
     ],
     "modules/opensearch": [
         {"engine_version": "3.1"},
         {"engine_version": "3.3", "instance_type": "or1.large.search", "instance_count": 1, "zone_count": 1},
+        {"engine_version": "3.9", "instance_type": "r99g.large.search", "accept_unlisted": True},
     ],
 }
 """Further values that must be taken: every version of Airflow that there is an Amazon MWAA image of, OpenSearch 3."""

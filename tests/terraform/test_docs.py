@@ -32,20 +32,22 @@ def test_that_every_example_is_named() -> None:
     assert [name for name in EXAMPLES if f"examples/{name}/main.tf" not in README] == []
 
 
-def test_costs() -> None:
-    """The sums are those of the lines above them."""
-    table = README.split("<!-- costs -->")[1].split("<!-- end of costs -->")[0].strip().splitlines()[2:]
+@pytest.mark.parametrize(("table", "totals"), [("costs", 2), ("serverless costs", 1)])
+def test_costs(table: str, totals: int) -> None:
+    """The sums are those of the lines above them, and each price says when it was known."""
+    rows = README.split(f"<!-- {table} -->")[1].split(f"<!-- end of {table} -->")[0].strip().splitlines()[2:]
     sums = [0.0, 0.0, 0.0]
-    totals = 0
-    for line in table:
-        name, price, per, *counts = (cell.strip() for cell in line.strip("|").split("|"))
+    found = 0
+    for row in rows:
+        name, price, per, *counts, known = (cell.strip() for cell in row.removeprefix("|").removesuffix("|").split("|"))
         if name.startswith("**"):
-            totals += 1
+            found += 1
             assert [round(total) for total in sums] == [int(count.strip("*")) for count in counts], name
         else:
+            assert re.match(r"2026-\d\d-\d\d", known), name
             factor = {"hour": HOURS, "month": 1}[per]
             sums = [total + float(price) * factor * float(count) for total, count in zip(sums, counts, strict=True)]
-    assert totals == 2
+    assert found == totals
 
 
 def test_that_what_holds_a_complaint_is_there() -> None:

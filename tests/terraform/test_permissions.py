@@ -23,6 +23,8 @@ EXECUTION, WORKER = f"{IAM}:role/oktalogger-mwaa-execution", f"{IAM}:role/airflo
 MASTER, ANALYST, STRANGER = f"{IAM}:role/oktalogger-opensearch-master", f"{IAM}:role/analyst", f"{IAM}:role/stranger"
 ADMINISTRATOR, OTHER_ROLE = f"{IAM}:role/administrator", f"{IAM}:role/other"
 MWAA, SETUP, ELSEWHERE = "mwaa", "mwaa_while_setting_up", "elsewhere_over_the_internet"
+# A browser signs no request, so it is nobody to AWS.
+PEOPLE, BROWSER = "people_by_saml_over_the_internet", "anonymous"
 
 ES = f"arn:aws:es:us-east-1:{ACCOUNT}:domain"
 DOMAIN, OTHER_DOMAIN = f"{ES}/oktalogger", f"{ES}/payroll"
@@ -130,6 +132,10 @@ MUST: list[Row] = [
     (ELSEWHERE, WORKER, "kms:Decrypt", KEY, via("secretsmanager")),
     (ELSEWHERE, ANALYST, "es:ESHttpGet", f"{DOMAIN}/_search", HERE),
     (ELSEWHERE, MASTER, "es:ESHttpPut", f"{ROLES}/x", HERE),
+    # people with a browser, where there is a login
+    (PEOPLE, BROWSER, "es:ESHttpGet", f"{DOMAIN}/_dashboards/app/home", HERE),
+    (PEOPLE, BROWSER, "es:ESHttpPost", f"{DOMAIN}/_dashboards/_opendistro/_security/saml/acs", HERE),
+    (PEOPLE, WORKER, "es:ESHttpPost", f"{DOMAIN}/_bulk", HERE),
     # services
     (MWAA, CLOUDWATCH, "kms:Encrypt", KEY, group(f"{LOGS}:airflow-oktalogger-Task")),
     (MWAA, CLOUDWATCH, "kms:Decrypt", KEY, group(f"{DOMAIN_LOGS}/audit-logs")),
@@ -194,6 +200,10 @@ MUST_NOT: list[Row] = [
     (MWAA, STRANGER, "es:ESHttpGet", f"{DOMAIN}/_search", {}),
     (MWAA, f"{IAM}:root", "es:ESHttpGet", f"{DOMAIN}/_search", {}),
     (ELSEWHERE, STRANGER, "es:ESHttpGet", f"{DOMAIN}/_search", HERE),
+    (MWAA, BROWSER, "es:ESHttpGet", f"{DOMAIN}/_dashboards", {}),
+    (ELSEWHERE, BROWSER, "es:ESHttpGet", f"{DOMAIN}/_dashboards", HERE),
+    (PEOPLE, BROWSER, "es:ESHttpGet", f"{DOMAIN}/_dashboards", THERE),
+    (PEOPLE, BROWSER, "es:UpdateDomainConfig", DOMAIN, HERE),
     # from another address, whatever the caller's own policy says
     (ELSEWHERE, WORKER, "es:ESHttpPost", f"{DOMAIN}/_bulk", THERE),
     (ELSEWHERE, WORKER, "es:ESHttpPost", f"{DOMAIN}/_bulk", {}),

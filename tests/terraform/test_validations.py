@@ -7,6 +7,7 @@ shows the message of the validation that was broken; both are looked for.
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,18 @@ pytestmark = pytest.mark.xdist_group("mocks")
 
 DIRECTORY = "tests/generated"
 
+# Their validations read each other, and terraform leaves out a validation that reads a value which was refused.
+TIED = {
+    ".": {"airflow_role_arns", "domain", "existing_vpc", "mwaa", "network"},
+    "modules/opensearch": {
+        *("dedicated_master_count", "dedicated_master_type", "engine_version", "instance_count", "instance_type"),
+        *("volume_gib", "volume_iops", "volume_throughput_mib", "zone_count"),
+        *("access", "allowed_ip_ranges", "analyst_arns", "analyst_saml_groups", "cognito", "saml"),
+    },
+    "modules/archive": {"colder_after_days", "expire_after_days", "object_lock"},
+    "modules/mwaa": {"airflow_version", "environment_class", "max_workers", "min_workers", "schedulers"},
+}
+
 
 @dataclass
 class Batch:
@@ -33,7 +46,9 @@ class Batch:
     refusals: list[Refusal] = field(default_factory=list)
 
     def takes(self, refusal: Refusal) -> bool:
-        return self.folder == refusal.folder and not set(self.values) & set(refusal.values)
+        tied = TIED.get(self.folder, set())
+        meet = set(self.values) & set(refusal.values) or (set(self.values) & tied and set(refusal.values) & tied)
+        return self.folder == refusal.folder and not meet
 
     def add(self, refusal: Refusal) -> None:
         self.values |= refusal.values
@@ -59,6 +74,11 @@ def hcl_text(folder: str, *sets: dict[str, Any]) -> str:
         settings = "\n".join(f"    {name} = {json.dumps(value)}" for name, value in values.items())
         text += f'run "plan_{number}" {{\n  command = plan\n{module}  variables {{\n{settings}\n  }}\n}}\n'
     return text
+
+
+def sentence(message: str) -> re.Pattern[str]:
+    """Return what finds a validation's message, whatever terraform puts in for its ``${…}``."""
+    return re.compile(r".{0,80}?".join(re.escape(part) for part in re.split(r"\$\{[^}]*\}", message)))
 
 
 @pytest.fixture(scope="module")
@@ -98,9 +118,10 @@ def test_refused(answers: dict[tuple[str, int], Run], number: int, refusal: Refu
     (variable,) = (variable for variable in module.variables if variable.name == refusal.variable)
     expected = variable.refusals[refusal.nth]
     said = answers[f"refused_{number}", 0].messages
-    assert expected in " ".join(said.split()), said
+    assert sentence(expected).search(" ".join(said.split())), said
     for others in variable.refusals:
-        assert others == expected or others not in " ".join(said.split()), f"another validation refused it: {others}"
+        if others != expected:
+            assert not sentence(others).search(" ".join(said.split())), f"another validation refused it: {others}"
 
 
 def test_that_every_validation_refuses_something() -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from oktalogger.pipeline import added_fields
+from tools import public_detections
 from tools.generate import (
     DOCUMENT,
     MONTHS,
@@ -46,8 +47,9 @@ def test_every_template_is_found_and_has_a_hash_for_its_version() -> None:
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
     """A copy of the files that are made."""
-    shutil.copytree(ROOT / TEMPLATES, tmp_path / TEMPLATES)
-    for path in (DOCUMENT, SETTINGS, VERSIONS):
+    for folder in (TEMPLATES, public_detections.RULES):
+        shutil.copytree(ROOT / folder, tmp_path / folder)
+    for path in (DOCUMENT, SETTINGS, VERSIONS, public_detections.PAGE, public_detections.LIST):
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / path, tmp_path / path)
     return tmp_path

@@ -186,6 +186,10 @@ def _add_test(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     parser.set_defaults(run=guarded(_test))
 
 
+def _assumed(compiled: Compiled) -> int:
+    return sum(case.is_assumed for one in compiled.detections for case in compiled.rules[one.id].own.cases)
+
+
 def _test(arguments: argparse.Namespace) -> int:
     from oktalogger.cli.environment import opensearch_client
     from oktalogger.detections.testing.run import CaseError, run_cases
@@ -210,6 +214,7 @@ def _test(arguments: argparse.Namespace) -> int:
             say(str(line))
         rules = len({result.rule for result in results})
         say(f"{len(results) - len(failed)} of {len(results)} test cases of {rules} rules passed")
+        say(f"{_assumed(some)} of them have events of a shape that no catalogue or public sample shows")
     return EXIT_FAILED if failed or problems else 0
 
 

@@ -119,6 +119,7 @@ TARGET_KINDS: Final = {
     "OAuth2Client": "client",
     "AuthorizationServer": "authorization_server",
     "LogStream": "log_stream",
+    "MobilePhone": "phone",
 }
 
 # Okta's keys of a target, and what they are called under each kind.
@@ -170,6 +171,7 @@ DEBUG: Final = (
     _debug("factorType"),
     _debug("grantType"),
     _debug("grantedScopes"),
+    _debug("initiationType"),
     _debug("issuer"),
     _debug("loginResult"),
     _debug("methodTypeUsed"),
@@ -203,6 +205,31 @@ DERIVED: Final = (
     AddedField("is_admin_console", "boolean", "true if the target is the Okta Admin Console"),
     AddedField("change_details", "keyword", "`target[].changeDetails`, as JSON text", okta="target.changeDetails"),
     AddedField(
+        "changes",
+        "keyword",
+        "what differs between the two sides of `target[].changeDetails`, such as `factorMode: 2FA -> 1FA`; JSON text "
+        "inside is taken apart",
+    ),
+    AddedField("device_ids", "keyword", "`target[].detailEntry.oktaDeviceId`", okta="target.detailEntry.oktaDeviceId"),
+    AddedField(
+        "authenticator.binary",
+        "keyword",
+        "program that used Okta Verify",
+        okta="authenticationContext.authenticatorContext.binaryIdentifier",
+    ),
+    AddedField(
+        "authenticator.binding",
+        "keyword",
+        "how Okta Verify was reached",
+        okta="authenticationContext.authenticatorContext.bindingMethod",
+    ),
+    AddedField(
+        "authenticator.validation",
+        "keyword",
+        "whether that program is signed",
+        okta="authenticationContext.authenticatorContext.validationStatus",
+    ),
+    AddedField(
         "method_types", "keyword", "`target[].detailEntry.methodTypeUsed`", okta="target.detailEntry.methodTypeUsed"
     ),
     AddedField("risk.level", "keyword", "risk level of the sign-in"),
@@ -225,9 +252,10 @@ DERIVED: Final = (
     AddedField(
         "ip_services",
         "keyword",
-        "anonymizers and proxies that Okta names for the address",
+        "anonymizers, proxies and tunnels that Okta names for the address: their types, and whose tunnels they are",
         okta="securityContext.ipDetails.ipServiceCategories.type",
     ),
+    AddedField("anonymizers", "keyword", "those of `ip_services` that Okta marks as anonymous"),
 )
 
 LIFTED: Final = (*TARGETS, *DEBUG, *DERIVED)

@@ -20,11 +20,16 @@ from oktalogger.pipeline.added_fields import (
     TARGET_FIELDS,
     TARGET_KINDS,
 )
+from oktalogger.pipeline.dialects import parse_behaviours, parse_json, parse_json_object, parse_pairs, what_changed
 
-ADMIN_CONSOLE: Final = "Okta Admin Console"
+# Newer orgs call it Administration.
+ADMIN_CONSOLES: Final = frozenset({"Okta Admin Console", "Okta Administration"})
 
-_BEHAVIOUR = re.compile(r"(?:^\{|,)\s*+([^\s=,{}][^=,{}]*+)=([A-Z_]+)")
-_PAIR = re.compile(r"(?:^|,\s+)([A-Za-z_]\w*)=")
+_AUTHENTICATOR: Final = {
+    "binaryIdentifier": "binary",
+    "bindingMethod": "binding",
+    "validationStatus": "validation",
+}
 _IP = re.compile(r"[0-9a-fA-F:.]{3,45}")
 
 
@@ -58,7 +63,8 @@ def lift(event: dict[str, Any]) -> dict[str, Any]:
     _lift_targets(event, lifted)
     _lift_risk(security, data, lifted)
     _lift_behaviours(security, data, lifted)
-    _lift_addresses(event, security, lifted)
+    _lift_addresses(event, security, data, lifted)
+    _lift_authenticator(event, lifted)
     transaction = event.get("transaction")
     detail = transaction.get("detail") if type(transaction) is dict else None
     if type(detail) is dict and detail.get("requestApiTokenId"):
@@ -117,7 +123,8 @@ def _lift_targets(event: dict[str, Any], lifted: dict[str, Any]) -> None:
     actor_id = actor.get("id") if type(actor) is dict else None
     of_any: dict[str, _Values] = {}
     targets: dict[str, dict[str, _Values]] = {}
-    changes: list[str] = []
+    details: list[str] = []
+    found: dict[str, _Values] = {}
     methods: list[str] = []
     is_console = event.get("eventType") == "user.session.access_admin_app"
     actor_is_target = None
@@ -141,13 +148,18 @@ def _lift_targets(event: dict[str, Any], lifted: dict[str, Any]) -> None:
                     values[text] = None
         if kind == "user" and actor_id:
             actor_is_target = actor_is_target or target.get("id") == actor_id
-        elif kind == "app" and ADMIN_CONSOLE in (target.get("displayName"), target.get("alternateId")):
+        elif kind == "app" and _is_admin_console(target):
             is_console = True
         if target.get("changeDetails"):
-            changes.append(_text(target["changeDetails"]))
+            details.append(_text(target["changeDetails"]))
+            for change in what_changed(target["changeDetails"]):
+                _put(found, "changes", change)
         detail = target.get("detailEntry")
-        if type(detail) is dict and detail.get("methodTypeUsed"):
-            methods.append(_text(detail["methodTypeUsed"]))
+        if type(detail) is dict:
+            if detail.get("methodTypeUsed"):
+                methods.append(_text(detail["methodTypeUsed"]))
+            if detail.get("oktaDeviceId"):
+                _put(found, "device_ids", _text(detail["oktaDeviceId"]))
     if targets:
         lifted["target"] = {kind: _lists(holder) for kind, holder in targets.items()}
         lifted["is_admin_console"] = is_console
@@ -155,10 +167,25 @@ def _lift_targets(event: dict[str, Any], lifted: dict[str, Any]) -> None:
         lifted["is_admin_console"] = True
     if actor_is_target is not None:
         lifted["actor_is_target"] = actor_is_target
-    if changes:
-        lifted["change_details"] = changes
+    if details:
+        lifted["change_details"] = details
+    lifted.update(_lists(found))
     if methods:
         lifted["method_types"] = methods
+
+
+def _is_admin_console(target: dict[str, Any]) -> bool:
+    names = (target.get("displayName"), target.get("alternateId"))
+    return any(type(name) is str and name in ADMIN_CONSOLES for name in names)
+
+
+def _lift_authenticator(event: dict[str, Any], lifted: dict[str, Any]) -> None:
+    context = event.get("authenticationContext")
+    found = context.get("authenticatorContext") if type(context) is dict else None
+    if type(found) is dict:
+        texts = {name: _text(found[key]) for key, name in _AUTHENTICATOR.items() if found.get(key)}
+        if texts:
+            lifted["authenticator"] = texts
 
 
 def _lift_risk(security: dict[str, Any], data: dict[str, Any], lifted: dict[str, Any]) -> None:
@@ -209,7 +236,9 @@ def _lift_behaviours(security: dict[str, Any], data: dict[str, Any], lifted: dic
         lifted["behaviors_negative"] = list(found["NEGATIVE"])
 
 
-def _lift_addresses(event: dict[str, Any], security: dict[str, Any], lifted: dict[str, Any]) -> None:
+def _lift_addresses(
+    event: dict[str, Any], security: dict[str, Any], data: dict[str, Any], lifted: dict[str, Any]
+) -> None:
     client = event.get("client")
     address = client.get("ipAddress") if type(client) is dict else None
     if not _is_address(address) and event.get("eventType") == "security.threat.detected":
@@ -233,9 +262,21 @@ def _lift_addresses(event: dict[str, Any], security: dict[str, Any], lifted: dic
         if type(details) is dict:
             for service in _dicts(details.get("ipServiceCategories")):
                 if service.get("type"):
-                    _put(services, "type", _text(service["type"]))
-    if services:
-        lifted["ip_services"] = list(services["type"])
+                    _put(services, "ip_services", _text(service["type"]))
+                    if service.get("isAnonymous") is True:
+                        _put(services, "anonymizers", _text(service["type"]))
+    if data.get("tunnels"):
+        _put_tunnels(data["tunnels"], services)
+    lifted.update(_lists(services))
+
+
+def _put_tunnels(value: Any, services: dict[str, _Values]) -> None:
+    for tunnel in _dicts(parse_json(value)):
+        is_anonymous = str(tunnel.get("anonymous")).lower() == "true"
+        for name in filter(None, (tunnel.get("type"), tunnel.get("operator"))):
+            _put(services, "ip_services", _text(name))
+            if is_anonymous:
+                _put(services, "anonymizers", _text(name))
 
 
 def _is_address(value: Any) -> bool:
@@ -245,58 +286,3 @@ def _is_address(value: Any) -> bool:
 @lru_cache(maxsize=1024)
 def _looks_like_address(text: str) -> bool:
     return _IP.fullmatch(text) is not None
-
-
-@lru_cache(maxsize=1024)
-def _pairs(text: str) -> dict[str, str]:
-    body = text.strip().removeprefix("{").removesuffix("}")
-    marks = list(_PAIR.finditer(body))
-    if not marks:
-        return {}
-    ends = [mark.start() for mark in marks[1:]] + [len(body)]
-    return {mark.group(1): body[mark.end() : end].strip() for mark, end in zip(marks, ends, strict=True)}
-
-
-@lru_cache(maxsize=1024)
-def _behaviours(text: str) -> tuple[tuple[str, str], ...]:
-    return tuple((name.strip(), result) for name, result in _BEHAVIOUR.findall(text))
-
-
-@lru_cache(maxsize=1024)
-def _json_object(text: str) -> dict[str, Any]:
-    try:
-        value = json.loads(text)
-    except (ValueError, RecursionError):
-        return {}
-    return value if type(value) is dict else {}
-
-
-def parse_pairs(value: Any) -> dict[str, Any]:
-    """Read Okta's ``{reasons=Anomalous Location, Anomalous Device, level=HIGH}``; values may hold commas.
-
-    Some events carry JSON text, or an object, in the same place. What cannot be read gives an empty mapping; the text
-    itself is kept in the event and under ``oktalogger.debug``.
-    """
-    if type(value) is dict:
-        return value
-    if type(value) is not str or len(value) > LONGEST_KEYWORD:
-        return {}
-    return _json_object(value) or _pairs(value)
-
-
-def parse_behaviours(value: Any) -> tuple[tuple[str, str], ...]:
-    """Read Okta's ``{New Device=POSITIVE, New IP=NEGATIVE}`` into pairs of name and result."""
-    if type(value) is dict:
-        return tuple((str(name), str(result)) for name, result in value.items())
-    if type(value) is not str or len(value) > LONGEST_KEYWORD:
-        return ()
-    return tuple((str(k), str(v)) for k, v in _json_object(value).items()) or _behaviours(value)
-
-
-def parse_json_object(value: Any) -> dict[str, Any]:
-    """Read JSON text that holds an object, or take the object itself; anything else gives an empty mapping."""
-    if type(value) is dict:
-        return value
-    if type(value) is not str or len(value) > LONGEST_KEYWORD:
-        return {}
-    return _json_object(value)

@@ -17,3 +17,8 @@ output "dashboards_url" {
   description = "Address of OpenSearch Dashboards, inside the VPC."
   value       = module.oktalogger.dashboards_url
 }
+
+output "saml_urls" {
+  description = "Single sign-on URLs for the identity provider's app."
+  value       = module.oktalogger.saml_urls
+}

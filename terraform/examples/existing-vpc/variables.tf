@@ -61,11 +61,13 @@ variable "okta_key_version" {
 variable "idp_entity_id" {
   description = "Entity id of the identity provider's SAML app for Dashboards."
   type        = string
+  default     = null
 }
 
 variable "idp_metadata_xml" {
-  description = "The identity provider's SAML metadata, as XML."
+  description = "The identity provider's SAML metadata, as XML; null until its app for Dashboards is there."
   type        = string
+  default     = null
 }
 
 variable "analyst_arns" {

@@ -95,7 +95,7 @@ resource "aws_cloudwatch_metric_alarm" "domain" {
 
 # Counts successes, and takes silence for failure: a scheduler that is down reports nothing at all.
 resource "aws_cloudwatch_metric_alarm" "silent" {
-  for_each = var.runs
+  for_each = { for id, run in var.runs : id => run if run.success_metric != null }
 
   alarm_name          = "${var.name}-${each.key}-silent"
   alarm_description   = "No run of ${each.key} has succeeded for ${var.silent_minutes} minutes. Nothing is lost: Okta keeps 90 days, and missed windows are caught up. Look at the newest run's log, and whether the DAG is paused."
@@ -134,7 +134,7 @@ resource "aws_cloudwatch_metric_alarm" "failed" {
 }
 
 resource "aws_cloudwatch_metric_alarm" "behind" {
-  for_each = var.runs
+  for_each = { for id, run in var.runs : id => run if run.delay_metric != null }
 
   alarm_name          = "${var.name}-${each.key}-behind"
   alarm_description   = "Runs of ${each.key} have started more than ${var.behind_minutes} minutes late for a quarter of an hour: windows come in faster than they are loaded, or an outage is being caught up."

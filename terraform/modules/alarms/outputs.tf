@@ -6,6 +6,7 @@ output "alarm_arns" {
       values(aws_cloudwatch_metric_alarm.silent),
       values(aws_cloudwatch_metric_alarm.failed),
       values(aws_cloudwatch_metric_alarm.behind),
+      values(aws_cloudwatch_metric_alarm.words),
     ) : alarm.alarm_name => alarm.arn
   }
 }

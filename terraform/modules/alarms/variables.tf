@@ -70,16 +70,18 @@ variable "runs" {
     through the CloudWatch agent: the agent's namespace and the names that it makes of Airflow's
     `dagrun.duration.success.DAG`, `dagrun.duration.failed.DAG` and `dagrun.schedule_delay.DAG`, all in milliseconds.
     * `namespace`: AmazonMWAA for Amazon MWAA
-    * `success_metric`: has a data point whenever a run succeeds; DAGDurationSuccess for Amazon MWAA
+    * `success_metric`: has a data point whenever a run succeeds; DAGDurationSuccess for Amazon MWAA; null for no such alarm,
+      which is for DAGs that run less often than every five minutes
     * `failure_metric`: has a data point whenever a run fails; DAGDurationFailed for Amazon MWAA; null for no such alarm
-    * `delay_metric`: by how many milliseconds a run started late; DAGScheduleDelay for Amazon MWAA
+    * `delay_metric`: by how many milliseconds a run started late; DAGScheduleDelay for Amazon MWAA; null for
+      no such alarm
     * `dimensions`: Environment and DAG for Amazon MWAA
   TEXT
   type = map(object({
     namespace      = string
-    success_metric = string
+    success_metric = optional(string)
     failure_metric = optional(string)
-    delay_metric   = string
+    delay_metric   = optional(string)
     dimensions     = map(string)
   }))
   default  = {}
@@ -89,6 +91,12 @@ variable "runs" {
     condition     = alltrue([for id in keys(var.runs) : can(regex("^[A-Za-z0-9_.-]+$", id))])
     error_message = "runs takes DAG ids as keys: letters, digits and _ . -."
   }
+}
+
+variable "task_log_group" {
+  description = "Name of the CloudWatch log group with the tasks' logs, in which the words of the product are looked for; null for none."
+  type        = string
+  default     = null
 }
 
 variable "tags" {

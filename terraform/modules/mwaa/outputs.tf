@@ -18,6 +18,11 @@ output "execution_role_arn" {
   value       = aws_iam_role.execution.arn
 }
 
+output "execution_role_name" {
+  description = "Name of the role as which every DAG runs."
+  value       = aws_iam_role.execution.name
+}
+
 output "security_group_id" {
   description = "Security group of the environment, to be let into what it must reach."
   value       = aws_security_group.this.id

@@ -1,7 +1,7 @@
 # The execution role: what Amazon MWAA itself needs, and, apart from it, what the pipeline needs.
 
 resource "aws_iam_role" "execution" {
-  name        = "${var.name}-mwaa-execution"
+  name        = "${coalesce(var.role_prefix, var.name)}-mwaa-execution"
   description = "The Airflow environment ${var.name}: every DAG in it runs as this role."
   tags        = var.tags
 

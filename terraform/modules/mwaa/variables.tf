@@ -8,6 +8,17 @@ variable "name" {
   }
 }
 
+variable "role_prefix" {
+  description = "Beginning of the names of IAM roles, of which an account has one set for all regions; null for `name`."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.role_prefix == null ? true : can(regex("^[A-Za-z0-9-]{3,44}$", var.role_prefix))
+    error_message = "role_prefix takes 3 to 44 letters, digits and dashes, so that a role's name has no more than the 64 that IAM allows."
+  }
+}
+
 variable "kms_key_arn" {
   description = "KMS key of the environment, its bucket and its logs. Its policy must let CloudWatch Logs use it. It cannot be changed later."
   type        = string
@@ -19,10 +30,15 @@ variable "kms_key_arn" {
 }
 
 variable "tags" {
-  description = "Tags for everything that takes tags."
+  description = "Tags for everything that takes tags: ten at most with the provider's `default_tags`, because the objects in the bucket have them too."
   type        = map(string)
   default     = {}
   nullable    = false
+
+  validation {
+    condition     = length(merge(data.aws_default_tags.this.tags, var.tags)) <= local.most_object_tags
+    error_message = "tags and the provider's default_tags are more than ${local.most_object_tags} together. S3 allows no more on an object, and the DAGs in the environment's bucket have them too: choose ten."
+  }
 }
 
 # --- network ---
@@ -74,15 +90,32 @@ variable "webserver_access" {
 # --- size ---
 
 variable "airflow_version" {
-  description = "Version of Airflow: any that Amazon MWAA offers, from 2.9.2 on. oktalogger itself wants 2.11.0 or newer. It can go up within a major version, never down."
+  description = "Version of Airflow: 2.11.0 or newer, and one that Amazon MWAA has an image of. It can go up within a major version, never down."
   type        = string
   default     = "3.3.1"
   nullable    = false
 
   validation {
-    condition     = can(regex("^(2\\.9\\.[2-9]|2\\.1[0-9]\\.[0-9]+|3\\.[0-9]+\\.[0-9]+)$", var.airflow_version))
-    error_message = "airflow_version takes a version such as 2.11.2 or 3.3.1, not older than 2.9.2."
+    condition     = can(regex("^[0-9]+\\.[0-9]+\\.[0-9]+$", var.airflow_version))
+    error_message = "airflow_version takes three numbers, such as 2.11.2 or 3.3.1."
   }
+
+  validation {
+    condition     = can(regex("^(2\\.1[1-9]\\.|[3-9]\\.)", var.airflow_version)) || !can(regex("^[0-9]+\\.[0-9]+\\.[0-9]+$", var.airflow_version))
+    error_message = "airflow_version is older than 2.11.0, the oldest that oktalogger runs on. Choose 2.11.2 or 3.3.1."
+  }
+
+  validation {
+    condition     = var.accept_unlisted || !can(regex("^(2\\.1[1-9]|[3-9]\\.[0-9]+)\\.[0-9]+$", var.airflow_version)) || contains(local.limits.airflow_versions.offered, var.airflow_version)
+    error_message = "airflow_version is not among those that Amazon MWAA had an image of when limits.json was last read: ${local.offered}. Choose one of them, or set accept_unlisted if AWS offers it now."
+  }
+}
+
+variable "accept_unlisted" {
+  description = "Whether to take a version of Airflow that `limits.json` does not know, because AWS offers it since."
+  type        = bool
+  default     = false
+  nullable    = false
 }
 
 variable "environment_class" {
@@ -92,7 +125,7 @@ variable "environment_class" {
   nullable    = false
 
   validation {
-    condition     = can(regex("^mw1\\.(micro|small|medium|large|xlarge|2xlarge)$", var.environment_class))
+    condition     = contains(keys(local.limits.classes.sizes), var.environment_class)
     error_message = "environment_class takes mw1.micro, mw1.small, mw1.medium, mw1.large, mw1.xlarge or mw1.2xlarge."
   }
 }
@@ -104,8 +137,8 @@ variable "min_workers" {
   nullable    = false
 
   validation {
-    condition     = var.min_workers >= 1 && var.min_workers <= 25
-    error_message = "min_workers takes 1 to 25."
+    condition     = var.min_workers >= local.size.workers[0] && var.min_workers <= local.size.workers[1]
+    error_message = "min_workers takes ${local.size.workers[0]} to ${local.size.workers[1]} with ${var.environment_class}. Choose within, or another environment_class: mw1.micro has one worker, in one container with its scheduler."
   }
 }
 
@@ -115,13 +148,13 @@ variable "max_workers" {
   default     = null
 
   validation {
-    condition     = var.max_workers == null ? true : var.max_workers >= var.min_workers && var.max_workers <= 25
-    error_message = "max_workers takes min_workers to 25, or null."
+    condition     = var.max_workers == null ? true : var.max_workers >= var.min_workers
+    error_message = "max_workers must not be less than min_workers."
   }
 
   validation {
-    condition     = var.environment_class != "mw1.micro" || var.max_workers == null ? true : var.max_workers == 1
-    error_message = "max_workers must be 1 for mw1.micro, where scheduler and worker share one container."
+    condition     = var.max_workers == null ? true : var.max_workers <= local.size.workers[1]
+    error_message = "max_workers takes up to ${local.size.workers[1]} with ${var.environment_class}. Choose within, or another environment_class: mw1.micro has one worker, in one container with its scheduler."
   }
 }
 
@@ -131,8 +164,8 @@ variable "schedulers" {
   default     = null
 
   validation {
-    condition     = var.schedulers == null ? true : var.schedulers >= 1 && var.schedulers <= 5
-    error_message = "schedulers takes 1 to 5, or null."
+    condition     = var.schedulers == null ? true : var.schedulers >= local.size.schedulers[0] && var.schedulers <= local.size.schedulers[1]
+    error_message = "schedulers takes ${local.size.schedulers[0]} to ${local.size.schedulers[1]} with ${var.environment_class}, or null for what Amazon MWAA chooses."
   }
 }
 

@@ -14,7 +14,7 @@ resource "aws_cloudwatch_log_group" "flow" {
 }
 
 resource "aws_iam_role" "flow" {
-  name        = "${var.name}-vpc-flow-logs"
+  name        = "${coalesce(var.role_prefix, var.name)}-vpc-flow-logs"
   description = "Lets VPC flow logs write to their log group, and nothing else."
   tags        = var.tags
 

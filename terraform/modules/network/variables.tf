@@ -8,6 +8,17 @@ variable "name" {
   }
 }
 
+variable "role_prefix" {
+  description = "Beginning of the names of IAM roles, of which an account has one set for all regions; null for `name`."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.role_prefix == null ? true : can(regex("^[A-Za-z0-9-]{3,44}$", var.role_prefix))
+    error_message = "role_prefix takes 3 to 44 letters, digits and dashes, so that a role's name has no more than the 64 that IAM allows."
+  }
+}
+
 variable "cidr_block" {
   description = "IPv4 range of the VPC. Each subnet takes a sixteenth of it."
   type        = string

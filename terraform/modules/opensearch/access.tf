@@ -28,13 +28,19 @@ locals {
     length(var.analyst_arns) > 0 ? "analyst" : "",
   ])
 
+  # A browser signs nothing. One statement for all, as AWS's guide on SAML has it: with roles named beside it, AWS expects
+  # signed requests. Who reaches the domain is then the network's business, who may do what that of OpenSearch's own roles.
+  openings = var.saml == null ? [for kind in local.kinds : { sid = title(kind), verbs = local.verbs[kind], who = local.principals[kind] }] : [
+    { sid = "WhoeverReachesIt", verbs = local.verbs.master, who = ["*"] },
+  ]
+
   access_policy = jsonencode({
     Version = "2012-10-17"
-    Statement = [for kind in local.kinds : merge({
-      Sid       = title(kind)
+    Statement = [for opening in local.openings : merge({
+      Sid       = opening.sid
       Effect    = "Allow"
-      Action    = [for verb in local.verbs[kind] : "es:ESHttp${verb}"]
-      Principal = { AWS = local.principals[kind] }
+      Action    = [for verb in opening.verbs : "es:ESHttp${verb}"]
+      Principal = { AWS = opening.who }
       Resource  = "${local.domain_arn}/*"
     }, local.ip_condition)]
   })

@@ -52,8 +52,8 @@ resource "aws_opensearch_domain" "this" {
     ebs_enabled = true
     volume_type = "gp3"
     volume_size = var.volume_gib
-    iops        = var.volume_iops
-    throughput  = var.volume_throughput_mib
+    iops        = local.iops
+    throughput  = local.throughput
   }
 
   encrypt_at_rest {
@@ -77,6 +77,17 @@ resource "aws_opensearch_domain" "this" {
 
     master_user_options {
       master_user_arn = aws_iam_role.master.arn
+    }
+  }
+
+  dynamic "cognito_options" {
+    for_each = var.cognito[*]
+
+    content {
+      enabled          = true
+      user_pool_id     = cognito_options.value.user_pool_id
+      identity_pool_id = cognito_options.value.identity_pool_id
+      role_arn         = cognito_options.value.role_arn
     }
   }
 
@@ -142,5 +153,6 @@ resource "aws_opensearch_domain" "this" {
   depends_on = [
     aws_cloudwatch_log_resource_policy.this,
     aws_iam_service_linked_role.opensearch,
+    terraform_data.guard,
   ]
 }

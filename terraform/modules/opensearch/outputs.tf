@@ -18,6 +18,14 @@ output "dashboards_url" {
   value       = "https://${aws_opensearch_domain.this.endpoint}/_dashboards"
 }
 
+output "saml_urls" {
+  description = "Single sign-on URLs for the identity provider's app: `sp_initiated` for a login that begins at Dashboards, `idp_initiated` for one that begins at the identity provider."
+  value = {
+    sp_initiated  = "https://${aws_opensearch_domain.this.endpoint}/_dashboards/_opendistro/_security/saml/acs"
+    idp_initiated = "https://${aws_opensearch_domain.this.endpoint}/_dashboards/_opendistro/_security/saml/acs/idpinitiated"
+  }
+}
+
 output "security_group_id" {
   description = "Security group of the domain; null for access `public`."
   value       = one(aws_security_group.this[*].id)

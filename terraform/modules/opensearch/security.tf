@@ -1,7 +1,7 @@
 # Fine-grained access control: a master role of its own, no user database, and the documents of our three roles.
 
 resource "aws_iam_role" "master" {
-  name                 = "${var.name}-opensearch-master"
+  name                 = "${coalesce(var.role_prefix, var.name)}-opensearch-master"
   description          = "Master user of the OpenSearch domain ${var.name}: sets up roles and role mappings. Nothing runs as it all the time."
   max_session_duration = 3600
   tags                 = var.tags
@@ -54,6 +54,7 @@ resource "aws_opensearch_domain_saml_options" "this" {
     enabled                 = true
     roles_key               = var.saml.roles_key
     session_timeout_minutes = var.saml.session_minutes
+    master_backend_role     = var.saml.administrators_group
 
     idp {
       entity_id        = var.saml.entity_id

@@ -58,3 +58,27 @@ mock_resource "aws_mwaa_environment" {
     webserver_url = "mock.c1.us-east-1.airflow.amazonaws.com"
   }
 }
+
+mock_resource "aws_cognito_user_pool" {
+  defaults = { id = "us-east-1_Aa1" }
+}
+
+mock_resource "aws_cognito_user_pool_domain" {
+  defaults = { user_pool_id = "us-east-1_Aa1" }
+}
+
+mock_resource "aws_cognito_identity_pool" {
+  defaults = { id = "us-east-1:00000000-0000-0000-0000-000000000000" }
+}
+
+mock_resource "aws_opensearchserverless_collection" {
+  defaults = {
+    id                  = "0a1b2c3d4e5f6g7h8i9j"
+    collection_endpoint = "https://0a1b2c3d4e5f6g7h8i9j.us-east-1.aoss.amazonaws.com"
+    dashboard_endpoint  = "https://0a1b2c3d4e5f6g7h8i9j.us-east-1.aoss.amazonaws.com/_dashboards"
+  }
+}
+
+mock_resource "aws_opensearchserverless_vpc_endpoint" {
+  defaults = { id = "vpce-0123456789abcdef0" }
+}

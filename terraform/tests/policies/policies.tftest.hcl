@@ -81,8 +81,27 @@ run "mwaa_while_setting_up" {
 }
 
 run "elsewhere_over_the_internet" {
+  # A stack of its own: in place of another one the plan would refuse it.
+  state_key = "elsewhere_over_the_internet"
+
   variables {
     airflow_role_arns = ["arn:aws:iam::123456789012:role/airflow-worker"]
     domain            = { access = "public", allowed_ip_ranges = ["203.0.113.0/28"] }
+  }
+}
+
+run "people_by_saml_over_the_internet" {
+  # A stack of its own: in place of another one the plan would refuse it.
+  state_key = "people_by_saml_over_the_internet"
+
+  variables {
+    airflow_role_arns = ["arn:aws:iam::123456789012:role/airflow-worker"]
+
+    domain = {
+      access              = "public"
+      allowed_ip_ranges   = ["203.0.113.0/28"]
+      saml                = { entity_id = "http://www.okta.com/exk1", metadata_xml = "<xml/>" }
+      analyst_saml_groups = ["security-analysts"]
+    }
   }
 }

@@ -18,7 +18,7 @@ FOLDER = include_dir() / "detections"
 def test_every_rule_of_the_pack_says_all_that_an_alert_needs() -> None:
     compiled = compile_folder(FOLDER)
     assert compiled.problems == ()
-    assert len(compiled.detections) >= 32
+    assert len(compiled.detections) >= 118
     for detection in compiled.detections:
         assert detection.attack, detection.file
         assert detection.tactics, detection.file
@@ -26,8 +26,11 @@ def test_every_rule_of_the_pack_says_all_that_an_alert_needs() -> None:
         assert detection.false_positives, detection.file
         assert re.match(r"1\. ", detection.runbook), detection.file
         assert detection.channels is None, detection.file
-        cases = compiled.rules[detection.id].own.cases
-        assert {case.match for case in cases} == {True, False}, detection.file
+        assert all(link.startswith("https://") for link in detection.references), detection.file
+        assert len(detection.references) >= 2, detection.file
+        cases = [case.match for case in compiled.rules[detection.id].own.cases]
+        assert cases.count(True) >= 2, f"{detection.file} needs two matches in different shapes"
+        assert cases.count(False) >= 2, f"{detection.file} needs two near misses"
 
 
 def test_titles_and_names_are_unique() -> None:
@@ -52,3 +55,10 @@ def test_the_documentation_lists_every_rule() -> None:
         row = f"| `{detection.name}` | {detection.title} | {detection.severity} |"
         assert row in listed, f"the table of the pack in docs/detections.md lacks the row {row!r}: add it"
     assert f"\n{len(detections)} rules, written for this project." in listed
+
+
+def test_the_documentation_says_how_many_shapes_are_assumed() -> None:
+    text = " ".join((FOLDER.parent.parent / "docs" / "detections.md").read_text(encoding="utf-8").split())
+    cases = [case for rule in compile_folder(FOLDER).rules.values() for case in rule.own.cases]
+    assumed = sum(case.is_assumed for case in cases)
+    assert f"Of the {len(cases)} test cases {assumed} have events whose shape is assumed." in text

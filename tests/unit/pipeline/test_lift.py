@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from oktalogger.pipeline.added_fields import ADDED, DEBUG_NAMES, LIFTED, LONGEST_KEYWORD
-from oktalogger.pipeline.lift import lift, parse_behaviours, parse_pairs
+from oktalogger.pipeline.dialects import parse_behaviours, parse_pairs
+from oktalogger.pipeline.lift import lift
 
 LIFTED_TYPES = {field.path: field.type for field in LIFTED}
 

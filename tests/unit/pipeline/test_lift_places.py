@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from oktalogger.pipeline.lift import lift, parse_behaviours, parse_json_object, parse_pairs
+from oktalogger.pipeline.dialects import parse_behaviours, parse_json_object, parse_pairs
+from oktalogger.pipeline.lift import lift
 
 # Characters of the longest keyword.
 MOST = 8191
@@ -204,7 +205,8 @@ class TestTexts:
     def test_the_longest_text_is_read(self) -> None:
         filler = "x" * (MOST - len('{"a":""}'))
         assert parse_json_object(f'{{"a":"{filler}"}}') == {"a": filler}
-        assert parse_json_object(f'{{"a":"{filler}x"}}') == {}
+        assert parse_json_object(f'{{"a":"{filler}x"}}') == {"a": f"{filler}x"}
+        assert parse_json_object(f'{{"a":"{"x" * (262_144 - len(filler))}{filler}"}}') == {}
         assert parse_pairs(f"a={'x' * (MOST - 2)}") == {"a": "x" * (MOST - 2)}
         assert parse_pairs(f"a={'x' * (MOST - 1)}") == {}
         name = "x" * (MOST - len("{=POSITIVE}"))

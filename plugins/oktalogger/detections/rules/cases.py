@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 _UNITS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 _SPAN: Final = re.compile(r"(\d{1,6})([smhd])")
-_CASE_KEYS: Final = frozenset({"name", "match", "event", "events"})
+_CASE_KEYS: Final = frozenset({"name", "match", "assumed", "event", "events"})
 _STEP_KEYS: Final = frozenset({"event", "repeat", "every", "after", "loaded_after"})
 MOST_EVENTS: Final = 5000
 
@@ -45,12 +45,14 @@ class Case:
     :param match: whether the rule must fire
     :param steps: its events
     :param line: where it stands in the rule's file
+    :param is_assumed: whether neither Okta's catalogue nor a public sample shows an event of this shape
     """
 
     name: str
     match: bool
     steps: tuple[CaseEvents, ...]
     line: int
+    is_assumed: bool = False
 
 
 def parse_span(value: Any, *, what: str) -> timedelta:
@@ -81,7 +83,7 @@ def _case(document: YamlDocument, number: int, given: Any) -> Case:
         raise RuleError("a test case is a mapping with `name`, `match` and `event` or `events`", line)
     if unknown := set(map(str, given)) - _CASE_KEYS:
         raise RuleError(
-            f"a test case has no key `{min(unknown)}`; it takes name, match, event, events",
+            f"a test case has no key `{min(unknown)}`; it takes name, match, assumed, event, events",
             document.line("oktalogger", "tests", number, min(unknown)),
         )
     name = given.get("name")
@@ -89,6 +91,9 @@ def _case(document: YamlDocument, number: int, given: Any) -> Case:
         raise RuleError("a test case needs a `name` that says what it shows", line)
     if not isinstance(given.get("match"), bool):
         raise RuleError(f"the test case {name!r} needs `match: true` or `match: false`", line)
+    assumed = given.get("assumed", False)
+    if not isinstance(assumed, bool):
+        raise RuleError(f"`assumed` of the test case {name!r} is {assumed!r}; it must be true or false", line)
     if ("event" in given) == ("events" in given):
         raise RuleError(f"the test case {name!r} needs either `event` or `events`", line)
     held = [{"event": given["event"]}] if "event" in given else given["events"]
@@ -100,7 +105,7 @@ def _case(document: YamlDocument, number: int, given: Any) -> Case:
         raise RuleError(f"in the test case {name!r}: {error}", line) from None
     if sum(step.repeat for step in steps) > MOST_EVENTS:
         raise RuleError(f"the test case {name!r} has more than {MOST_EVENTS} events", line)
-    return Case(name, given["match"], steps, line)
+    return Case(name, given["match"], steps, line, assumed)
 
 
 def _step(given: Any) -> CaseEvents:

@@ -22,11 +22,13 @@ if TYPE_CHECKING:
     from oktalogger.settings import Severity
 
 OWN: Final = "oktalogger"
-OWN_KEYS: Final = ("enabled", "channels", "throttle", "runbook", "tests")
+OWN_KEYS: Final = ("enabled", "channels", "throttle", "runbook", "corresponds", "tests")
 _LONGEST_TITLE: Final = 200
 _LONGEST_THROTTLE: Final = timedelta(days=1)
 _TECHNIQUE: Final = re.compile(r"attack\.(t\d{4}(?:\.\d{3})?)", re.IGNORECASE)
 _TACTIC: Final = re.compile(r"attack\.([a-z][a-z_-]+)", re.IGNORECASE)
+# A rule of a public set, such as `elastic/impact_possible_okta_dos_attack`.
+_PUBLIC_RULE: Final = re.compile(r"[a-z]+/[A-Za-z0-9_.-]+")
 _TAG: Final = re.compile(r"[a-z0-9_-]+(\.[A-Za-z0-9_.-]+)+")
 
 RuleKind = Literal["event", "threshold"]
@@ -35,12 +37,16 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Own:
-    """What stands under ``oktalogger:``. The fields are those of ``CompiledDetection``."""
+    """What stands under ``oktalogger:``. The fields are those of ``CompiledDetection``.
+
+    :param corresponds: rules of public sets that alert on the same, for the documentation only
+    """
 
     enabled: bool = True
     channels: tuple[str, ...] | None = None
     throttle_minutes: int | None = None
     runbook: str = ""
+    corresponds: tuple[str, ...] = ()
     cases: tuple[Case, ...] = ()
     is_given: bool = False
 
@@ -213,6 +219,7 @@ class _Reader:
             channels=self._own_part(given, "channels", _channels, None),
             throttle_minutes=self._own_part(given, "throttle", _throttle, None),
             runbook=self._own_part(given, "runbook", _runbook, ""),
+            corresponds=self._own_part(given, "corresponds", _corresponds, ()),
             cases=self._own_part(given, "tests", lambda tests: parse_cases(self._document, tests), ()),
             is_given=True,
         )
@@ -305,3 +312,9 @@ def _runbook(value: Any) -> str:
     if not isinstance(value, str):
         raise RuleError("`oktalogger.runbook` must be text")
     return value.strip()
+
+
+def _corresponds(value: Any) -> tuple[str, ...]:
+    if not isinstance(value, list) or not all(isinstance(item, str) and _PUBLIC_RULE.fullmatch(item) for item in value):
+        raise RuleError("`oktalogger.corresponds` must be a list of public rules, each as `source/name`")
+    return tuple(value)

@@ -88,6 +88,17 @@ BROKEN = {
     "own_key": (changed(GOOD, ("  runbook:", "  runbok:")), 20, "has no key `runbok`"),
     "enabled_text": (changed(GOOD, ("  runbook:", "  enabled: 'yes please'\n  runbook:")), 20, "must be true or false"),
     "channels_text": (changed(GOOD, ("  runbook:", "  channels: security\n  runbook:")), 20, "must be a list"),
+    "corresponds_text": (
+        changed(GOOD, ("  runbook:", "  corresponds: elastic\n  runbook:")),
+        20,
+        "list of public rules",
+    ),
+    "corresponds_name": (changed(GOOD, ("  runbook:", "  corresponds: [elastic]\n  runbook:")), 20, "`source/name`"),
+    "assumed_text": (
+        changed(GOOD, ("      match: true\n", "      match: true\n      assumed: perhaps\n")),
+        22,
+        "`assumed` of the test case",
+    ),
     "throttle_on_events": (
         changed(GOOD, ("  runbook:", "  throttle: 10m\n  runbook:")),
         20,
