@@ -143,7 +143,7 @@ def test_an_event_that_was_altered_or_stands_there_twice_is_named(deployment: De
             "mappings": deployment.client.indices.get_mapping(index=month)[month]["mappings"],
         },
     )
-    deployment.client.index(index=copy, id=doubled, body=documents[doubled])
+    deployment.client.index(index=copy, id=doubled, body=documents[doubled], op_type="create")
 
     code, found = covered(deployment, quiet, "--verify")
     assert code == 1
