@@ -8,7 +8,7 @@ needed = $(or $($(1)),$(error Give $(1): make $(MAKECMDGOALS) $(1)=... (make hel
 
 export AIRFLOW_LINE
 .DEFAULT_GOAL := help
-.PHONY: help env demo demo-check down clean compose-env test mutants test-live generate check terraform-check mwaa-package mwaa-deploy mwaa-ready mwaa-backfill bench backfill-bench campaign lock sbom audit release
+.PHONY: help env demo demo-check down clean compose-env test mutants fuzz test-live generate check terraform-check mwaa-package mwaa-deploy mwaa-ready mwaa-backfill bench backfill-bench campaign lock sbom audit release
 
 help: ## Show what there is
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-20s %s\n", $$1, $$2 }'
@@ -46,6 +46,10 @@ check: ## Check style and types
 mutants: ## Change the code in small ways, one at a time, and see whether a unit test fails: MODULES="pipeline/load", ONLY=text
 	@$(call environments,mutants)
 	@nice -n 10 .venvs/mutants/bin/python -m tools.mutants $(MODULES) $(if $(ONLY),--only "$(ONLY)")
+
+fuzz: ## Load many made-up pages, other ones each time: FUZZ_EXAMPLES=20000
+	@$(call environments,airflow-3.3)
+	@FUZZ_EXAMPLES="$(or $(FUZZ_EXAMPLES),20000)" .venvs/airflow-3.3/bin/python -m pytest -q -p no:cacheprovider tests/unit/pipeline/test_fuzz.py
 
 test-live: ## Run sync, alerts and detections on a cluster of yours: OPENSEARCH_URL=..., OPENSEARCH_AUTH=user:password
 	@$(call environments,airflow-3.3 local)

@@ -24,7 +24,9 @@ from oktalogger.operators.detection_replay import (
     DetectionReplayReportOperator,
     DetectionReplayUnitsOperator,
 )
+from oktalogger.operators.run import refuse_unknown_params
 from oktalogger.settings import load_settings
+from oktalogger.timetables import LONG_PAST
 
 settings = load_settings()
 
@@ -33,7 +35,7 @@ with DAG(
     description="Detection rules over the past",
     doc_md=__doc__,
     schedule=None,
-    start_date=settings.start_date,
+    start_date=LONG_PAST,
     catchup=False,
     max_active_runs=4,
     dagrun_timeout=timedelta(hours=12),
@@ -60,6 +62,7 @@ with DAG(
 ):
     parts = DetectionReplayUnitsOperator(
         task_id="parts",
+        pre_execute=refuse_unknown_params,
         since="{{ params['from'] }}",
         until="{{ params['to'] }}",
         rules="{{ (params['rules'] or []) | join(' ') }}",

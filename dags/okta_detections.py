@@ -35,9 +35,10 @@ from datetime import timedelta
 
 from oktalogger.compat import DAG, EXPONENTIAL_BACKOFF, Param
 from oktalogger.operators.detections import DetectionApplyOperator, DetectionPlanOperator, DetectionVerifyOperator
+from oktalogger.operators.run import refuse_unknown_params
 from oktalogger.resources import rule_folders
 from oktalogger.settings import load_settings
-from oktalogger.timetables import FilesOrDailyTimetable, changed_at
+from oktalogger.timetables import LONG_PAST, FilesOrDailyTimetable, changed_at
 
 settings = load_settings()
 
@@ -46,7 +47,7 @@ with DAG(
     description="Detection rules into OpenSearch monitors, on change and daily",
     doc_md=__doc__,
     schedule=FilesOrDailyTimetable(changed_at(*rule_folders())),
-    start_date=settings.start_date,
+    start_date=LONG_PAST,
     catchup=False,
     # Two at once would only get into each other's way.
     max_active_runs=1,
@@ -74,6 +75,7 @@ with DAG(
 ):
     plan = DetectionPlanOperator(
         task_id="plan",
+        pre_execute=refuse_unknown_params,
         doc_md="Says what is to be done: in the log, and as the XCom `plan`. It writes nothing.",
     )
     apply = DetectionApplyOperator.partial(

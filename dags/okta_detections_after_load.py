@@ -36,8 +36,10 @@ from operator import or_
 
 from oktalogger.compat import DAG, EXPONENTIAL_BACKOFF, Param
 from oktalogger.operators.detection_replay import DetectionAlertOperator, DetectionFindingOperator
+from oktalogger.operators.run import refuse_unknown_params
 from oktalogger.operators.system_log import system_log_asset
 from oktalogger.settings import load_settings
+from oktalogger.timetables import LONG_PAST
 
 settings = load_settings()
 loads = [
@@ -50,7 +52,7 @@ with DAG(
     doc_md=__doc__,
     # Whichever org was loaded.
     schedule=[loads[0]] if len(loads) == 1 else reduce(or_, loads),
-    start_date=settings.start_date,
+    start_date=LONG_PAST,
     catchup=False,
     # In turn, so that two never tell the same channel of the same match.
     max_active_runs=1,
@@ -75,6 +77,7 @@ with DAG(
 ):
     detect = DetectionAlertOperator(
         task_id="detect",
+        pre_execute=refuse_unknown_params,
         doc_md="Runs the rules, keeps what they find, and tells the channels; what was found is its XCom.",
     )
     DetectionFindingOperator.partial(

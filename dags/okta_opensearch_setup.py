@@ -34,8 +34,10 @@ from __future__ import annotations
 from datetime import timedelta
 
 from oktalogger.compat import DAG, EXPONENTIAL_BACKOFF, Param
+from oktalogger.operators.run import refuse_unknown_params
 from oktalogger.operators.setup import OpenSearchSetupOperator
 from oktalogger.settings import load_settings
+from oktalogger.timetables import LONG_PAST
 
 settings = load_settings()
 
@@ -44,7 +46,7 @@ with DAG(
     description="Index templates, retention, roles and role mappings of OpenSearch",
     doc_md=__doc__,
     schedule=None,
-    start_date=settings.start_date,
+    start_date=LONG_PAST,
     catchup=False,
     # Two at once would only get into each other's way.
     max_active_runs=1,
@@ -73,6 +75,7 @@ with DAG(
 ):
     OpenSearchSetupOperator(
         task_id="set_up",
+        pre_execute=refuse_unknown_params,
         opensearch_conn_id="{{ params.opensearch_conn_id }}",
         doc_md="Compares, then puts what differs. What it did is its XCom `return_value`, the plan its XCom `plan`.",
     )

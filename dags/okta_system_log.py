@@ -1,11 +1,11 @@
-"""Loads the Okta System Log into OpenSearch, five minutes at a time, with Apache Airflow.
+"""Loads the Okta System Log into OpenSearch, a few minutes at a time, with Apache Airflow.
 
 ### What a run does
 
-A run loads the events that Okta published in its **data interval** of five minutes. It waits half a minute after the
-interval's end and reads one minute of the interval before once more, because Okta publishes some events late. An
-event is stored under Okta's own id, so a run that is retried or cleared leaves nothing twice, and nothing is missed
-while the scheduler is down: the runs are caught up.
+A run loads the events that Okta published in its **data interval** of five minutes (`OKTALOGGER_INTERVAL_MINUTES`). It
+waits half a minute after the interval's end and reads one minute of the interval before once more, because Okta
+publishes some events late. An event is stored under Okta's own id, so a run that is retried or cleared leaves nothing
+twice, and nothing is missed while the scheduler is down: the runs are caught up.
 
 ### Load a time range by hand
 
@@ -19,8 +19,10 @@ Without them a run that has no data interval (Airflow 3: a trigger without a log
 
 ### When a run fails
 
-It is retried for hours while Okta or OpenSearch is out of reach. What no retry can mend (a wrong token, a missing
-permission) fails at once, with a sentence in the task's log that says what to do; mend it, then clear the failed tasks.
+It is retried for an hour while Okta or OpenSearch is out of reach, and then given up, so that it never holds up the
+windows after it: `okta_system_log_reconcile` finds the gap, fills it and says so. What no retry can mend (a wrong
+token, a missing permission) fails at once, with a sentence in the task's log that says what to do. Mend it; then clear
+the failed tasks, or leave them to reconcile.
 Events that OpenSearch refuses are kept whole in the index `okta-system-log-rejected`; the counts of a run, also of
 these, are its task's XCom `return_value`.
 """
@@ -29,11 +31,15 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from oktalogger.compat import DAG, EXPONENTIAL_BACKOFF, CronDataIntervalTimetable, Param
+from oktalogger.compat import DAG, EXPONENTIAL_BACKOFF, Param
+from oktalogger.operators.run import before_load
 from oktalogger.operators.system_log import OktaSystemLogToOpenSearchOperator, system_log_asset
+from oktalogger.pipeline.live import LONGEST_RUN, most_runs, patience
 from oktalogger.settings import load_settings
+from oktalogger.timetables import LONG_PAST, CronFromTimetable, begin_note, every_minutes
 
 settings = load_settings()
+begins = settings.begins
 
 
 def dag_id(conn_id: str) -> str:
@@ -49,16 +55,17 @@ def instant(description: str) -> Param:
 for conn_id in settings.okta_conn_ids:
     with DAG(
         dag_id=dag_id(conn_id),
-        description=f"Okta System Log ({conn_id}) into OpenSearch, every five minutes",
-        doc_md=__doc__,
+        description=f"Okta System Log ({conn_id}) into OpenSearch, every {settings.interval_minutes} minutes",
+        doc_md=__doc__ + begin_note(begins),
         # Named, because on Airflow 3 a bare cron string gives runs an empty data interval.
-        schedule=CronDataIntervalTimetable("*/5 * * * *", timezone="UTC"),
-        start_date=settings.start_date,
+        schedule=CronFromTimetable(every_minutes(settings.interval_minutes), begins),
+        start_date=LONG_PAST,
         catchup=True,
-        # Enough to catch up after an outage; what asks Okta at once is bounded by the pool, for backfills as well.
-        max_active_runs=settings.live_tasks,
-        # Longer than all the retries below, so that an outage overnight mends itself.
-        dagrun_timeout=timedelta(hours=12),
+        # A run that waits for its next try counts as well, so windows that nothing can load must not use this up. What
+        # loads at once is bounded at the task, and by the pool.
+        max_active_runs=most_runs(settings.interval, settings.live_tasks),
+        # Longer than all the retries below.
+        dagrun_timeout=LONGEST_RUN,
         params={
             "since": instant("Load from this instant on, instead of the run's data interval. Needs `until`."),
             "until": instant("Load up to this instant, itself not included. Needs `since`."),
@@ -70,6 +77,7 @@ for conn_id in settings.okta_conn_ids:
             # backfill 1.
             "priority_weight": 10,
             "weight_rule": "absolute",
+            # For runs that somebody starts; a scheduled one gives up earlier.
             "retries": 40,
             "retry_delay": timedelta(seconds=30),
             "retry_exponential_backoff": EXPONENTIAL_BACKOFF,
@@ -80,8 +88,11 @@ for conn_id in settings.okta_conn_ids:
     ):
         OktaSystemLogToOpenSearchOperator(
             task_id="load",
+            pre_execute=before_load,
             okta_conn_id=conn_id,
             opensearch_conn_id=settings.opensearch_conn_id,
+            give_up_after=patience(settings.interval),
+            max_active_tis_per_dag=settings.live_tasks,
             outlets=[system_log_asset(conn_id, settings.opensearch_conn_id, settings.index_prefix)],
             doc_md="Reads one window page by page and stores it; the counts are its XCom `return_value`.",
         )

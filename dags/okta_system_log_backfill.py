@@ -33,9 +33,11 @@ from datetime import timedelta
 
 from oktalogger.compat import DAG, EXPONENTIAL_BACKOFF, Param
 from oktalogger.operators.backfill import BackfillPlanOperator, BackfillSummaryOperator
+from oktalogger.operators.run import refuse_unknown_params
 from oktalogger.operators.system_log import OktaSystemLogToOpenSearchOperator, system_log_asset
 from oktalogger.pipeline.backfill import CHUNKS, DEFAULT_CHUNK, ORDERS
 from oktalogger.settings import load_settings
+from oktalogger.timetables import LONG_PAST
 
 settings = load_settings()
 
@@ -45,7 +47,7 @@ for conn_id in settings.okta_conn_ids:
         description=f"Okta System Log ({conn_id}): history into OpenSearch, by hand",
         doc_md=__doc__,
         schedule=None,
-        start_date=settings.start_date,
+        start_date=LONG_PAST,
         catchup=False,
         max_active_runs=1,
         # 90 days of a large org take days at a small share.
@@ -101,6 +103,7 @@ for conn_id in settings.okta_conn_ids:
     ):
         plan = BackfillPlanOperator(
             task_id="plan",
+            pre_execute=refuse_unknown_params,
             doc_md="Reads the params, and cuts the range into chunks; those that are complete are left out.",
         )
         load = OktaSystemLogToOpenSearchOperator.partial(

@@ -3,7 +3,7 @@
 ### Why
 
 Okta publishes some events late, a few of them hours late, and says itself that a query for a range of time may miss
-those. The five-minute loads wait half a minute and read one minute twice; what is later than that, this DAG finds.
+those. The scheduled loads wait half a minute and read one minute twice; what is later than that, this DAG finds.
 
 ### What a run does
 
@@ -27,17 +27,20 @@ It names the windows. **What was missing is there by then**: the task fails so t
 `OKTALOGGER_RECONCILE_CHANNEL`, the name of a channel in `OKTALOGGER_DETECTION_NOTIFIERS`, that notifier is told instead
 and the task succeeds.
 
-It fails as well when a window could not be read again: clear the failed `reread` task, or leave it to the next run.
+It fails as well when a window could not be read again. The next run tries it once more, in pieces as wide as live
+windows, so that the one that cannot be read costs itself only.
 """
 
 from __future__ import annotations
 
 from datetime import timedelta
 
-from oktalogger.compat import DAG, EXPONENTIAL_BACKOFF, CronDataIntervalTimetable
+from oktalogger.compat import DAG, EXPONENTIAL_BACKOFF
 from oktalogger.operators.reconcile import ReconcilePlanOperator, ReconcileVerdictOperator
+from oktalogger.operators.run import refuse_unknown_params
 from oktalogger.operators.system_log import OktaSystemLogToOpenSearchOperator, system_log_asset
 from oktalogger.settings import load_settings
+from oktalogger.timetables import LONG_PAST, CronFromTimetable
 
 settings = load_settings()
 
@@ -47,8 +50,8 @@ for conn_id in settings.okta_conn_ids:
         description=f"Okta System Log ({conn_id}): closed hours once more, for late events and gaps",
         doc_md=__doc__,
         # Not on the full hour, when everybody else's jobs start.
-        schedule=CronDataIntervalTimetable("7 * * * *", timezone="UTC"),
-        start_date=settings.start_date,
+        schedule=CronFromTimetable("7 * * * *", settings.begins),
+        start_date=LONG_PAST,
         catchup=True,
         # In turn, so that two never fill the same gap.
         max_active_runs=1,
@@ -69,6 +72,7 @@ for conn_id in settings.okta_conn_ids:
     ):
         plan = ReconcilePlanOperator(
             task_id="plan",
+            pre_execute=refuse_unknown_params,
             doc_md="Names the hours and gaps to read again. The gaps are its XCom `gaps`.",
         )
         reread = OktaSystemLogToOpenSearchOperator.partial(
@@ -79,6 +83,8 @@ for conn_id in settings.okta_conn_ids:
             hold_back=timedelta(0),
             map_index_template="{{ task.unit }}",
             max_active_tis_per_dag=1,
+            # The next run reads what this one cannot, so a window that nothing can load does not hold up that run.
+            retries=2,
             outlets=[system_log_asset(conn_id, settings.opensearch_conn_id, settings.index_prefix)],
             doc_md="Reads one window again; what it creates in a window that was complete is late.",
         ).expand_kwargs(plan.output)

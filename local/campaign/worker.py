@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
-from urllib.parse import urlsplit
 
 import msgspec
 
@@ -21,6 +20,7 @@ from local.campaign.clock import SharedClock
 from oktalogger.cli.environment import OKTA_URL, okta_client, opensearch_client
 from oktalogger.malloc import limit_heap_growth_of_process
 from oktalogger.okta.errors import OktaError
+from oktalogger.okta.origin import org_name
 from oktalogger.okta.rate_budget import RateBudget
 from oktalogger.opensearch.errors import OpenSearchLoadError
 from oktalogger.opensearch.names import IndexNames
@@ -31,6 +31,7 @@ from oktalogger.pipeline.ledger import LedgerKey
 from oktalogger.pipeline.ledger_store import LedgerStore
 from oktalogger.pipeline.load import LoadPlan
 from oktalogger.pipeline.okta_clock import TooEarlyError
+from oktalogger.pipeline.owed import with_owed
 from oktalogger.pipeline.reconcile import RETENTION, Ledgered, closed_hours, covered_time, plan_reconcile
 from oktalogger.pipeline.recorded_load import load_and_record
 from oktalogger.pipeline.share import share_of
@@ -118,9 +119,10 @@ class Worker:
         self.store()
         ledgered = self.ledgered(Window(at - RETENTION, at))
         closed = closed_hours(interval_end, [timedelta(hours=hours) for hours in settings.reconcile_after_hours])
-        covered = covered_time(ledgered, start_date=settings.start_date, now=at, hold_back=settings.hold_back)
+        covered = covered_time(ledgered, interval=settings.interval, now=at, hold_back=settings.hold_back)
         plan = plan_reconcile(closed, covered, ledgered)
-        return {"windows": _units(plan.windows), "gaps": _units(plan.gaps)}
+        windows = with_owed(plan.windows, ledgered.owed, settings.interval)
+        return {"windows": _units(windows), "gaps": _units(plan.gaps)}
 
     def plan_backfill(self, params: dict[str, Any]) -> dict[str, Any]:
         """Say which chunks a backfill loads."""
@@ -158,7 +160,7 @@ def main() -> None:
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(asctime)s %(process)d %(message)s")
     clock = SharedClock(Path(sys.argv[1]), skew=float(sys.argv[2]))
     settings = load_settings()
-    org = urlsplit(os.environ[OKTA_URL]).hostname or ""
+    org = org_name(os.environ[OKTA_URL])
     worker = Worker(clock, opensearch_client(), IndexNames(settings.index_prefix), org, settings)
     for line in sys.stdin:
         try:

@@ -11,7 +11,7 @@ from local.stack.airflow import USER
 from local.stack.airflow_api import patiently
 from local.stack.detections import FINDS, MATCHES, ui_url, wait_for_findings
 from local.stack.progress import HEAD, follow, line, wait_for_windows
-from local.stack.stack import DAG_ID, running_stack
+from local.stack.stack import DAG_ID, WINDOW, running_stack
 from local.stack.stored import ALIAS, compare, count, stored_uuids
 
 if TYPE_CHECKING:
@@ -119,6 +119,7 @@ Who fails most often, and at what? Paste this into another terminal:
 
 curl -s '{search}?pretty&filter_path={FIELDS}' -H 'Content-Type: application/json' -d '{QUERY}'
 
-A new window is loaded every five minutes. Ctrl-C ends everything; the data stays for the next start.
+A new window is loaded every {WINDOW.total_seconds() / 60:.0f} minutes.
+Ctrl-C ends everything; the data stays for the next start.
 """
     )

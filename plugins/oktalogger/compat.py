@@ -32,6 +32,7 @@ if TYPE_CHECKING:
         AirflowFailException,
         AirflowNotFoundException,
         AirflowSkipException,
+        AirflowTaskTimeout,
     )
     from airflow.sdk.execution_time.xcom import XCom
     from airflow.sdk.log import mask_secret
@@ -63,6 +64,7 @@ else:
             AirflowFailException,
             AirflowNotFoundException,
             AirflowSkipException,
+            AirflowTaskTimeout,
         )
     except ImportError:  # 2.11 and 3.0.6
         from airflow.exceptions import (
@@ -70,6 +72,7 @@ else:
             AirflowFailException,
             AirflowNotFoundException,
             AirflowSkipException,
+            AirflowTaskTimeout,
         )
 
     try:  # 3.2 and later
@@ -178,6 +181,7 @@ __all__ = [
     "AirflowFailException",
     "AirflowNotFoundException",
     "AirflowSkipException",
+    "AirflowTaskTimeout",
     "Asset",
     "BaseHook",
     "BaseNotifier",

@@ -13,7 +13,7 @@ from importlib.metadata import entry_points
 from airflow.plugins_manager import AirflowPlugin
 
 from oktalogger.links.system_log import OktaSystemLogLink, OpenSearchDashboardsLink, RejectedEventsLink
-from oktalogger.timetables import FilesOrDailyTimetable
+from oktalogger.timetables import CronFromTimetable, FilesOrDailyTimetable
 
 
 def _is_installed() -> bool:
@@ -23,8 +23,8 @@ def _is_installed() -> bool:
 if __name__ == "oktalogger.plugin" or not _is_installed():
 
     class OktaloggerPlugin(AirflowPlugin):
-        """Registers the extra links and the timetable. Hooks and operators need no plugin."""
+        """Registers the extra links and the timetables. Hooks and operators need no plugin."""
 
         name = "oktalogger"
         operator_extra_links = [OktaSystemLogLink(), OpenSearchDashboardsLink(), RejectedEventsLink()]  # noqa: RUF012
-        timetables = [FilesOrDailyTimetable]  # noqa: RUF012
+        timetables = [CronFromTimetable, FilesOrDailyTimetable]  # noqa: RUF012

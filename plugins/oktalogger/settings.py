@@ -122,6 +122,13 @@ def _whole(lowest: int, highest: int) -> Callable[[str], int]:
     return read
 
 
+def _divisor_of_an_hour(text: str) -> int:
+    divisors = [minutes for minutes in range(1, 61) if 60 % minutes == 0]
+    if not text.strip().isdecimal() or int(text) not in divisors:
+        raise ValueError("minutes that divide an hour: " + ", ".join(map(str, divisors)))
+    return int(text)
+
+
 def _hours(text: str) -> tuple[int, ...]:
     read = _whole(1, 24 * 90)
     try:
@@ -206,12 +213,17 @@ class Settings:
         "any other connection have `__NAME` at the end",
     )
     opensearch_conn_id: str = _setting("opensearch_default", _name, "Airflow connection to OpenSearch")
-    start_date: datetime = _setting(
-        datetime(2026, 11, 23, tzinfo=UTC),
+    start_date: datetime | None = _setting(
+        None,
         _instant,
-        "time from which `okta_system_log` loads. Set it once, to the day of the installation, and do not change it. "
-        "Airflow loads every window since then as live events, and detections alert on them. Load older events with "
-        "[the backfill](operations.md#in-wide-windows-by-the-dag-okta_system_log_backfill)",
+        "time from which `okta_system_log` loads. You must set it. Set it once, to the day of the installation, and do "
+        "not change it. Airflow loads every window since then as live events, and detections alert on them. Load older "
+        "events with [the backfill](operations.md#in-wide-windows-by-the-dag-okta_system_log_backfill)",
+    )
+    interval_minutes: int = _setting(
+        5,
+        _divisor_of_an_hour,
+        "minutes of the System Log that one scheduled run loads: a divisor of 60, from 1 to 60",
     )
     pool: str = _setting("okta_api", _name, "Airflow pool of the tasks that call Okta. You must create it")
     live_share: float = _setting(
@@ -346,6 +358,24 @@ class Settings:
         'as in `{"soc": {"class": "package.module.Notifier", "argument": 1}}`',
         shown=False,
     )
+
+    @property
+    def begins(self) -> datetime:
+        """Where the schedule begins.
+
+        :raises SettingsError: where nobody has said
+        """
+        if self.start_date is None:
+            raise SettingsError(
+                f"{PREFIX}START_DATE is not set: set it, for every Airflow process, to the instant from which on "
+                "okta_system_log is to load, such as today's date, 2026-12-01T00:00:00Z."
+            )
+        return self.start_date
+
+    @property
+    def interval(self) -> timedelta:
+        """How long a live window is."""
+        return timedelta(minutes=self.interval_minutes)
 
     @property
     def hold_back(self) -> timedelta:

@@ -1,20 +1,81 @@
-"""When the sync of detections runs: once its files have changed, and otherwise once a day."""
+"""When DAGs run: by the clock from an instant on, or once files have changed and otherwise once a day."""
 
 from __future__ import annotations
 
 import time
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import pendulum
-from airflow.timetables.base import DagRunInfo, DataInterval, Timetable
+from airflow.timetables.base import DagRunInfo, DataInterval, TimeRestriction, Timetable
+
+from oktalogger.compat import CronDataIntervalTimetable
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from airflow.timetables.base import TimeRestriction
-
 EVERY = timedelta(days=1)
+
+LONG_PAST: Final = datetime(2000, 1, 1, tzinfo=UTC)
+"""The ``start_date`` of every DAG.
+
+Airflow makes no task for a run with a logical date before its DAG's start, and calls that run a success. So no DAG
+starts later than anybody may ask for; when the schedule begins, its timetable says."""
+
+
+class CronFromTimetable(CronDataIntervalTimetable):
+    """
+    Runs by a cron expression in UTC, for data intervals from an instant on.
+
+    The DAG's ``start_date`` has to be ``LONG_PAST``. A backfill names its own range, which may lie before that instant.
+
+    :param expression: the cron expression
+    :param begins: where the first data interval of the schedule may start, aware
+    """
+
+    def __init__(self, expression: str, begins: datetime) -> None:
+        super().__init__(expression, timezone="UTC")
+        self._begins = pendulum.instance(begins.astimezone(UTC))
+
+    def serialize(self) -> dict[str, Any]:
+        """Return plain JSON values."""
+        return {"expression": self._expression, "begins": self._begins.isoformat()}
+
+    @classmethod
+    def deserialize(cls, data: dict[str, Any]) -> CronFromTimetable:
+        """Read what ``serialize`` wrote."""
+        return cls(data["expression"], datetime.fromisoformat(data["begins"]))
+
+    def next_dagrun_info(
+        self, *, last_automated_data_interval: DataInterval | None, restriction: TimeRestriction
+    ) -> DagRunInfo | None:
+        """Return the next interval after the last one, and none that starts before the schedule begins."""
+        if restriction.earliest is None or restriction.earliest <= LONG_PAST:  # the schedule asks, and no backfill
+            restriction = TimeRestriction(self._begins, restriction.latest, restriction.catchup)
+        return super().next_dagrun_info(
+            last_automated_data_interval=last_automated_data_interval, restriction=restriction
+        )
+
+
+def every_minutes(minutes: int) -> str:
+    """Return the cron expression of an interval.
+
+    :param minutes: a divisor of 60
+    """
+    return "0 * * * *" if minutes == 60 else f"*/{minutes} * * * *"
+
+
+def begin_note(begins: datetime) -> str:
+    """Return a paragraph on a begin that is still to come, for the DAG's page; nothing once it is past.
+
+    :param begins: where the schedule begins, aware
+    """
+    if begins <= datetime.now(UTC):
+        return ""
+    return (
+        f"\n### Nothing is loaded yet\n\n`OKTALOGGER_START_DATE` is in the future: the first window begins at "
+        f"{begins.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}.\n"
+    )
 
 
 class FilesOrDailyTimetable(Timetable):

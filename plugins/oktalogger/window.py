@@ -18,7 +18,7 @@ class WindowError(ValueError):
 
 @dataclass(frozen=True, slots=True, order=True)
 class Window:
-    """A half-open time range ``[start, end)`` of ``published``, in UTC.
+    """A half-open time range ``[start, end)`` of ``published``, in UTC and whole milliseconds.
 
     :param start: first instant that belongs to the window
     :param end: first instant that no longer does
@@ -33,7 +33,13 @@ class Window:
             value = getattr(self, name)
             if value.tzinfo is None:
                 raise WindowError(f"The window's {name} {value.isoformat()} has no time zone.")
-            in_utc = value.astimezone(UTC)
+            try:
+                in_utc = value.astimezone(UTC)
+                # Okta's clock ticks in milliseconds, and so does all that is asked and written down. The same events
+                # lie between two instants when both are put off to the next tick, and windows that touch still do.
+                in_utc += timedelta(microseconds=-in_utc.microsecond % 1000)
+            except OverflowError:
+                raise WindowError(f"The window's {name} {value.isoformat()} is at the edge of the calendar.") from None
             # Airflow gives pendulum's instants. One of these with `UTC` of the standard library loses its time zone
             # as soon as a timedelta is added.
             plain = datetime.combine(in_utc.date(), in_utc.time(), UTC)
@@ -142,6 +148,8 @@ def resolve_window(
     until: str | datetime | None,
     data_interval_start: datetime | None,
     data_interval_end: datetime | None,
+    *,
+    fixed: bool = False,
 ) -> Window:
     """Answer which window a run has: ``since`` and ``until`` if given, else the data interval, else an error.
 
@@ -151,13 +159,19 @@ def resolve_window(
     :param until: likewise
     :param data_interval_start: of the run, where it has one
     :param data_interval_end: of the run, where it has one
-    :raises WindowError: where only one of the two params is given, or nothing gives a window
+    :param fixed: whether the run was made for its data interval, as the schedule and backfills make them. It loads that
+        and nothing else: params of one backfill would make all its runs load the same window, and none its own
+    :raises WindowError: where only one of the two params is given, nothing gives a window, or the params of a fixed run
+        name another window than its own
     """
     if since or until:
         if not (since and until):
             given, missing = ("since", "until") if since else ("until", "since")
             raise WindowError(f"The param `{given}` was given without `{missing}`. Give both, or neither.")
-        return Window(parse_instant(since, name="since"), parse_instant(until, name="until"))
+        named = Window(parse_instant(since, name="since"), parse_instant(until, name="until"))
+        if fixed and data_interval_start is not None and data_interval_end is not None:
+            _refuse_another(named, data_interval_start, data_interval_end)
+        return named
     if data_interval_start is None or data_interval_end is None:
         raise WindowError(
             "This run has no data interval (a manual run without a logical date has none). "
@@ -171,3 +185,12 @@ def resolve_window(
             "or give the params `since` and `until`."
         )
     return Window(data_interval_start, data_interval_end)
+
+
+def _refuse_another(named: Window, start: datetime, end: datetime) -> None:
+    if named != Window(start, end):
+        raise WindowError(
+            f"This run was made for its data interval {Window(start, end)}, but its params `since` and `until` name "
+            f"{named}. A scheduled or a backfill run loads its own window and no other: start it without these params, "
+            "and trigger a run by hand to load another range."
+        )

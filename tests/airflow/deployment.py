@@ -13,7 +13,6 @@ import httpx
 
 from oktalogger.operators.reconcile import ReconcilePlanOperator, ReconcileVerdictOperator
 from oktalogger.operators.system_log import OktaSystemLogToOpenSearchOperator
-from oktalogger.pipeline.reconcile import LIVE_INTERVAL
 from oktalogger.window import Window, format_instant
 
 if TYPE_CHECKING:
@@ -98,7 +97,7 @@ class Deployment:
 
 def last_hours(count: int) -> Window:
     """Whole hours, up to the last five minutes that scheduled loads answer for by now, and for some time to come."""
-    answered = LIVE_INTERVAL + timedelta(seconds=30)
+    answered = FIVE_MINUTES + timedelta(seconds=30)
     _not_just_before(FIVE_MINUTES, answered)  # else there would be a gap before a test has come to look for one
     _not_just_before(HOUR)  # else reconcile would begin an hour later than the test
     full = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)

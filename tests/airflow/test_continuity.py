@@ -156,6 +156,23 @@ class TestReconcile:
         with pytest.raises(AirflowFailException, match="1 of 1 windows were not read again"):
             here.verdict(units)
 
+    def test_what_could_not_be_read_is_read_by_the_next_run_in_pieces(
+        self, here: Deployment, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        here.load(last_hours(2), hold_back=timedelta(0))
+        here.refresh()
+        right = os.environ["AIRFLOW_CONN_OKTA_DEFAULT"]
+        monkeypatch.setenv("AIRFLOW_CONN_OKTA_DEFAULT", json.dumps(json.loads(right) | {"password": "00wrong"}))
+        with pytest.raises(AirflowFailException):
+            here.reconcile()
+        monkeypatch.setenv("AIRFLOW_CONN_OKTA_DEFAULT", right)
+        here.refresh()
+        units, _ = here.reconcile()
+        assert len(units) == 12, "an hour in five minutes each, so that the one that fails costs itself"
+        here.refresh()
+        [unit], _ = here.reconcile()
+        assert unit["since"] == units[0]["since"], "and as a whole again, once it can be read"
+
     def test_an_alarm_does_not_hide_it(self, here: Deployment) -> None:
         whole = last_hours(2)
         here.load(whole, hold_back=timedelta(0))

@@ -6,9 +6,10 @@ import importlib
 import inspect
 import logging
 import socket
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
+import pendulum
 import pytest
 from airflow.models import DagBag
 from airflow.timetables.interval import CronDataIntervalTimetable
@@ -57,7 +58,7 @@ def test_policy_of_loading(dags: dict[str, Any]) -> None:
             assert isinstance(dag.timetable, CronDataIntervalTimetable), "a bare cron has empty intervals on Airflow 3"
             assert dag.catchup is True, "an outage of the scheduler must lose no window"
         for task in dag.tasks:
-            assert task.retries >= 10
+            assert task.retries >= (2 if task.task_id == "reread" else 10)
             if task.task_id in ("load", "reread"):
                 assert task.pool == "okta_api", "all that ask Okta"
 
@@ -81,8 +82,7 @@ def test_where_the_pool_is_full_live_loads_go_first(dags: dict[str, Any]) -> Non
 def test_policy(dags: dict[str, Any]) -> None:
     assert dags
     for dag in dags.values():
-        assert dag.start_date.tzinfo is not None
-        assert dag.max_active_runs <= 16
+        assert dag.max_active_runs <= (148 if dag.dag_id == "okta_system_log" else 4)
         assert dag.dagrun_timeout is not None
         assert dag.tags
         assert dag.description
@@ -90,7 +90,7 @@ def test_policy(dags: dict[str, Any]) -> None:
         assert dag.tasks
         for task in dag.tasks:
             assert task.owner not in ("", "airflow")
-            assert task.retries >= 4
+            assert task.retries >= (2 if task.task_id == "reread" else 4)
             assert task.retry_exponential_backoff
             assert task.max_retry_delay >= task.retry_delay
             assert task.execution_timeout is not None
@@ -98,10 +98,20 @@ def test_policy(dags: dict[str, Any]) -> None:
 
 
 def test_retries_outlive_a_night_and_fit_into_the_run(dags: dict[str, Any]) -> None:
+    """Of a run that somebody starts; one that the clock starts gives up within the hour."""
     dag = dags["okta_system_log"]
     task = dag.get_task("load")
     waits = [min(task.retry_delay * 2**n, task.max_retry_delay) for n in range(task.retries)]
     assert timedelta(hours=8) < sum(waits, timedelta()) < dag.dagrun_timeout
+    assert task.give_up_after == timedelta(hours=1)
+
+
+def test_runs_that_wait_for_their_next_try_leave_room_for_new_ones(dags: dict[str, Any]) -> None:
+    dag = dags["okta_system_log"]
+    assert dag.max_active_runs * timedelta(minutes=5) > dag.dagrun_timeout
+    assert dag.get_task("load").max_active_tis_per_dag == 4, "what loads at once is bounded here"
+    # Reconcile's runs come one after the other: one that tries for an hour would put all later ones off.
+    assert dags["okta_system_log_reconcile"].get_task("reread").partial_kwargs["retries"] == 2
 
 
 def test_the_task(dags: dict[str, Any]) -> None:
@@ -196,7 +206,7 @@ def test_settings_reach_the_dag(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OKTALOGGER_POOL", "one_at_a_time")
     monkeypatch.setenv("OKTALOGGER_OPENSEARCH_CONN_ID", "search")
     dag = load_dags()["okta_system_log"]
-    assert dag.start_date == datetime(2026, 10, 1, tzinfo=UTC)
+    assert dag.timetable.serialize()["begins"] == "2026-10-01T00:00:00+00:00"
     assert dag.get_task("load").pool == "one_at_a_time"
     assert dag.get_task("load").opensearch_conn_id == "search"
 
@@ -206,6 +216,44 @@ def test_a_bad_setting_is_an_import_error_that_names_it(monkeypatch: pytest.Monk
     errors = load_bag().import_errors
     assert len(errors) == len(DAG_FILES)
     assert all("OKTALOGGER_START_DATE" in message for message in errors.values())
+
+
+@pytest.mark.parametrize("text", ["", " "])
+def test_without_a_start_date_the_schedule_is_an_import_error_that_says_what_to_set(
+    monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
+    monkeypatch.setenv("OKTALOGGER_START_DATE", text)
+    bag = load_bag()
+    scheduled = ["okta_system_log.py", "okta_system_log_reconcile.py"]
+    assert sorted(path.rpartition("/")[2] for path in bag.import_errors) == scheduled
+    for message in bag.import_errors.values():
+        assert "OKTALOGGER_START_DATE is not set: set it" in message.strip().splitlines()[-1]
+    assert {"okta_system_log_backfill", "okta_opensearch_setup"} < set(bag.dags), "these need none"
+
+
+def test_a_start_date_in_the_future_is_said(monkeypatch: pytest.MonkeyPatch, dags: dict[str, Any]) -> None:
+    assert "future" not in dags["okta_system_log"].doc_md
+    monkeypatch.setenv("OKTALOGGER_START_DATE", "2099-01-01T00:00:00Z")
+    said = load_dags()["okta_system_log"].doc_md
+    assert "`OKTALOGGER_START_DATE` is in the future: the first window begins at 2099-01-01T00:00:00Z." in said
+
+
+@pytest.mark.parametrize(("minutes", "cron"), [("1", "*/1 * * * *"), ("15", "*/15 * * * *"), ("60", "0 * * * *")])
+def test_the_interval_is_a_setting(monkeypatch: pytest.MonkeyPatch, minutes: str, cron: str) -> None:
+    monkeypatch.setenv("OKTALOGGER_INTERVAL_MINUTES", minutes)
+    dag = load_dags()["okta_system_log"]
+    assert dag.timetable.serialize()["expression"] == cron
+    assert f"every {minutes} minutes" in dag.description
+    interval = timedelta(minutes=int(minutes))
+    assert dag.max_active_runs * interval > dag.dagrun_timeout
+    info = dag.timetable.infer_manual_data_interval(run_after=pendulum.datetime(2026, 11, 29, 10, 31))
+    assert info.end - info.start == interval
+
+
+@pytest.mark.parametrize("minutes", ["0", "7", "61", "five"])
+def test_an_interval_that_does_not_divide_the_hour_is_refused(monkeypatch: pytest.MonkeyPatch, minutes: str) -> None:
+    monkeypatch.setenv("OKTALOGGER_INTERVAL_MINUTES", minutes)
+    assert all("divide an hour: 1, 2, 3" in message for message in load_bag().import_errors.values())
 
 
 def test_parsing_connects_nowhere_and_asks_for_no_connection(monkeypatch: pytest.MonkeyPatch) -> None:

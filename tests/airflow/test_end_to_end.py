@@ -191,15 +191,21 @@ def extra_links(stack: Stack, run_id: str) -> dict[str, str]:
 
 
 PARAMS = {"since": text(PAST - timedelta(hours=5)), "until": text(PAST - timedelta(hours=5) + timedelta(minutes=17))}
-# Not before the DAG's start: Airflow would make a run of no tasks, which ends well at once.
+BEFORE = {"since": text(PAST - timedelta(hours=8)), "until": text(PAST - timedelta(hours=8) + STEP)}
 DATE = START + 2 * STEP + timedelta(minutes=2)
 
 
 @pytest.fixture(scope="module")
 def triggered(stack: Stack, caught_up: dict[str, Run]) -> dict[str, datetime]:
     """Runs triggered on the command line: by params, without a date, with one; and when."""
-    dated = ("-e" if AIRFLOW_2 else "-l", text(DATE))
-    wanted = {"by_params": ("--conf", json.dumps(PARAMS)), "without_date": (), "with_date": dated}
+    date = "-e" if AIRFLOW_2 else "-l"
+    wanted = {
+        "by_params": ("--conf", json.dumps(PARAMS)),
+        "without_date": (),
+        "with_date": (date, text(DATE)),
+        "before_the_schedule": (date, text(START - timedelta(days=2)), "--conf", json.dumps(BEFORE)),
+        "misspelt": ("--conf", json.dumps({"sinse": PARAMS["since"], "until": PARAMS["until"]})),
+    }
 
     def trigger(name: str) -> datetime:
         stack.cli("dags", "trigger", "okta_system_log", "--run-id", name, *wanted[name])
@@ -244,6 +250,18 @@ class TestTriggered:
         # Airflow 3 takes the interval from the time of the command, not from the date that it was given.
         windows = [(text(START + STEP), text(START + 2 * STEP))] if AIRFLOW_2 else last_complete(triggered["with_date"])
         assert stack.window(run.run_id) in windows
+
+    def test_a_date_before_the_schedule_begins(self, stack: Stack) -> None:
+        # Airflow makes no task for a run before the DAG's start, and calls the run a success.
+        run = stack.ended("before_the_schedule")
+        assert run.state == "success"
+        assert stack.window(run.run_id) == (BEFORE["since"], BEFORE["until"])
+        assert stack.xcom(run.run_id)["read"] > 0
+
+    def test_a_misspelt_param(self, stack: Stack) -> None:
+        run = stack.ended("misspelt")
+        assert run.state == "failed"
+        assert "Did you mean `since`?" in stack.task_log(run.run_id)
 
     @pytest.mark.skipif(AIRFLOW_2, reason="tested without a web server in test_windows.py")
     def test_by_rest(self, stack: Stack) -> None:

@@ -95,7 +95,7 @@ def org() -> Iterator[Simulator]:
 
 def host(org: Simulator) -> str:
     """Return what documents of the org are stamped with."""
-    return urlsplit(org.url).hostname or ""
+    return urlsplit(org.url).netloc
 
 
 def load(

@@ -161,6 +161,7 @@ class Image:
             "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
             "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{self.home}/airflow.db",
             "PYTHONWARNINGS": "ignore",
+            "OKTALOGGER_START_DATE": "2026-11-25T00:00:00Z",
         }
         return {**kept, **settings, **more}
 

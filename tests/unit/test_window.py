@@ -33,6 +33,7 @@ def test_a_window_is_kept_in_utc() -> None:
     [
         (TEN, TEN, "not before its end"),
         (TEN + FIVE_MINUTES, TEN, "Give a `since` before `until`"),
+        (TEN, datetime.max.replace(tzinfo=UTC), "end 9999-.* is at the edge of the calendar"),
         (TEN.replace(tzinfo=None), TEN, "start 2026-11-23T10:00:00 has no time zone"),
     ],
 )
@@ -112,3 +113,40 @@ class TestWhichWindowARunHas:
     def test_an_empty_data_interval_names_the_timetable(self) -> None:
         with pytest.raises(WindowError, match="CronDataIntervalTimetable"):
             resolve_window(None, None, TEN, TEN)
+
+
+class TestTheWindowThatARunWasMadeFor:
+    def test_params_of_another_window_are_refused(self) -> None:
+        with pytest.raises(WindowError, match=r"\[2026-11-23T10:00:00Z, .*name \[2026-11-23T08:00:00Z, "):
+            resolve_window("2026-11-23T08:00:00Z", "2026-11-23T08:05:00Z", TEN, TEN + FIVE_MINUTES, fixed=True)
+        with pytest.raises(WindowError, match="no other"):
+            resolve_window("2026-11-23T10:00:00Z", "2026-11-23T10:04:00Z", TEN, TEN + FIVE_MINUTES, fixed=True)
+
+    def test_params_of_the_same_window_pass(self) -> None:
+        window = resolve_window("2026-11-23T10:00:00Z", "2026-11-23T10:05:00Z", TEN, TEN + FIVE_MINUTES, fixed=True)
+        assert window == Window(TEN, TEN + FIVE_MINUTES)
+
+    def test_without_params_it_is_the_data_interval(self) -> None:
+        assert resolve_window(None, None, TEN, TEN + FIVE_MINUTES, fixed=True) == Window(TEN, TEN + FIVE_MINUTES)
+
+
+class TestPartsOfAMillisecond:
+    """Okta publishes by the millisecond: the events of a window are those of the whole milliseconds in it."""
+
+    @given(st.integers(0, 3000), st.integers(0, 3000), st.integers(0, 3))
+    def test_the_same_events_belong_to_it(self, start: int, length: int, event: int) -> None:
+        begins, ends = (TEN + timedelta(microseconds=number) for number in (start, start + length + 1000))
+        window = Window(begins, ends)
+        assert window.start.microsecond % 1000 == window.end.microsecond % 1000 == 0
+        published = TEN + timedelta(milliseconds=event)
+        assert (published in window) == (begins <= published < ends)
+
+    def test_windows_that_touch_still_do(self) -> None:
+        border = TEN + timedelta(microseconds=123_456)
+        first, second = Window(TEN, border), Window(border, TEN + FIVE_MINUTES)
+        assert first.end == second.start == TEN + timedelta(milliseconds=124)
+        assert str(second) == "[2026-11-23T10:00:00.124Z, 2026-11-23T10:05:00Z)"
+
+    def test_one_without_a_whole_millisecond_is_refused(self) -> None:
+        with pytest.raises(WindowError, match="not before its end"):
+            Window(TEN + timedelta(microseconds=1), TEN + timedelta(microseconds=2))

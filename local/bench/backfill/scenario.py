@@ -19,7 +19,6 @@ from oktalogger.okta.system_log import SystemLogClient
 from oktalogger.pipeline.backfill import BackfillRequest, to_load
 from oktalogger.pipeline.document import LoadKind, Stamp
 from oktalogger.pipeline.load import LoadPlan
-from oktalogger.pipeline.reconcile import LIVE_INTERVAL
 from oktalogger.pipeline.recorded_load import load_and_record
 from oktalogger.pipeline.share import share_of
 from oktalogger.settings import Settings
@@ -165,7 +164,7 @@ class Run:
         settings = self.scenario.settings
         start = BEGINS
         while self._backfilling:
-            window = Window(start, start + LIVE_INTERVAL)
+            window = Window(start, start + Settings().interval)
             self.time.sleep_until(window.end + max(settings.hold_back, timedelta(seconds=SCHEDULER_SECONDS)))
             requests = self._load(window, "scheduled", jitter, overlap=settings.overlap)
             self.outcome.live_requests += requests
@@ -204,7 +203,7 @@ class Run:
         outcome = self.outcome
         seconds = (self.time.now() - plan.reads.end).total_seconds()
         outcome.latest_seconds = max(outcome.latest_seconds, seconds)
-        outcome.late_windows += seconds > LIVE_INTERVAL.total_seconds()
+        outcome.late_windows += seconds > Settings().interval.total_seconds()
         if len(self.okta.events(plan.reads.start, plan.reads.end)) < self.scenario.page:
             outcome.quiet_windows += 1
             outcome.quiet_requests += requests

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from oktalogger import __version__
 from oktalogger.cli import coverage, detections, load, setup
-from oktalogger.cli.environment import EnvironmentConfigError
+from oktalogger.cli.environment import OKTA_VARIABLES, OPENSEARCH_VARIABLES, EnvironmentConfigError
 from oktalogger.cli.exit_codes import EXIT_FAILED, EXIT_STOPPED, EXIT_USAGE
 from oktalogger.okta.errors import OktaConfigurationError, OktaError
 from oktalogger.opensearch.errors import OpenSearchLoadError
@@ -62,5 +62,13 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _say(error: Exception, code: int) -> int:
-    print(f"error: {error}", file=sys.stderr)  # noqa: T201
+    print(f"error: {error}{_variables(error)}", file=sys.stderr)  # noqa: T201
     return code
+
+
+def _variables(error: Exception) -> str:
+    """Say what stands for the connection that advice speaks of: there is none without Airflow."""
+    if "connection" not in str(error) or not isinstance(error, OktaError | OpenSearchLoadError):
+        return ""
+    variables = OKTA_VARIABLES if isinstance(error, OktaError) else OPENSEARCH_VARIABLES
+    return f" (Here the connection is the variables {', '.join(variables)}.)"

@@ -8,10 +8,10 @@ import sys
 from datetime import UTC, datetime
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import urlsplit
 
 from oktalogger.cli.environment import OKTA_URL, okta_client, opensearch_client, required
 from oktalogger.cli.exit_codes import EXIT_FAILED
+from oktalogger.okta.origin import org_name
 from oktalogger.okta.rate_budget import RateBudget
 from oktalogger.okta.system_log import SystemLogQuery
 from oktalogger.opensearch.inventory import OpenSearchCensus
@@ -59,7 +59,7 @@ def run(arguments: argparse.Namespace) -> int:
     client = opensearch_client()
     census = OpenSearchCensus(client, names)
     census.refresh()
-    org = arguments.org or urlsplit(required(os.environ, OKTA_URL)).hostname or ""
+    org = arguments.org or org_name(required(os.environ, OKTA_URL))
     found = coverage(LedgerStore(client, names), census, org, within, now=datetime.now(UTC), kept=settings.retention)
     compared: list[Comparison] = []
     if arguments.verify:

@@ -10,11 +10,11 @@ import signal
 import sys
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from oktalogger.cli.environment import OKTA_URL, okta_client, opensearch_client, required
 from oktalogger.cli.exit_codes import EXIT_REJECTED, EXIT_STOPPED
 from oktalogger.malloc import limit_heap_growth_of_process
+from oktalogger.okta.origin import org_name
 from oktalogger.okta.rate_budget import RateBudget
 from oktalogger.okta.system_log import MAX_LIMIT
 from oktalogger.opensearch.names import IndexNames
@@ -64,7 +64,7 @@ def run(arguments: argparse.Namespace) -> int:
         opensearch_client(), names, shards=settings.shards, replicas=settings.replicas, sleep=stop.sleep
     )
     stamp = Stamp(
-        org=urlsplit(required(os.environ, OKTA_URL)).hostname or "",
+        org=org_name(required(os.environ, OKTA_URL)),
         window=window,
         run_id=arguments.run_id or f"cli__{datetime.now(UTC).isoformat(timespec='microseconds')}",
         kind="manual",

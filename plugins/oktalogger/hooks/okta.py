@@ -59,8 +59,10 @@ class OktaConnection:
 
     @property
     def org(self) -> str:
-        """The org's host name, by which documents name it."""
-        return urlsplit(self.org_url).hostname or self.org_url
+        """The org's host name, with a port of its own, by which documents name it."""
+        from oktalogger.okta.origin import org_name
+
+        return org_name(self.org_url)
 
 
 class OktaHook(BaseHook):

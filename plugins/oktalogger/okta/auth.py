@@ -81,6 +81,8 @@ class SswsAuth(OktaAuth):
         token = re.sub(r"^SSWS(\s+|$)", "", token.strip())  # people copy it with the word that goes before it
         if not token:
             raise OktaConfigurationError("The API token is empty: put it into the connection.")
+        if token[0] in "'\"" or token[-1] in "'\"":
+            raise OktaConfigurationError("The API token stands in quotes (it is not shown here): give it without them.")
         if not token.isascii() or not token.isprintable() or " " in token:
             raise OktaConfigurationError(
                 "The API token holds white space or characters that no token has (it is not shown here): copy it anew."

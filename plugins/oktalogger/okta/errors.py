@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal
 
+from oktalogger.text import printable
+
 
 class OktaError(Exception):
     """Base of every error that this package raises about Okta.
@@ -20,6 +22,7 @@ class OktaError(Exception):
     retryable: ClassVar[bool] = False
 
     def __init__(self, message: str, *, advice: str = "") -> None:
+        message = printable(message)  # it has words of a server in it
         super().__init__(message)
         self.message = message
         self.advice = advice

@@ -69,6 +69,21 @@ def admin_host(host: str) -> str | None:
     return f"{found['org'].removesuffix(_ADMIN)}{_ADMIN}.{found['domain']}"
 
 
+def org_name(org_url: str) -> str:
+    """Return the name by which documents and the ledger know an org: its host, with a port where that is unusual.
+
+    :param org_url: the org's address.
+    """
+    parts = _split(org_url)
+    found = parts and _origin(parts)
+    if not parts or not found:
+        return org_url
+    scheme, host, port = found
+    if port == _DEFAULT_PORTS.get(scheme):
+        return host
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
 def same_origin(url: str, origin: str) -> bool:
     """Return whether scheme, host and port of a URL are those of ``origin``, with no room for two readings."""
     first, second = _split(url), _split(origin)

@@ -279,6 +279,11 @@ def _advice(failure: Failure) -> str:
         )
     if "maximum shards open" in failure.reason:
         return "The cluster has as many shards as it may: delete old indices, or raise cluster.max_shards_per_node."
+    if failure.status == 413:
+        return (
+            "The request is larger than OpenSearch, or a proxy before it, takes: raise http.max_content_length (on "
+            "Amazon OpenSearch Service by a larger instance type), or the proxy's limit."
+        )
     if failure.status in (404, 405) or not failure.error_type:
         return "That is not how OpenSearch answers: check that the URL (host, port, path) is OpenSearch's own."
     return ""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from oktalogger.text import printable
+
 
 class OpenSearchLoadError(Exception):
     """Anything that went wrong with OpenSearch. The message says where, why, and what to do.
@@ -27,7 +29,7 @@ class OpenSearchLoadError(Exception):
         reason: str | None = None,
         index: str | None = None,
     ) -> None:
-        super().__init__(message)
+        super().__init__(printable(message))  # it has words of a server in it
         self.status = status
         self.error_type = error_type
         self.reason = reason

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from oktalogger.compat import AirflowFailException
+from oktalogger.compat import AirflowFailException, AirflowTaskTimeout
 from oktalogger.hooks.extras import ConnectionSettingsError
 from oktalogger.okta.errors import OktaError
 from oktalogger.opensearch.errors import OpenSearchLoadError
 from oktalogger.opensearch.names import IndexPrefixError
+from oktalogger.pipeline.live import FEWEST_TRIES
+from oktalogger.pipeline.stop import LoadStoppedError
 from oktalogger.resources import ResourceError
 from oktalogger.settings import SettingsError
 from oktalogger.window import WindowError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from oktalogger.window import Window
 
 
 @contextmanager
@@ -42,3 +47,30 @@ def failing_at_once(*errors: type[Exception]) -> Iterator[None]:
         if error.retryable:
             raise
         raise AirflowFailException(str(error)) from error
+
+
+@contextmanager
+def giving_up(window: Window, last: datetime | None, *, tries: int) -> Iterator[None]:
+    """Let a load that fails for too long fail for good, whatever the error, and leave its window to reconcile.
+
+    A run that waits for its next try is one that Airflow counts as under way, so windows that nothing can load would
+    use up their number, and no later window would be begun.
+
+    :param window: what is loaded
+    :param last: until when a failure is left to the task's retries; None leaves all of them
+    :param tries: which try this is, counted from one
+    :raises AirflowFailException: in place of the error
+    """
+    try:
+        yield
+    except (AirflowFailException, LoadStoppedError):  # fails for good anyway; ended by somebody, and not by the load
+        raise
+    except (Exception, AirflowTaskTimeout) as error:
+        if last is None or tries < FEWEST_TRIES or datetime.now(UTC) < last:
+            raise
+        said = str(error) or type(error).__name__
+        raise AirflowFailException(
+            f"{said} This was try {tries} of the window {window}, and the last: it must not hold up "
+            "the windows after it. Nothing is lost. okta_system_log_reconcile finds the gap within an hour, goes on "
+            "trying, and says so; but whatever has failed has to be mended."
+        ) from error

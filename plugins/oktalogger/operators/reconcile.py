@@ -9,6 +9,7 @@ from oktalogger.compat import AirflowFailException, get_setting_int
 from oktalogger.notifications.channels import send_to
 from oktalogger.operators.ledgered import LedgerOperator, OrgLedger, now, unit_of, windows_of
 from oktalogger.operators.metrics import measure_behind, measure_findings
+from oktalogger.pipeline.owed import with_owed
 from oktalogger.pipeline.reconcile import RETENTION, Findings, Reread, closed_hours, covered_time, plan_reconcile
 from oktalogger.settings import SettingsError
 from oktalogger.window import Window
@@ -53,21 +54,26 @@ class ReconcilePlanOperator(LedgerOperator):
         after = self.after or [timedelta(hours=hours) for hours in settings.reconcile_after_hours]
         # A run that is caught up reads the hours that it would have read then.
         closed = closed_hours(context.get("data_interval_end") or at, after)
-        covered = covered_time(ledgered, start_date=settings.start_date, now=at, hold_back=settings.hold_back)
+        covered = covered_time(ledgered, interval=settings.interval, now=at, hold_back=settings.hold_back)
         plan = plan_reconcile(closed, covered, ledgered, [damage.window for damage in checked.damaged])
         if ledgered.complete:
             measure_behind(org.org, max(window.end for window in ledgered.complete), at)
         if covered is None:
             self.log.info("No scheduled load has begun yet: there is nothing to read again.")
+            if settings.start_date is not None and settings.start_date > at:
+                self.log.warning("OKTALOGGER_START_DATE is in the future: loads begin at %s.", settings.start_date)
         for gap in plan.gaps:
             self.log.warning("A gap: %s has no complete window in the ledger. It is read now.", gap)
+        for part in ledgered.owed:
+            self.log.warning("Owed: %s could not be read again before. It is read now, in smaller pieces.", part)
         for damage in checked.damaged:
             self.log.warning("Damaged, and so read again: %s are in OpenSearch.", damage)
         context["ti"].xcom_push(key="damaged", value=[unit_of(damage.window) for damage in checked.damaged])
         context["ti"].xcom_push(key="gaps", value=[unit_of(gap) for gap in plan.gaps])
-        context["ti"].xcom_push(key="left", value=plan.left)
+        windows = with_owed(plan.windows, ledgered.owed, settings.interval)
         most = get_setting_int("core", "max_map_length", 1024)
-        return [unit_of(window) for window in plan.windows[:most]]
+        context["ti"].xcom_push(key="left", value=plan.left + len(windows[most:]))
+        return [unit_of(window) for window in windows[:most]]
 
 
 class ReconcileVerdictOperator(LedgerOperator):

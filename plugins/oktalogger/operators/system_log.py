@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, ClassVar, cast, get_args
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from oktalogger.compat import AirflowFailException, Asset, BaseOperator, make_asset, outlet_extra, trigger_at
 from oktalogger.hooks.okta import OktaHook
@@ -13,9 +13,10 @@ from oktalogger.malloc import limit_heap_growth_of_process
 from oktalogger.okta.rate_budget import RateBudget
 from oktalogger.opensearch.errors import OpenSearchLoadError
 from oktalogger.opensearch.names import IndexNames
-from oktalogger.operators.errors import failing_at_once
+from oktalogger.operators.errors import failing_at_once, giving_up
 from oktalogger.operators.metrics import measure_failure, measure_load
-from oktalogger.pipeline.document import LoadKind, Stamp
+from oktalogger.operators.run import is_fixed, load_kind
+from oktalogger.pipeline.document import Stamp
 from oktalogger.pipeline.load import CLOCK_TOLERANCE, LoadPlan, LoadResult
 from oktalogger.pipeline.progress import LoadReporter
 from oktalogger.pipeline.recorded_load import load_and_record
@@ -28,11 +29,9 @@ from oktalogger.window import Window, format_instant, resolve_window
 if TYPE_CHECKING:
     from oktalogger.compat import Context
     from oktalogger.okta.rate_budget import Share
+    from oktalogger.pipeline.document import LoadKind
     from oktalogger.pipeline.ledger_store import LedgerStore
 
-
-# A run that an asset (a dataset) starts is as live as one that the clock starts; all others somebody started by hand.
-_LIVE_RUNS = frozenset({"scheduled", "asset_triggered", "dataset_triggered"})
 
 # A deferral costs two starts of the task and the triggerer's turn: not worth it for less.
 LONGEST_HELD = timedelta(seconds=30)
@@ -43,8 +42,9 @@ class OktaSystemLogToOpenSearchOperator(BaseOperator):
     Loads the events of one window from an Okta org's System Log into OpenSearch.
 
     Which window that is: ``since`` and ``until`` of this operator if given, else the run's params of these names, else
-    the run's data interval, else an error that says which params to give. Loading a window any number of times leaves
-    the same documents, so a task may be retried or cleared at any time.
+    the run's data interval, else an error that says which params to give. Params that name another window than the one
+    that a scheduled or a backfill run was made for fail it. Loading a window any number of times leaves the same
+    documents, so a task may be retried or cleared at any time.
 
     Returned, and so left as an XCom, are the counts of :class:`oktalogger.pipeline.load.LoadResult`, and what was
     loaded. The same goes with the event of the outlet asset (Airflow 2: dataset). Events never pass through Airflow.
@@ -70,6 +70,9 @@ class OktaSystemLogToOpenSearchOperator(BaseOperator):
         (templated); None takes what the run is
     :param share: the part of Okta's rate limit that the load may use (templated); None takes what the settings say for
         its kind
+    :param give_up_after: how long after the window's end a live load that fails is still left to the task's
+        ``retries``; later than that, a third try or a later one fails for good, so that its run makes room for other
+        windows. The gap that it leaves is for ``okta_system_log_reconcile`` to fill. None leaves all to the retries
     :param unit: what a mapped task is called in the UI
     """
 
@@ -106,6 +109,7 @@ class OktaSystemLogToOpenSearchOperator(BaseOperator):
         index_prefix: str | None = None,
         kind: str | None = None,
         share: float | str | None = None,
+        give_up_after: timedelta | None = None,
         unit: str = "",
         **kwargs: Any,
     ) -> None:
@@ -121,6 +125,7 @@ class OktaSystemLogToOpenSearchOperator(BaseOperator):
         self.index_prefix = index_prefix
         self.kind = kind
         self.share = share
+        self.give_up_after = give_up_after
         self.unit = unit
 
     def execute(self, context: Context) -> dict[str, Any]:
@@ -143,7 +148,11 @@ class OktaSystemLogToOpenSearchOperator(BaseOperator):
     def load(self, context: Context) -> dict[str, Any]:
         """Load the window; :meth:`execute` without Airflow's checks on who calls it."""
         with failing_at_once():
-            return self._load(context)
+            window = self._window(context)
+            live = load_kind(_given(self.kind), context) == "scheduled"
+            last = window.end + self.give_up_after if live and self.give_up_after is not None else None
+            with giving_up(window, last, tries=getattr(context["ti"], "try_number", 1)):
+                return self._load(context, window)
 
     def on_kill(self) -> None:
         """End the load at its next step; what is stored already stays, and does no harm."""
@@ -151,11 +160,10 @@ class OktaSystemLogToOpenSearchOperator(BaseOperator):
             self.log.warning("Stopping the load: the task was asked to end.")
             self._stop.set()
 
-    def _load(self, context: Context) -> dict[str, Any]:
+    def _load(self, context: Context, window: Window) -> dict[str, Any]:
         settings = load_settings()
         stop = self._stop = StopSignal()
         self.link_urls = {}
-        window = self._window(context)
         names = IndexNames(_given(self.index_prefix) or settings.index_prefix)
         kind = load_kind(_given(self.kind), context)
         budget = RateBudget(self._share(kind, settings), sleep=stop.sleep)
@@ -209,10 +217,17 @@ class OktaSystemLogToOpenSearchOperator(BaseOperator):
     def _window(self, context: Context) -> Window:
         params = context.get("params") or {}
         since, until = _given(self.since), _given(self.until)
-        if since is None and until is None:
+        by_params = since is None and until is None
+        if by_params:
             since, until = _given(params.get("since")), _given(params.get("until"))
         # A run of Airflow 3 may have no data interval, and then these keys are not there.
-        return resolve_window(since, until, context.get("data_interval_start"), context.get("data_interval_end"))
+        return resolve_window(
+            since,
+            until,
+            context.get("data_interval_start"),
+            context.get("data_interval_end"),
+            fixed=by_params and is_fixed(context),
+        )
 
     def _share(self, kind: LoadKind, settings: Settings) -> Share:
         given = _given(self.share)
@@ -340,24 +355,6 @@ def _newest(ledger: LedgerStore, plan: LoadPlan, *, done: bool = True) -> dateti
     window = plan.stamp.window
     newest = ledger.newest_complete(plan.stamp.org)
     return max(window.end, newest or window.end) if done else newest or window.start
-
-
-def load_kind(given: str | None, context: Context) -> LoadKind:
-    """Return what kind of load a run is.
-
-    :param given: what the operator was told, if anything
-    :param context: of the running task
-    :raises AirflowFailException: where there is no such kind
-    """
-    if given is not None:
-        if given not in get_args(LoadKind):
-            raise AirflowFailException(f"kind={given!r} is none of {', '.join(get_args(LoadKind))}.")
-        return cast("LoadKind", given)
-    run_type = context["dag_run"].run_type
-    name = str(getattr(run_type, "value", run_type))
-    if name == "backfill":
-        return "backfill"
-    return "scheduled" if name in _LIVE_RUNS else "manual"
 
 
 def summary(result: LoadResult) -> str:

@@ -58,7 +58,7 @@ def _debug(key: str, *, countable: bool = True) -> AddedField:
 
 # What the loader knows about the load: `pipeline/document.py` adds these.
 STAMPED: Final = (
-    AddedField("org", "keyword", "host name of the Okta org"),
+    AddedField("org", "keyword", "host name of the Okta org, with the port if it is unusual"),
     AddedField("ingested_at", "date", "when oktalogger loaded the event"),
     AddedField("lateness_ms", "long", "milliseconds from `published` to `ingested_at`"),
     AddedField("window_start", "date", "start of the window whose load created the document"),
@@ -247,8 +247,8 @@ DERIVED: Final = (
         "keyword",
         "fields of Okta's whose text is too long for the index, so that searches do not see it; the event has it whole",
     ),
-    AddedField("source_ip", "ip", "`client.ipAddress`, if it is an IP address"),
-    AddedField("request_ips", "ip", "addresses of `request.ipChain`", okta="request.ipChain.ip"),
+    AddedField("source_ip", "ip", "`client.ipAddress`, if it is an IP address, without its port"),
+    AddedField("request_ips", "ip", "addresses of `request.ipChain`, without their ports", okta="request.ipChain.ip"),
     AddedField(
         "ip_services",
         "keyword",

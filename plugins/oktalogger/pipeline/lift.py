@@ -31,6 +31,8 @@ _AUTHENTICATOR: Final = {
     "validationStatus": "validation",
 }
 _IP = re.compile(r"[0-9a-fA-F:.]{3,45}")
+# As some proxies write a client: 203.0.113.5:443, [2001:db8::1]:443, [2001:db8::1].
+_IP_WITH_PORT = re.compile(r"(\d+\.\d+\.\d+\.\d+):\d+|\[([0-9a-fA-F:.]+)\](?::\d+)?")
 
 
 def lift(event: dict[str, Any]) -> dict[str, Any]:
@@ -241,18 +243,17 @@ def _lift_addresses(
 ) -> None:
     client = event.get("client")
     address = client.get("ipAddress") if type(client) is dict else None
-    if not _is_address(address) and event.get("eventType") == "security.threat.detected":
+    if _address(address) is None and event.get("eventType") == "security.threat.detected":
         # ThreatInsight names the address as the actor.
         actor = event.get("actor")
         address = actor.get("displayName") if type(actor) is dict else None
-    if _is_address(address):
-        lifted["source_ip"] = address
+    if (source := _address(address)) is not None:
+        lifted["source_ip"] = source
     request = event.get("request")
     hops: list[str] = []
     all_details = [security.get("ipDetails")]
     for hop in _dicts(request.get("ipChain")) if type(request) is dict else ():
-        ip: Any = hop.get("ip")
-        if _is_address(ip):
+        if (ip := _address(hop.get("ip"))) is not None:
             hops.append(ip)
         all_details.append(hop.get("ipDetails"))
     if hops:
@@ -279,10 +280,12 @@ def _put_tunnels(value: Any, services: dict[str, _Values]) -> None:
                 _put(services, "anonymizers", _text(name))
 
 
-def _is_address(value: Any) -> bool:
-    return type(value) is str and _looks_like_address(value)
+def _address(value: Any) -> str | None:
+    return _without_port(value) if type(value) is str else None
 
 
 @lru_cache(maxsize=1024)
-def _looks_like_address(text: str) -> bool:
-    return _IP.fullmatch(text) is not None
+def _without_port(text: str) -> str | None:
+    found = _IP_WITH_PORT.fullmatch(text)
+    address = (found[1] or found[2]) if found else text
+    return address if _IP.fullmatch(address) else None

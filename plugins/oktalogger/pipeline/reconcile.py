@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from oktalogger.okta.kept import KEEPS
+from oktalogger.pipeline.owed import owed_of
 from oktalogger.window import HOUR, Window, format_instant, gaps, hours, merge
 
 if TYPE_CHECKING:
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
 
 # An older gap cannot be filled any more.
 RETENTION: Final = KEEPS
-LIVE_INTERVAL: Final = timedelta(minutes=5)
 # A run that fills more than this holds all others up; the next run goes on.
 MOST_GAPS: Final = 100
 
@@ -29,11 +29,13 @@ class Ledgered:
     :param first_live: start of the first window that a scheduled load began, None where there is none
     :param complete: windows that are complete
     :param begun: windows that a load was begun for, complete or not
+    :param owed: what reconcile began to read again and could not
     """
 
     first_live: datetime | None
     complete: tuple[Window, ...]
     begun: tuple[Window, ...] = ()
+    owed: tuple[Window, ...] = ()
 
     @classmethod
     def of(cls, entries: Iterable[LedgerEntry], filter: str | None = None, q: str | None = None) -> Ledgered:
@@ -44,15 +46,16 @@ class Ledgered:
         :param q: Okta's keyword search, likewise
         """
         first: datetime | None = None
-        complete, begun = [], []
+        complete, begun, ours = [], [], []
         for entry in entries:
             if entry.kind == "scheduled":
                 first = min(first or entry.window_start, entry.window_start)
             if entry.reads_for(filter, q):
                 begun.append(entry.window)
+                ours.append(entry)
             if entry.covers_for(filter, q):
                 complete.append(entry.window)
-        return cls(first, tuple(complete), tuple(begun))
+        return cls(first, tuple(complete), tuple(begun), owed_of(ours))
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,18 +82,21 @@ def closed_hours(at: datetime, after: Iterable[timedelta]) -> list[Window]:
     return [Window(full - delay - HOUR, full - delay) for delay in after]
 
 
-def covered_time(ledgered: Ledgered, *, start_date: datetime, now: datetime, hold_back: timedelta) -> Window | None:
+def covered_time(ledgered: Ledgered, *, interval: timedelta, now: datetime, hold_back: timedelta) -> Window | None:
     """Return the time that scheduled loads answer for by now, None where there is none yet.
 
+    It begins with the first window that a scheduled load ever began, whatever the settings say today: a start date that
+    was moved on leaves windows out, and these are gaps.
+
     :param ledgered: what the ledger says
-    :param start_date: since when loads are scheduled
+    :param interval: how long a live window is
     :param now: the time
     :param hold_back: how long loads wait after their window's end
     """
     if ledgered.first_live is None:
         return None
-    start = max(start_date, ledgered.first_live, now - RETENTION)
-    end = now - LIVE_INTERVAL - hold_back
+    start = max(ledgered.first_live, now - RETENTION)
+    end = now - interval - hold_back
     return Window(start, end) if start < end else None
 
 

@@ -376,6 +376,13 @@ def test_api_tokens_as_people_paste_them(given: str) -> None:
     assert flow.ended, "a token is not tried twice"
 
 
+@pytest.mark.parametrize("given", ['"secret"', "'secret'", 'SSWS "secret"', "secret'", ' "secret" '])
+def test_quotes_around_an_api_token_are_named(given: str) -> None:
+    with pytest.raises(errors.OktaConfigurationError, match="stands in quotes") as caught:
+        SswsAuth(given)
+    assert "secret" not in str(caught.value)
+
+
 @pytest.mark.parametrize("given", ["", " ", "SSWS ", "secret token", "secret\r\nX: y", "secretł"])
 def test_what_is_no_api_token_is_not_shown(given: str) -> None:
     with pytest.raises(errors.OktaConfigurationError) as caught:

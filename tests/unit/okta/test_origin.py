@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from oktalogger.okta.errors import OktaConfigurationError
-from oktalogger.okta.origin import admin_host, is_loopback, org_origin, same_origin, without_user
+from oktalogger.okta.origin import admin_host, is_loopback, org_name, org_origin, same_origin, without_user
 
 ORG = "https://company.okta.com"
 
@@ -136,3 +136,18 @@ def test_loopback() -> None:
 )
 def test_without_user(url: str, shown: str) -> None:
     assert without_user(url) == shown
+
+
+@pytest.mark.parametrize(
+    ("org_url", "name"),
+    [
+        ("https://company.okta.com", "company.okta.com"),
+        ("https://Company.okta.com:443/", "company.okta.com"),
+        ("https://okta.test:8443", "okta.test:8443"),
+        ("http://okta.test", "okta.test"),
+        ("http://127.0.0.1:8080", "127.0.0.1:8080"),
+        ("http://[::1]:8080", "[::1]:8080"),
+    ],
+)
+def test_an_org_is_named_by_its_host_and_a_port_of_its_own(org_url: str, name: str) -> None:
+    assert org_name(org_url) == name

@@ -170,3 +170,12 @@ def test_json_that_is_no_error_of_opensearch(client: OpenSearch, server: Server)
     for body in ({"error": "nope"}, {"detail": [1]}, [1, 2]):
         got = refused(client, server, 400, json.dumps(body).encode(), "application/json")
         assert isinstance(got, OpenSearchRequestError)
+
+
+@pytest.mark.parametrize("body", [b"<html>413 Request Entity Too Large</html>", b""])
+def test_a_request_that_is_too_large_gets_advice_about_its_size(
+    client: OpenSearch, server: Server, body: bytes
+) -> None:
+    said = str(refused(client, server, 413, body, "text/html"))
+    assert "http.max_content_length" in said
+    assert "URL" not in said, "what answers is OpenSearch, or the proxy that belongs there"

@@ -141,6 +141,8 @@ def test_line_breaks_between_tokens_do_not_end_the_bulk_line() -> None:
         (b'{"uuid": "u", "published": "2026-11-23T10:01:02Z", "x": 1e999}', "unreadable_event"),
         (event(oktalogger={}), "reserved_field"),
         (event(**{"@timestamp": "2026-11-23T10:01:02Z"}), "reserved_field"),
+        (event(**{"oktalogger.org": "another.okta.com"}), "reserved_field"),
+        (event(**{"@timestamp.x": 1}), "reserved_field"),
     ],
 )
 def test_an_event_that_cannot_be_stored_is_kept_whole_with_the_reason(raw: bytes, kind: str) -> None:

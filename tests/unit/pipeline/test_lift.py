@@ -250,3 +250,24 @@ def test_an_event_of_forty_thousand_targets_is_no_burden() -> None:
 def test_a_text_made_to_be_searched_for_long_is_no_burden(text: str) -> None:
     for number in range(100):
         parse_behaviours(f"{text[:-4]}{number}")
+
+
+@pytest.mark.parametrize(
+    ("written", "address"),
+    [
+        ("203.0.113.5:443", "203.0.113.5"),
+        ("[2001:db8::1]:443", "2001:db8::1"),
+        ("[2001:db8::1]", "2001:db8::1"),
+        ("2001:db8::1", "2001:db8::1"),
+        ("203.0.113.5", "203.0.113.5"),
+    ],
+)
+def test_the_port_behind_an_address_is_left_out(written: str, address: str) -> None:
+    event = {"client": {"ipAddress": written}, "request": {"ipChain": [{"ip": written}]}}
+    lifted = lift(event)
+    assert (lifted["source_ip"], lifted["request_ips"]) == (address, [address])
+
+
+@pytest.mark.parametrize("written", ["[]:443", "unknown", "[host]:443", "203.0.113.5:https", 443])
+def test_what_is_no_address_is_not_lifted(written: object) -> None:
+    assert "source_ip" not in lift({"client": {"ipAddress": written}})

@@ -45,8 +45,8 @@ def live(start: datetime, end: datetime) -> list[LedgerEntry]:
     return [entry(window.start, window.end) for window in Window(start, end).split(timedelta(minutes=5))]
 
 
-def covered(entries: list[LedgerEntry], start_date: datetime = NOON - timedelta(days=30)) -> Window | None:
-    return covered_time(Ledgered.of(entries), start_date=start_date, now=NOW, hold_back=HOLD_BACK)
+def covered(entries: list[LedgerEntry], interval: timedelta = timedelta(minutes=5)) -> Window | None:
+    return covered_time(Ledgered.of(entries), interval=interval, now=NOW, hold_back=HOLD_BACK)
 
 
 def test_the_hours_whose_turn_it_is() -> None:
@@ -75,17 +75,24 @@ class TestCoveredTime:
         assert found is not None
         assert found.start == NOON - 3 * HOUR
 
-    def test_a_start_date_that_was_moved_on_counts(self) -> None:
-        found = covered(live(NOON - 3 * HOUR, NOON), start_date=NOON - HOUR)
+    def test_what_a_start_date_that_was_moved_on_leaves_out_is_part_of_it(self) -> None:
+        # The settings do not come into it: loads stopped at ten, and began again at eleven by another start date.
+        entries = [*live(NOON - 3 * HOUR, NOON - 2 * HOUR), *live(NOON - HOUR, NOON + timedelta(minutes=5))]
+        whole = covered(entries)
+        assert whole is not None
+        assert plan_reconcile([], whole, Ledgered.of(entries)).gaps == (Window(NOON - 2 * HOUR, NOON - HOUR),)
+
+    def test_it_ends_a_live_window_ago_however_long_that_is(self) -> None:
+        found = covered(live(NOON - 3 * HOUR, NOON), timedelta(minutes=30))
         assert found is not None
-        assert found.start == NOON - HOUR
+        assert found.end == NOW - timedelta(minutes=30) - HOLD_BACK
 
     def test_there_is_none_while_the_first_load_is_under_way(self) -> None:
         end = NOW - timedelta(minutes=5) - HOLD_BACK
         assert covered(live(end, end + timedelta(minutes=5))) is None
 
     def test_what_okta_has_deleted_is_no_gap(self) -> None:
-        found = covered([entry(NOON - timedelta(days=200), NOON)], start_date=NOON - timedelta(days=300))
+        found = covered([entry(NOON - timedelta(days=200), NOON)])
         assert found is not None
         assert found.start == NOW - RETENTION
 
