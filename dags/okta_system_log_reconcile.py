@@ -15,10 +15,17 @@ as always; nothing is stored twice, and what is new in a window that was complet
 
 ### When a run fails
 
-`verdict` fails when events were later than `OKTALOGGER_LATE_ALERT_SECONDS`, when more than
-`OKTALOGGER_GAP_ALERT_SECONDS` of the covered time had no complete window, or when an hour was damaged. **All of it is
-mended by then**: the task fails so that somebody hears of it. With `OKTALOGGER_RECONCILE_CHANNEL`, the name of a
-channel in `OKTALOGGER_DETECTION_NOTIFIERS`, that notifier is told instead and the task succeeds.
+`verdict` fails when
+
+* the loads missed more events than `OKTALOGGER_LATE_ALERT_EVENTS` and `OKTALOGGER_LATE_ALERT_PERCENT` allow, or one for
+  longer than `OKTALOGGER_LATE_ALERT_SECONDS`;
+* more events were refused than `OKTALOGGER_REFUSED_ALERT_EVENTS` and `OKTALOGGER_REFUSED_ALERT_PERCENT` allow;
+* more than `OKTALOGGER_GAP_ALERT_SECONDS` of the covered time had no complete window;
+* an hour was damaged.
+
+It names the windows. **What was missing is there by then**: the task fails so that somebody hears of it. With
+`OKTALOGGER_RECONCILE_CHANNEL`, the name of a channel in `OKTALOGGER_DETECTION_NOTIFIERS`, that notifier is told instead
+and the task succeeds.
 
 It fails as well when a window could not be read again. The next run tries it once more, in pieces as wide as live
 windows, so that the one that cannot be read costs itself only.

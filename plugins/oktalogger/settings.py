@@ -147,6 +147,16 @@ def _part(text: str) -> float:
     return value
 
 
+def _percent(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value <= 100:
+        raise ValueError("a number from 0 to 100, like 0.1")
+    return value
+
+
 def _reserve(text: str) -> float:
     try:
         value = float(text)
@@ -170,6 +180,25 @@ def _setting(default: T, read: Callable[[str], T], words: str, *, shown: bool = 
     if isinstance(default, dict):
         return field(default_factory=lambda: default.copy(), metadata=metadata)  # type: ignore[return-value]
     return field(default=default, metadata=metadata)
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """How much of something is still no reason for an alert: one takes more than both.
+
+    :param events: a number of events
+    :param percent: a share of all events
+    """
+
+    events: int
+    percent: float
+
+    def exceeded_by(self, number: int, of: int) -> bool:
+        """Say whether so many of so many events are more than both."""
+        return number > self.events and 100 * number > self.percent * of
+
+    def __str__(self) -> str:
+        return f"{self.events:,} events and {self.percent:g} %"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -225,8 +254,25 @@ class Settings:
     late_alert_seconds: int = _setting(
         6 * 3600,
         _whole(0, 86_400 * 90),
-        "reconcile alerts if an event was later than this. Events that reconcile finds after an hour are one to two "
-        "hours late for that reason alone",
+        "how long an event may be missing from OpenSearch, after the load of its window was complete, before that is "
+        "worth an alert",
+    )
+    late_alert_events: int = _setting(
+        10,
+        _whole(0, 1_000_000_000),
+        "how many late events in the hours that one run of reconcile reads again are still not worth an alert. The "
+        "alert takes both: more events than this, and more than `OKTALOGGER_LATE_ALERT_PERCENT`",
+    )
+    late_alert_percent: float = _setting(0.1, _percent, "the same as a share of all events of these hours, in percent")
+    refused_alert_events: int = _setting(
+        10,
+        _whole(0, 1_000_000_000),
+        "how many events that were rejected, or stored without parts that do not fit the mapping, are still not worth "
+        "an alert, in the hours that one run of reconcile reads again. The alert takes both: more events than this, "
+        "and more than `OKTALOGGER_REFUSED_ALERT_PERCENT`",
+    )
+    refused_alert_percent: float = _setting(
+        0.1, _percent, "the same as a share of all events of these hours, in percent"
     )
     gap_alert_seconds: int = _setting(
         600,
@@ -340,6 +386,16 @@ class Settings:
     def overlap(self) -> timedelta:
         """The overlap as a time span."""
         return timedelta(seconds=self.overlap_seconds)
+
+    @property
+    def late_limit(self) -> Limit:
+        """How many late events are still no reason for an alert."""
+        return Limit(self.late_alert_events, self.late_alert_percent)
+
+    @property
+    def refused_limit(self) -> Limit:
+        """How many rejected and drifted events are still no reason for an alert."""
+        return Limit(self.refused_alert_events, self.refused_alert_percent)
 
     @property
     def retention(self) -> timedelta | None:

@@ -111,7 +111,7 @@ def test_the_table_reads_well(deployment: Deployment, quiet: Simulator) -> None:
     )
     assert done.returncode == 1
     lines = done.stdout.splitlines()
-    assert lines[0].split() == ["covered", "events", "late", "rejected", "Okta"]
+    assert lines[0].split() == ["covered", "events", "late", "rejected", "drifted", "Okta"]
     assert lines[1].split()[:3] == ["2026-11-16", "1", "of"]
     assert lines[2].strip().startswith("10:00-11:00")
     assert "the same" in lines[2]
@@ -143,7 +143,7 @@ def test_an_event_that_was_altered_or_stands_there_twice_is_named(deployment: De
             "mappings": deployment.client.indices.get_mapping(index=month)[month]["mappings"],
         },
     )
-    deployment.client.index(index=copy, id=doubled, body=documents[doubled])
+    deployment.client.index(index=copy, id=doubled, body=documents[doubled], op_type="create")
 
     code, found = covered(deployment, quiet, "--verify")
     assert code == 1

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from opensearchpy import TransportError
 
 from local.simulator.process import Simulator, running
 from oktalogger.opensearch.store import OpenSearchStore
@@ -38,9 +39,15 @@ def quiet(org: Simulator) -> Simulator:
 
 
 def entry(deployment: Deployment) -> dict[str, Any] | None:
-    answer = deployment.client.search(
-        index=deployment.names.ledger, ignore_unavailable=True, allow_no_indices=True, size=1
-    )
+    try:
+        answer = deployment.client.search(
+            index=deployment.names.ledger, ignore_unavailable=True, allow_no_indices=True, size=1
+        )
+    except TransportError as error:
+        # An index that was made this moment has no shard yet.
+        if error.status_code != 503:
+            raise
+        return None
     hits = answer["hits"]["hits"]
     return hits[0]["_source"] if hits else None
 

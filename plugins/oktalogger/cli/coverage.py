@@ -20,7 +20,7 @@ from oktalogger.pipeline.comparison import Comparison, compare_with_okta
 from oktalogger.pipeline.coverage import HourCoverage, HourState, coverage
 from oktalogger.pipeline.ledger_store import LedgerStore
 from oktalogger.pipeline.share import share_of
-from oktalogger.settings import load_settings
+from oktalogger.settings import Limit, load_settings
 from oktalogger.window import Window, hours, parse_instant
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ _WORDS: Final[dict[HourState, str]] = {
     "complete": "yes",
     "expired": "expired",
     "not loaded": "NO",
+    "older than Okta keeps": "too old",
     "damaged": "damaged",
     "doubled": "doubled",
 }
@@ -69,7 +70,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.json:
         sys.stdout.write(json.dumps(_as_json(org, found, compared), indent=2) + "\n")
     else:
-        sys.stdout.write("\n".join(_table(found, compared)) + "\n")
+        sys.stdout.write("\n".join(_table(found, compared, settings.refused_limit)) + "\n")
     complete = all(hour.well for hour in found) and all(one.exact for one in compared)
     return 0 if complete else EXIT_FAILED
 
@@ -82,22 +83,23 @@ def _as_json(org: str, found: list[HourCoverage], compared: list[Comparison]) ->
         "events": sum(hour.events for hour in found),
         "rejected": sum(hour.rejected for hour in found),
         "late": sum(hour.late for hour in found),
+        "drifted": sum(hour.drifted for hour in found),
         "hours": [hour.as_dict() for hour in found],
         "compared": [one.as_dict() for one in compared],
     }
 
 
-def _table(found: list[HourCoverage], compared: list[Comparison]) -> list[str]:
+def _table(found: list[HourCoverage], compared: list[Comparison], limit: Limit) -> list[str]:
     by_start = {one.window.start: one for one in compared}
     verify = "  Okta" if compared else ""
-    lines = [f"{'':16} {'covered':9} {'events':>10} {'late':>7} {'rejected':>9}{verify}"]
+    lines = [f"{'':16} {'covered':9} {'events':>10} {'late':>7} {'rejected':>9} {'drifted':>8}{verify}"]
     for day, of_day in groupby(found, key=lambda hour: hour.window.start.date()):
         day_hours = list(of_day)
         lines.append(_row(str(day), day_hours, ""))
         for hour in day_hours:
             one = by_start.get(hour.window.start)
             lines.append(_row(f"  {hour.window.start:%H:%M}-{hour.window.end:%H:%M}", [hour], _verdict(one)))
-            lines += _troubles(hour)
+            lines += _troubles(hour, limit)
             if one is not None:
                 lines += _differences(one)
     lines.append(_row("all", found, ""))
@@ -107,12 +109,18 @@ def _table(found: list[HourCoverage], compared: list[Comparison]) -> list[str]:
 def _row(name: str, of: list[HourCoverage], more: str) -> str:
     share = sum(hour.well for hour in of)
     covered = _WORDS[of[0].state] if len(of) == 1 else "yes" if share == len(of) else f"{share} of {len(of)}"
+    drifted = sum(hour.drifted for hour in of)
     events, late = sum(hour.events for hour in of), sum(hour.late for hour in of)
-    return f"{name:16} {covered:9} {events:>10,} {late:>7,} {sum(hour.rejected for hour in of):>9,}{more}"
+    return f"{name:16} {covered:9} {events:>10,} {late:>7,} {sum(hour.rejected for hour in of):>9,} {drifted:>8,}{more}"
 
 
-def _troubles(hour: HourCoverage) -> list[str]:
+def _troubles(hour: HourCoverage, limit: Limit) -> list[str]:
     lines = [f"      not loaded: {gap}" for gap in hour.missing]
+    if hour.outlived and not hour.missing:
+        lines.append("      older than Okta keeps: it was first read over 90 days after it ended")
+    refused = hour.rejected + hour.drifted
+    if limit.exceeded_by(refused, hour.events + hour.rejected):
+        lines.append(f"      {refused:,} events were rejected or stored without a part: more than {limit}")
     if hour.damaged:
         lines.append(f"      {hour.expected:,} events of the full hour were stored, and fewer are there: load it again")
     for index, number in sorted(hour.strays.items()):

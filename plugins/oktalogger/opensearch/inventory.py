@@ -33,10 +33,12 @@ class HourCount:
 
     :param events: those in the month that they belong to
     :param strays: by the name of the index, those in any other: whoever searches the alias finds them twice
+    :param drifted: documents that were stored without parts that do not fit the mapping
     """
 
     events: int
     strays: Mapping[str, int] = field(default_factory=dict)
+    drifted: int = 0
 
     @property
     def documents(self) -> int:
@@ -69,17 +71,20 @@ class OpenSearchCensus:
 
     def events_by_hour(self, org: str, within: Window) -> dict[datetime, HourCount]:
         """Count the documents of each hour that has some, by the index that holds them. One search."""
+        aggregations = {
+            "indices": {"terms": {"field": "_index", "size": _INDICES}},
+            "drifted": {"filter": {"exists": {"field": "oktalogger.drifted"}}},
+        }
         found = {}
-        for hour, by_index in self._by_hour(self._names.alias, "oktalogger.org", org, within).items():
-            month = self._names.month_index(hour)
-            strays = {index: number for index, number in by_index.items() if index != month}
-            found[hour] = HourCount(by_index.get(month, 0), strays)
+        for hour, bucket in self._by_hour(self._names.alias, "oktalogger.org", org, within, aggregations):
+            strays = {one["key"]: one["doc_count"] for one in bucket["indices"]["buckets"]}
+            events = strays.pop(self._names.month_index(hour), 0)
+            found[hour] = HourCount(events, strays, bucket["drifted"]["doc_count"])
         return found
 
     def rejected_by_hour(self, org: str, within: Window) -> dict[datetime, int]:
         """Return the number of rejected events of each hour that has some."""
-        counted = self._by_hour(self._names.rejected, "org", org, within)
-        return {hour: sum(by_index.values()) for hour, by_index in counted.items()}
+        return {hour: bucket["doc_count"] for hour, bucket in self._by_hour(self._names.rejected, "org", org, within)}
 
     def ids(self, org: str, within: Window) -> set[str]:
         """Return the ids of all documents."""
@@ -106,25 +111,18 @@ class OpenSearchCensus:
             found |= {hit["_source"]["uuid"] for hit in self._hits(self._names.rejected, query, "at")}
         return found
 
-    def _by_hour(self, index: str, org_field: str, org: str, within: Window) -> dict[datetime, dict[str, int]]:
+    def _by_hour(
+        self, index: str, org_field: str, org: str, within: Window, aggregations: Mapping[str, Any] | None = None
+    ) -> Iterator[tuple[datetime, dict[str, Any]]]:
+        hours = {"date_histogram": {"field": "published", "fixed_interval": "1h", "min_doc_count": 1}}
         body = {
             "size": 0,
             "query": _query(org_field, org, within),
-            "aggs": {
-                "hours": {
-                    "date_histogram": {"field": "published", "fixed_interval": "1h", "min_doc_count": 1},
-                    "aggs": {"indices": {"terms": {"field": "_index", "size": _INDICES}}},
-                }
-            },
+            "aggs": {"hours": {**hours, "aggs": aggregations or {}}},
         }
         answer = self._ask(f"/{index}/_search", f"to count what {index} holds of {within}", body)
-        buckets = answer.get("aggregations", {}).get("hours", {}).get("buckets", ())
-        return {
-            datetime.fromtimestamp(bucket["key"] / 1000, UTC): {
-                one["key"]: one["doc_count"] for one in bucket["indices"]["buckets"]
-            }
-            for bucket in buckets
-        }
+        for bucket in answer.get("aggregations", {}).get("hours", {}).get("buckets", ()):
+            yield datetime.fromtimestamp(bucket["key"] / 1000, UTC), bucket
 
     def _hits(
         self,

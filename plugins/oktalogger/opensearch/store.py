@@ -120,21 +120,25 @@ class OpenSearchStore:
         :param documents: with the ids and indices of those
         :raises OpenSearchLoadError: where OpenSearch cannot be asked
         """
-        if not documents:
-            return {}
-        body = {"docs": [{"_index": document.index, "_id": document.id} for document in documents]}
-        answer = call(
-            self.client,
-            "POST",
-            "/_mget",
-            doing=f"to read whose {len(documents)} documents are that are there already",
-            index=documents[0].index,
-            params={"_source_includes": ",".join(f"oktalogger.{field}" for field in _PROVENANCE)},
-            body=body,
-            retry=AS_LONG_AS_A_BULK,
-        )
-        there = [found for found in answer["docs"] if found.get("found")]
-        return {found["_id"]: found.get("_source", {}).get("oktalogger", {}) for found in there}
+        added: dict[str, dict[str, Any]] = {}
+        by_index: dict[str, list[str]] = {}
+        for document in documents:
+            by_index.setdefault(document.index, []).append(document.id)
+        # Amazon OpenSearch Serverless reads several documents of one index only.
+        for index, ids in by_index.items():
+            answer = call(
+                self.client,
+                "POST",
+                f"/{index}/_mget",
+                doing=f"to read whose {len(ids)} documents of {index} are that are there already",
+                index=index,
+                params={"_source_includes": ",".join(f"oktalogger.{field}" for field in _PROVENANCE)},
+                body={"ids": ids},
+                retry=AS_LONG_AS_A_BULK,
+            )
+            there = [found for found in answer["docs"] if found.get("found")]
+            added |= {found["_id"]: found.get("_source", {}).get("oktalogger", {}) for found in there}
+        return added
 
     def reject(self, rejections: Sequence[Rejection], *, context: Mapping[str, str]) -> int:
         """Keep refused events whole, with the reasons, in the index of rejected events.

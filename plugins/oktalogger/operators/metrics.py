@@ -70,6 +70,9 @@ def measure_findings(org: str, findings: Findings) -> None:
     tags = {"org": org}
     Stats.gauge("oktalogger.reconcile.late", findings.late, tags=tags)
     Stats.gauge("oktalogger.reconcile.late_max_seconds", findings.late_max_seconds, tags=tags)
+    Stats.gauge("oktalogger.reconcile.missed_max_seconds", findings.missed_seconds, tags=tags)
+    Stats.gauge("oktalogger.reconcile.refused", findings.refused, tags=tags)
+    Stats.gauge("oktalogger.reconcile.damaged_hours", len(findings.damaged), tags=tags)
     Stats.gauge("oktalogger.reconcile.gap_seconds", findings.gap_seconds, tags=tags)
     Stats.gauge("oktalogger.reconcile.unread", len(findings.unread), tags=tags)
     flush_stats()

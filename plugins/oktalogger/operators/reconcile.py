@@ -10,7 +10,7 @@ from oktalogger.notifications.channels import send_to
 from oktalogger.operators.ledgered import LedgerOperator, OrgLedger, now, unit_of, windows_of
 from oktalogger.operators.metrics import measure_behind, measure_findings
 from oktalogger.pipeline.owed import with_owed
-from oktalogger.pipeline.reconcile import RETENTION, Findings, closed_hours, covered_time, plan_reconcile
+from oktalogger.pipeline.reconcile import RETENTION, Findings, Reread, closed_hours, covered_time, plan_reconcile
 from oktalogger.settings import SettingsError
 from oktalogger.window import Window
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from oktalogger.compat import Context
+    from oktalogger.pipeline.ledger import LedgerEntry
 
 
 class ReconcilePlanOperator(LedgerOperator):
@@ -79,9 +80,11 @@ class ReconcileVerdictOperator(LedgerOperator):
     """
     Says what reading again found, and alerts if that exceeds a setting.
 
+    The settings bound late events, the time for which they were missing, rejected and drifted events, gaps and damaged
+    hours.
+
     It reads only the ledger: a window counts as read if its entry of the kind ``reconcile`` says that this run
-    completed it. A window not read fails the task. Lateness or a gap beyond the settings fails the task too, or calls a
-    notifier.
+    completed it. A window not read fails the task. What exceeds a setting fails the task too, or calls a notifier.
 
     :param windows: what :class:`ReconcilePlanOperator` returned (templated)
     :param gaps: its XCom ``gaps`` (templated)
@@ -127,7 +130,10 @@ class ReconcileVerdictOperator(LedgerOperator):
         measure_findings(org.org, findings)
         context["ti"].xcom_push(key="findings", value=findings.as_dict())
         alarms = findings.alarms(
-            late_seconds=org.settings.late_alert_seconds, gap_seconds=org.settings.gap_alert_seconds
+            late_seconds=org.settings.late_alert_seconds,
+            gap_seconds=org.settings.gap_alert_seconds,
+            late=org.settings.late_limit,
+            refused=org.settings.refused_limit,
         )
         unread = ""
         if findings.unread:
@@ -145,7 +151,7 @@ class ReconcileVerdictOperator(LedgerOperator):
     def _findings(self, org: OrgLedger, run_id: str) -> Findings:
         windows = windows_of(self.windows)
         damaged = windows_of(self.damaged)
-        late, late_max, restored, unread = 0, 0.0, 0, []
+        late_max, restored, unread, reread = 0.0, 0, [], []
         for window in windows:
             entry = org.entry("reconcile", window)
             # Two runs read an hour, into one entry, so leave out what the other run found.
@@ -158,17 +164,18 @@ class ReconcileVerdictOperator(LedgerOperator):
                 # What was stored before and is put back was not late.
                 restored += int(entry.counts.get("created", 0))
                 continue
-            late += int(entry.counts.get("late", 0))
+            reread.append(_reread(entry))
             late_max = max(late_max, entry.lateness.get("late_max", 0.0))
         return Findings(
             len(windows),
             tuple(unread),
-            late,
+            sum(one.late for one in reread),
             late_max,
             windows_of(self.gaps),
             int(self.left or 0),
             damaged=damaged,
             restored=restored,
+            reread=tuple(reread),
         )
 
     def _raise(self, alarms: list[str], findings: Findings, org: OrgLedger, context: Context) -> None:
@@ -182,8 +189,19 @@ class ReconcileVerdictOperator(LedgerOperator):
                 f"{text} (Nobody was told: OKTALOGGER_DETECTION_NOTIFIERS has no channel {channel!r}.)"
             )
         self.log.warning("%s", text)
-        alert = {"text": text, "title": "Okta System Log: late events or a gap", "channel": channel}
+        alert = {"text": text, "title": "Okta System Log: late, refused or missing events", "channel": channel}
         try:
             send_to(channel, definition, {**alert, **findings.as_dict()}, context)
         except SettingsError as error:
             raise AirflowFailException(f"{text} (Nobody was told: {error})") from error
+
+
+def _reread(entry: LedgerEntry) -> Reread:
+    counts = {name: int(entry.counts.get(name, 0)) for name in ("read", "late", "rejected", "drifted")}
+    return Reread(
+        entry.window,
+        events=counts["read"],
+        late=counts["late"],
+        refused=counts["rejected"] + counts["drifted"],
+        missed_seconds=entry.lateness.get("missed_max", 0.0) if counts["late"] else 0.0,
+    )

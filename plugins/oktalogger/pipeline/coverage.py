@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from oktalogger.opensearch.inventory import HourCount
     from oktalogger.pipeline.ledger import LedgerEntry
 
-HourState = Literal["complete", "not loaded", "damaged", "doubled", "expired"]
+HourState = Literal["complete", "not loaded", "older than Okta keeps", "damaged", "doubled", "expired"]
 SETTLING: Final = timedelta(minutes=2)
 """How long what was stored may stay invisible to counts where OpenSearch takes no request to refresh."""
 
@@ -33,6 +33,8 @@ class HourCoverage:
     :param expected: how many events of the whole hour the ledger says were stored
     :param damaged: whether there are fewer
     :param expired: whether retention deleted them
+    :param drifted: documents that were stored without parts that do not fit the mapping
+    :param outlived: whether some of it was read only when Okta no longer kept its events, which proves nothing
     :param strays: documents behind the alias in indices where they do not belong, by the name of the index
     """
 
@@ -46,12 +48,16 @@ class HourCoverage:
     damaged: bool = False
     expired: bool = False
     strays: Mapping[str, int] = field(default_factory=dict)
+    drifted: int = 0
+    outlived: bool = False
 
     @property
     def state(self) -> HourState:
         """What is to be said of it, the worst first."""
         if self.missing:
             return "not loaded"
+        if self.outlived:
+            return "older than Okta keeps"
         if self.damaged:
             return "damaged"
         if self.strays:
@@ -61,7 +67,7 @@ class HourCoverage:
     @property
     def covered(self) -> bool:
         """Whether all of it was loaded, and what was loaded is there, or was deleted by retention."""
-        return not self.missing and not self.damaged
+        return not self.missing and not self.outlived and not self.damaged
 
     @property
     def well(self) -> bool:
@@ -79,6 +85,7 @@ class HourCoverage:
             "events": self.events,
             "expected": self.expected,
             "strays": dict(self.strays),
+            "drifted": self.drifted,
             "rejected": self.rejected,
             "late": self.late,
             "max_lateness_seconds": self.max_lateness_seconds,
@@ -130,6 +137,8 @@ def coverage(
     whole = whole_hours(within)
     entries = list(ledger.entries(org, whole))
     covered = merge(entry.window for entry in entries if entry.covers)
+    too_old = [entry.window for entry in entries if entry.state == "older_than_kept"]
+    read = merge([*covered, *too_old])
     # After the ledger: whatever that calls stored is visible to the counts.
     settling = timedelta(0) if census.refresh() else SETTLING
     counted = census.events_by_hour(org, whole)
@@ -155,7 +164,7 @@ def coverage(
         found.append(
             HourCoverage(
                 window,
-                tuple(gaps(window, covered)),
+                tuple(gaps(window, read)),
                 events[hour].documents if hour in events else 0,
                 rejected.get(hour, 0),
                 late.get(hour, 0),
@@ -164,6 +173,8 @@ def coverage(
                 damaged=hour in damaged,
                 expired=wanted is not None and is_expired(wanted, found_events.get(hour, 0), now=now, kept=kept),
                 strays=count.strays if count else {},
+                drifted=events[hour].drifted if hour in events else 0,
+                outlived=bool(gaps(window, covered)),
             )
         )
     return found

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from oktalogger.pipeline.ledger import LedgerEntry
+    from oktalogger.settings import Limit
 
 # An older gap cannot be filled any more.
 RETENTION: Final = KEEPS
@@ -138,17 +139,36 @@ def _without(window: Window, others: Iterable[Window]) -> list[Window]:
 
 
 @dataclass(frozen=True, slots=True)
+class Reread:
+    """What reading one window again counted.
+
+    :param window: the window
+    :param events: events that Okta sent
+    :param late: events that no load before it had stored
+    :param refused: events that were rejected, or stored without parts that do not fit the mapping
+    :param missed_seconds: how long a late one was not in OpenSearch, after the load of its window was complete
+    """
+
+    window: Window
+    events: int = 0
+    late: int = 0
+    refused: int = 0
+    missed_seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class Findings:
     """What reading again found.
 
     :param windows: how many windows were to be read again
     :param unread: those that were not, or not to their end
     :param late: late events
-    :param late_max_seconds: the greatest lateness among these
+    :param late_max_seconds: the greatest lateness among these: from ``published`` to loading
     :param gaps: parts of the covered time that had no complete window before the run
     :param left: gaps and damaged hours, cut into hours, that were left to the next run
     :param damaged: hours that held fewer events than had been stored
     :param restored: events that were created in these
+    :param reread: what each window counted that was read to its end and not damaged
     """
 
     windows: int
@@ -159,16 +179,36 @@ class Findings:
     left: int = 0
     damaged: tuple[Window, ...] = ()
     restored: int = 0
+    reread: tuple[Reread, ...] = ()
 
     @property
     def gap_seconds(self) -> float:
         """How much of the covered time had no complete window."""
         return sum((gap.duration for gap in self.gaps), timedelta()).total_seconds()
 
+    @property
+    def events(self) -> int:
+        """How many events Okta has in the windows that were read again."""
+        return sum(one.events for one in self.reread)
+
+    @property
+    def refused(self) -> int:
+        """How many of these were rejected, or stored without a part of them."""
+        return sum(one.refused for one in self.reread)
+
+    @property
+    def missed_seconds(self) -> float:
+        """How long a late event was not in OpenSearch, after the load of its window was complete."""
+        return max((one.missed_seconds for one in self.reread), default=0.0)
+
     def sentence(self) -> str:
         """Say it in a line."""
-        late = f", the latest {_span(self.late_max_seconds)} after it was published" if self.late else ""
-        said = f"Read {self.windows - len(self.unread)} windows again: {self.late:,} late events{late}."
+        said = f"Read {self.windows - len(self.unread)} windows again: {self.late:,} of {self.events:,} events late"
+        if self.late:
+            said += f", and missing from OpenSearch for up to {_span(self.missed_seconds)}"
+        said += "."
+        if self.refused:
+            said += f" {self.refused:,} events were rejected or stored without a part."
         if self.gaps:
             said += f" {_span(self.gap_seconds)} of the covered time had no complete window: {_listed(self.gaps)}."
         if self.damaged:
@@ -177,17 +217,27 @@ class Findings:
             said += f" {self.left:,} hours of that are left to the next run."
         return said
 
-    def alarms(self, *, late_seconds: float, gap_seconds: float) -> list[str]:
+    def alarms(self, *, late_seconds: float, gap_seconds: float, late: Limit, refused: Limit) -> list[str]:
         """Return what somebody must hear of, in sentences.
 
-        :param late_seconds: lateness that is still no reason
+        :param late_seconds: how long a late event may have been missing
         :param gap_seconds: length of all gaps together that is still no reason
+        :param late: how many late events are still no reason
+        :param refused: how many rejected and drifted events are still no reason
         """
         found = []
-        if self.late and self.late_max_seconds > late_seconds:
+        many, long = late.exceeded_by(self.late, self.events), self.missed_seconds > late_seconds
+        if self.late and (many or long):
+            limits = [str(late)] * many + [_span(late_seconds)] * long
             found.append(
-                f"{self.late:,} events came late, the latest {_span(self.late_max_seconds)} after it was published "
-                f"(alert beyond {_span(late_seconds)}). They are stored now."
+                f"The loads missed {_share(self.late, self.events)}, which were not in OpenSearch for up to "
+                f"{_span(self.missed_seconds)} (alert beyond {' or '.join(limits)}). They are stored now: "
+                f"{_counted([(one.window, one.late) for one in self.reread])}."
+            )
+        if refused.exceeded_by(self.refused, self.events):
+            found.append(
+                f"{_share(self.refused, self.events)} were rejected, or stored without parts that do not fit the "
+                f"mapping (alert beyond {refused}): {_counted([(one.window, one.refused) for one in self.reread])}."
             )
         if self.gap_seconds > gap_seconds:
             found.append(
@@ -206,14 +256,35 @@ class Findings:
         return {
             "windows": self.windows,
             "unread": [str(window) for window in self.unread],
+            "events": self.events,
             "late": self.late,
             "late_max_seconds": self.late_max_seconds,
+            "missed_max_seconds": self.missed_seconds,
+            "late_windows": [
+                {**_as_pair(one.window), "late": one.late, "events": one.events} for one in self.reread if one.late
+            ],
+            "refused": self.refused,
             "gaps": [[format_instant(gap.start), format_instant(gap.end)] for gap in self.gaps],
             "gap_seconds": self.gap_seconds,
             "left": self.left,
             "damaged": [[format_instant(hour.start), format_instant(hour.end)] for hour in self.damaged],
             "restored": self.restored,
         }
+
+
+def _as_pair(window: Window) -> dict[str, object]:
+    return {"start": format_instant(window.start), "end": format_instant(window.end)}
+
+
+def _share(number: int, of: int) -> str:
+    return f"{number:,} of {of:,} events ({100 * number / of:.2g} %)" if of else f"{number:,} events"
+
+
+def _counted(windows: Iterable[tuple[Window, int]], most: int = 10) -> str:
+    """List windows with their counts, the largest first."""
+    some = sorted(((number, window) for window, number in windows if number), key=lambda one: (-one[0], one[1]))
+    more = f" and {len(some) - most:,} more windows" if len(some) > most else ""
+    return ", ".join(f"{number:,} in {window}" for number, window in some[:most]) + more
 
 
 def _listed(windows: Sequence[Window], most: int = 10) -> str:

@@ -147,3 +147,17 @@ def test_what_retention_deleted_is_said_and_is_well() -> None:
     hour = checked(Counting(0), minutes(0, 60), kept=timedelta(days=30))
     assert (hour.state, hour.well) == ("expired", True)
     assert checked(Counting(0), minutes(0, 60), kept=timedelta(days=50)).state == "damaged"
+
+
+def test_what_was_first_read_when_okta_no_longer_kept_it_proves_nothing() -> None:
+    def state(*entries: LedgerEntry) -> str:
+        (hour,) = coverage(FakeLedger(*entries), Counting(0), "o", minutes(0, 60))
+        return hour.state
+
+    in_time = entry(minutes(0, 60))
+    too_late = msgspec.structs.replace(in_time, completed_at=None, state="older_than_kept")
+    half = msgspec.structs.replace(too_late, window_end=minutes(0, 30).end)
+    assert state(in_time) == "complete"
+    assert state(too_late) == "older than Okta keeps"
+    assert state(too_late, in_time) == "complete"
+    assert state(half) == state() == "not loaded"

@@ -12,10 +12,12 @@ from oktalogger.pipeline.reconcile import (
     RETENTION,
     Findings,
     Ledgered,
+    Reread,
     closed_hours,
     covered_time,
     plan_reconcile,
 )
+from oktalogger.settings import Limit
 from oktalogger.window import Window, gaps, merge
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -228,24 +230,72 @@ def test_whatever_is_complete_reading_the_plan_leaves_no_gap(complete: list[tupl
     assert read == once, "nothing is read twice"
 
 
+def alarms_of(found: Findings) -> list[str]:
+    return found.alarms(late_seconds=3600, gap_seconds=600, late=Limit(10, 1.0), refused=Limit(5, 0.5))
+
+
+def reread(late: int = 0, of: int = 1000, *, refused: int = 0, missed: float = 0.0, hour: int = 0) -> Reread:
+    window = Window(NOON - (hour + 2) * HOUR, NOON - (hour + 1) * HOUR)
+    return Reread(window, events=of, late=late, refused=refused, missed_seconds=missed)
+
+
 class TestFindings:
     def findings(self, **more: object) -> Findings:
         values: dict[str, object] = {"windows": 2, "unread": (), "late": 0, "late_max_seconds": 0.0, "gaps": ()}
         return Findings(**(values | more))  # type: ignore[arg-type]
 
     def alarms(self, **more: object) -> list[str]:
-        return self.findings(**more).alarms(late_seconds=3600, gap_seconds=600)
+        return alarms_of(self.findings(**more))
+
+    def of(self, *windows: Reread) -> Findings:
+        return self.findings(late=sum(one.late for one in windows), reread=windows)
 
     def test_all_well(self) -> None:
         assert self.alarms() == []
-        assert self.findings().sentence() == "Read 2 windows again: 0 late events."
+        assert self.of(reread()).sentence() == "Read 2 windows again: 0 of 1,000 events late."
 
     def test_a_little_is_no_alarm(self) -> None:
-        assert self.alarms(late=3, late_max_seconds=3600.0, gaps=(Window(NOON, NOON + timedelta(minutes=10)),)) == []
+        assert self.alarms(gaps=(Window(NOON, NOON + timedelta(minutes=10)),)) == []
+        assert alarms_of(self.of(reread(10, of=10), reread(refused=5, of=5))) == [], "so few"
+        assert alarms_of(self.of(reread(11, of=1100), reread(refused=6, of=100))) == [], "of so many"
 
-    def test_lateness_beyond_the_setting(self) -> None:
-        [alarm] = self.alarms(late=3, late_max_seconds=7300.0)
-        assert "3 events came late, the latest 2.0 h" in alarm
+    def test_many_late_events_are_an_alarm_however_soon_they_were_found(self) -> None:
+        [alarm] = alarms_of(self.of(reread(1117, of=5848, missed=3599.0), reread(3, hour=23)))
+        assert "The loads missed 1,120 of 6,848 events (16 %)" in alarm
+        assert "not in OpenSearch for up to 60 min (alert beyond 10 events and 1 %)" in alarm
+        assert f"1,117 in {reread().window}, 3 in {reread(hour=23).window}." in alarm
+
+    def test_the_share_counts_over_all_windows(self) -> None:
+        assert alarms_of(self.of(reread(11, of=1000), reread(of=101))) == []
+        assert alarms_of(self.of(reread(11, of=1000), reread(of=99)))
+
+    def test_one_that_was_missing_for_long_is_an_alarm(self) -> None:
+        assert alarms_of(self.of(reread(1, missed=3600.0))) == []
+        [alarm] = alarms_of(self.of(reread(1, missed=3601.0)))
+        assert "1 of 1,000 events (0.1 %)" in alarm
+        assert "(alert beyond 60 min)" in alarm
+
+    def test_how_late_okta_published_it_is_no_alarm(self) -> None:
+        assert self.alarms(late=1, late_max_seconds=10**6, reread=(reread(1, missed=60.0),)) == []
+
+    def test_rejected_and_drifted_events_are_an_alarm(self) -> None:
+        assert alarms_of(self.of(reread(refused=6), reread(of=200, hour=3))) == []
+        [alarm] = alarms_of(self.of(reread(refused=11), reread(hour=3)))
+        assert alarm.startswith("11 of 2,000 events (0.55 %) were rejected, or stored without parts")
+        assert alarm.endswith(f"11 in {reread().window}.")
+
+    def test_the_windows_are_named_the_worst_first_and_the_list_stays_short(self) -> None:
+        [alarm] = alarms_of(self.of(*(reread(20 + hour, hour=hour) for hour in range(13))))
+        assert f"now: 32 in {reread(hour=12).window}, 31 in" in alarm
+        assert alarm.endswith(" and 3 more windows.")
+
+    def test_what_each_window_missed_is_in_the_figures(self) -> None:
+        figures = self.of(reread(4, missed=5.0), reread(refused=2, hour=1)).as_dict()
+        assert (figures["events"], figures["late"], figures["refused"]) == (2000, 4, 2)
+        assert figures["missed_max_seconds"] == 5.0
+        assert figures["late_windows"] == [
+            {"start": "2026-11-23T10:00:00Z", "end": "2026-11-23T11:00:00Z", "late": 4, "events": 1000}
+        ]
 
     def test_gaps_count_together(self) -> None:
         gap = Window(NOON, NOON + timedelta(minutes=6))
@@ -260,8 +310,8 @@ class TestFindings:
         ("seconds", "said"), [(119, "119 s"), (120, "2 min"), (7199, "120 min"), (7200, "2.0 h"), (9000, "2.5 h")]
     )
     def test_a_span_is_said_in_the_unit_that_fits(self, seconds: float, said: str) -> None:
-        found = self.findings(late=1, late_max_seconds=seconds).sentence()
-        assert f"the latest {said} after it was published" in found
+        found = self.of(reread(1, missed=seconds)).sentence()
+        assert f"missing from OpenSearch for up to {said}." in found
 
     @pytest.mark.parametrize("count", [10, 11])
     def test_the_list_stays_short(self, count: int) -> None:
@@ -288,7 +338,8 @@ class TestDamage:
 
     def test_it_is_an_alarm_whatever_the_settings(self) -> None:
         found = Findings(1, (), 0, 0.0, (), damaged=(self.DAMAGED,), restored=17)
-        (alarm,) = found.alarms(late_seconds=10**9, gap_seconds=10**9)
+        nobody = Limit(10**9, 100.0)
+        (alarm,) = found.alarms(late_seconds=10**9, gap_seconds=10**9, late=nobody, refused=nobody)
         assert f"1 hours held fewer events than had been stored: {self.DAMAGED}." in alarm
         assert "17 of them are there again" in found.sentence()
         assert found.as_dict()["damaged"] == [["2026-11-22T06:00:00Z", "2026-11-22T07:00:00Z"]]
