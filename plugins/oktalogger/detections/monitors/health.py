@@ -1,4 +1,4 @@
-"""Asks whether monitors are at work. Alerting says little by itself: a grouped monitor that fails raises no alert of that.
+"""Asks whether monitors are at work. Alerting says little by itself: a grouped monitor that fails raises no alert.
 
 What can be asked is asked: when each last ran, what a run without alerts says, how many of its alerts are open, and
 whether the index of alerts can still take ours.
