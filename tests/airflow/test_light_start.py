@@ -137,6 +137,7 @@ def test_the_asset_is_the_one_that_airflow_would_make(names: tuple[str, str, str
     expected: Any = Asset("okta-system-log://{}/{}/{}".format(*names))
     assert type(made) is type(expected)
     assert made == expected
-    assert hash(made) == hash(expected)
+    if type(expected).__hash__ is not None:  # 3.0 has no hash of an asset
+        assert hash(made) == hash(expected)
     assert made.uri == expected.uri
     assert getattr(made, "name", None) == getattr(expected, "name", None)

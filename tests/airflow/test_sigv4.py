@@ -26,7 +26,7 @@ from oktalogger.operators.detection_replay import DetectionAlertOperator
 from oktalogger.operators.detections import DetectionPlanOperator
 from oktalogger.operators.setup import OpenSearchSetupOperator
 from oktalogger.pipeline.ledger import LedgerKey
-from oktalogger.pipeline.load import LoadResult
+from oktalogger.pipeline.load_result import LoadResult
 from oktalogger.window import Window
 from tests.airflow.cluster import Cluster
 from tests.indices import own_names

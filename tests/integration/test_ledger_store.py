@@ -12,7 +12,7 @@ from oktalogger.opensearch.store import OpenSearchStore
 from oktalogger.pipeline import ledger_store as ledger_module
 from oktalogger.pipeline.ledger import LedgerEntry, LedgerKey
 from oktalogger.pipeline.ledger_store import LedgerStore, StoredEntry
-from oktalogger.pipeline.load import LoadResult, Progress
+from oktalogger.pipeline.load_result import LoadResult, Progress
 from oktalogger.window import Window
 
 if TYPE_CHECKING:

@@ -14,7 +14,8 @@ from oktalogger.okta.system_log import Page, SystemLogQuery
 from oktalogger.opensearch.documents import BulkResult, Document, Rejection
 from oktalogger.opensearch.names import IndexNames
 from oktalogger.pipeline.document import Stamp
-from oktalogger.pipeline.load import LoadPlan, Progress, load_window
+from oktalogger.pipeline.load import LoadPlan, load_window
+from oktalogger.pipeline.load_result import Progress
 from oktalogger.window import Window
 
 if TYPE_CHECKING:

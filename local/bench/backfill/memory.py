@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from oktalogger.opensearch.bulk import BulkResult
 from oktalogger.opensearch.names import IndexNames
 from oktalogger.pipeline.ledger import LedgerEntry, LedgerKey, advance, begin, from_the_start
-from oktalogger.pipeline.load import LoadResult
+from oktalogger.pipeline.load_result import LoadResult
 from oktalogger.window import Window, hours
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from local.bench.backfill.virtual import VirtualTime
     from oktalogger.opensearch.bulk import Document, Rejection
-    from oktalogger.pipeline.load import Progress
+    from oktalogger.pipeline.load_result import Progress
 
 
 @dataclass

@@ -30,7 +30,7 @@ from oktalogger.settings import load_settings
 from oktalogger.window import Window, parse_instant
 
 if TYPE_CHECKING:
-    from oktalogger.pipeline.load import LoadResult
+    from oktalogger.pipeline.load_result import LoadResult
 
 log = logging.getLogger(__name__)
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Final
 from oktalogger.compat import Stats, flush_stats
 
 if TYPE_CHECKING:
-    from oktalogger.pipeline.load import LoadPlan, LoadResult
+    from oktalogger.pipeline.load import LoadPlan
+    from oktalogger.pipeline.load_result import LoadResult
     from oktalogger.pipeline.reconcile import Findings
 
 COUNTERS: Final = ("requests", "waits", "read", "created", "existing", "late", "rejected", "drifted", "retried")

@@ -17,7 +17,7 @@ from oktalogger.operators.errors import failing_at_once, giving_up
 from oktalogger.operators.metrics import measure_failure, measure_load
 from oktalogger.operators.run import is_fixed, load_kind
 from oktalogger.pipeline.document import Stamp
-from oktalogger.pipeline.load import CLOCK_TOLERANCE, LoadPlan, LoadResult
+from oktalogger.pipeline.load import CLOCK_TOLERANCE, LoadPlan
 from oktalogger.pipeline.progress import LoadReporter
 from oktalogger.pipeline.recorded_load import load_and_record
 from oktalogger.pipeline.share import share_of
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from oktalogger.okta.rate_budget import Share
     from oktalogger.pipeline.document import LoadKind
     from oktalogger.pipeline.ledger_store import LedgerStore
+    from oktalogger.pipeline.load_result import LoadResult
 
 
 # A deferral costs two starts of the task and the triggerer's turn: not worth it for less.
@@ -46,8 +47,8 @@ class OktaSystemLogToOpenSearchOperator(BaseOperator):
     that a scheduled or a backfill run was made for fail it. Loading a window any number of times leaves the same
     documents, so a task may be retried or cleared at any time.
 
-    Returned, and so left as an XCom, are the counts of :class:`oktalogger.pipeline.load.LoadResult`, and what was
-    loaded. The same goes with the event of the outlet asset (Airflow 2: dataset). Events never pass through Airflow.
+    It returns, and so leaves as an XCom, the counts of :class:`oktalogger.pipeline.load_result.LoadResult`, and what it
+    loaded. The event of the outlet asset (Airflow 2: dataset) has the same. Events never pass through Airflow.
 
     An error that no retry can mend (a wrong token, a bad filter, a window in the future) fails the task at once; all
     others leave it to the task's ``retries``.

@@ -19,7 +19,7 @@ from oktalogger.window import Window, format_instant
 
 if TYPE_CHECKING:
     from oktalogger.pipeline.document import LoadKind
-    from oktalogger.pipeline.load import LoadResult
+    from oktalogger.pipeline.load_result import LoadResult
 
 State = Literal["running", "complete", "failed", "older_than_kept"]
 

@@ -20,7 +20,7 @@ from tenacity import (
 from oktalogger.opensearch.errors import IndexMissingError, OpenSearchLoadError, OpenSearchUnavailableError
 from oktalogger.opensearch.request import call
 from oktalogger.pipeline.ledger import LedgerEntry, LedgerKey, advance, begin, from_the_start
-from oktalogger.pipeline.load import LoadResult
+from oktalogger.pipeline.load_result import LoadResult
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from opensearchpy import OpenSearch
 
     from oktalogger.opensearch.names import IndexNames
-    from oktalogger.pipeline.load import Progress
+    from oktalogger.pipeline.load_result import Progress
     from oktalogger.window import Window
 
 log = logging.getLogger(__name__)

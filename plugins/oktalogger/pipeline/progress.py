@@ -10,7 +10,7 @@ from oktalogger.window import format_instant
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from oktalogger.pipeline.load import Progress
+    from oktalogger.pipeline.load_result import Progress
 
 # A line a page would bury a long load's log; a short load needs its summary only.
 EVERY_SECONDS = 10.0

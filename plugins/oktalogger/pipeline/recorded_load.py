@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from oktalogger.pipeline.ledger import LedgerEntry
-    from oktalogger.pipeline.load import LoadPlan, LoadResult, PageSource, Progress
+    from oktalogger.pipeline.load import LoadPlan, PageSource
+    from oktalogger.pipeline.load_result import LoadResult, Progress
     from oktalogger.pipeline.page_store import DocumentStore
     from oktalogger.pipeline.stop import StopSignal
     from oktalogger.window import Window

@@ -20,7 +20,8 @@ from oktalogger.opensearch.names import IndexNames
 from oktalogger.pipeline.backfill import BackfillRequest, to_load
 from oktalogger.pipeline.document import LoadKind, Stamp
 from oktalogger.pipeline.ledger import LedgerEntry, LedgerKey, advance, begin, from_the_start
-from oktalogger.pipeline.load import LoadPlan, LoadResult, Progress
+from oktalogger.pipeline.load import LoadPlan
+from oktalogger.pipeline.load_result import LoadResult, Progress
 from oktalogger.pipeline.recorded_load import load_and_record
 from oktalogger.window import Window, gaps, merge
 

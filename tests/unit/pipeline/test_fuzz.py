@@ -21,7 +21,8 @@ from oktalogger.okta.client import ListPage
 from oktalogger.okta.errors import OktaError
 from oktalogger.okta.exchange import HttpRequest, Reply
 from oktalogger.okta.system_log import SYSTEM_LOG, SystemLogClient
-from oktalogger.pipeline.load import LoadPlan, LoadResult, load_window
+from oktalogger.pipeline.load import LoadPlan, load_window
+from oktalogger.pipeline.load_result import LoadResult
 from tests.unit.pipeline.test_load import NOW, TEN, MemoryStore, plan
 
 if TYPE_CHECKING:

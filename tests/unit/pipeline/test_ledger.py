@@ -7,7 +7,7 @@ import msgspec
 
 from oktalogger.pipeline.lateness import Lateness
 from oktalogger.pipeline.ledger import LedgerEntry, LedgerKey, advance, begin, from_the_start
-from oktalogger.pipeline.load import LoadResult
+from oktalogger.pipeline.load_result import LoadResult
 from oktalogger.window import Window
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)

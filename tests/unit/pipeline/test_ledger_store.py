@@ -22,7 +22,7 @@ from oktalogger.opensearch.names import IndexNames
 from oktalogger.pipeline import ledger_store
 from oktalogger.pipeline.ledger import LedgerEntry, LedgerKey, begin
 from oktalogger.pipeline.ledger_store import LedgerStore, StoredEntry
-from oktalogger.pipeline.load import LoadResult, Progress
+from oktalogger.pipeline.load_result import LoadResult, Progress
 from oktalogger.window import Window
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)

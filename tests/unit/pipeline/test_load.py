@@ -17,7 +17,8 @@ from oktalogger.opensearch.bulk import BulkResult, Document, Rejection
 from oktalogger.opensearch.names import IndexNames
 from oktalogger.pipeline.covered import CoveredTime
 from oktalogger.pipeline.document import Stamp
-from oktalogger.pipeline.load import LoadPlan, Progress, load_window
+from oktalogger.pipeline.load import LoadPlan, load_window
+from oktalogger.pipeline.load_result import Progress
 from oktalogger.pipeline.stop import LoadStoppedError, StopSignal
 from oktalogger.window import Window, WindowError
 

@@ -14,7 +14,8 @@ from oktalogger.okta.errors import OktaServerError
 from oktalogger.okta.rate_limit import RateLimit
 from oktalogger.okta.system_log import Page
 from oktalogger.pipeline.covered import NOTHING_COVERED
-from oktalogger.pipeline.load import LoadPlan, LoadResult, Progress, load_window
+from oktalogger.pipeline.load import LoadPlan, load_window
+from oktalogger.pipeline.load_result import LoadResult, Progress
 from oktalogger.pipeline.stop import LoadStoppedError, StopSignal
 from tests.unit.pipeline.test_load import NOW, TEN, WINDOW, MemoryStore, ScriptedSource, event, page, pages_of, plan
 

@@ -10,7 +10,8 @@ import pytest
 
 from oktalogger.okta.system_log import Page, SystemLogQuery
 from oktalogger.pipeline.document import Stamp
-from oktalogger.pipeline.load import LoadPlan, LoadResult, load_window
+from oktalogger.pipeline.load import LoadPlan, load_window
+from oktalogger.pipeline.load_result import LoadResult
 from oktalogger.pipeline.okta_clock import TooEarlyError, ripe_pages
 from oktalogger.window import Window
 from tests.unit.pipeline.test_load import MemoryStore, event, page

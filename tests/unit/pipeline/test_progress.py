@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from oktalogger.pipeline.load import LoadResult, Progress
+from oktalogger.pipeline.load_result import LoadResult, Progress
 from oktalogger.pipeline.progress import EVERY_SECONDS, LoadReporter
 
 TEN = datetime(2026, 11, 23, 10, tzinfo=UTC)

@@ -11,7 +11,8 @@ import msgspec
 from oktalogger.opensearch.bulk import BulkResult, Document
 from oktalogger.pipeline.covered import CoveredTime
 from oktalogger.pipeline.document import Stamp
-from oktalogger.pipeline.load import LoadPlan, LoadResult, Progress, load_window
+from oktalogger.pipeline.load import LoadPlan, load_window
+from oktalogger.pipeline.load_result import LoadResult, Progress
 from oktalogger.pipeline.provenance import EarlierTries
 from oktalogger.window import Window
 from tests.unit.pipeline.test_load import NOW, TEN, WINDOW, MemoryStore, ScriptedSource, event

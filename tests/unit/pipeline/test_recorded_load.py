@@ -13,7 +13,8 @@ from oktalogger.opensearch.errors import IndexMissingError
 from oktalogger.opensearch.names import IndexNames
 from oktalogger.pipeline.document import LoadKind, Stamp
 from oktalogger.pipeline.ledger import LedgerEntry, LedgerKey, begin
-from oktalogger.pipeline.load import LoadPlan, LoadResult, Progress
+from oktalogger.pipeline.load import LoadPlan
+from oktalogger.pipeline.load_result import LoadResult, Progress
 from oktalogger.pipeline.recorded_load import load_and_record
 from oktalogger.window import Window
 from tests.unit.pipeline.test_continuity import NOON, ORG, Fuse, Process, World
