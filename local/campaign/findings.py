@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -97,7 +98,7 @@ def report(
 
 def _judge(campaign: Campaign, okta: Simulator, holdings: Holdings) -> tuple[Verdict, float, dict[str, int]]:
     """Compare everything; return also the greatest lateness, and the odd events by kind."""
-    judge = Judge(PREFIX, "127.0.0.1")
+    judge = Judge(PREFIX, urlsplit(okta.url).netloc)
     for hit in holdings.documents("-20*"):
         judge.document(hit.index, hit.id, hit.source)
     for hit in holdings.documents("-rejected"):

@@ -52,7 +52,7 @@ class Judge:
     """Takes all that is stored, then all that was sent.
 
     :param prefix: how the indices' names begin
-    :param org: the org's host name
+    :param org: the org's host name, with its port if that is unusual
     """
 
     def __init__(self, prefix: str, org: str) -> None:

@@ -104,8 +104,8 @@ class TestReconcile:
         here.load(whole, hold_back=timedelta(0))
         here.refresh()
         here.okta.control.post("/clock", advance=3700)
-        monkeypatch.setenv("OKTALOGGER_LATE_ALERT_SECONDS", "60")
-        with pytest.raises(AirflowFailException, match=r"1 events came late.*They are stored now"):
+        monkeypatch.setenv("OKTALOGGER_LATE_ALERT_EVENTS", "0")
+        with pytest.raises(AirflowFailException, match=r"The loads missed 1 of .* events.*They are stored now"):
             here.reconcile()
         assert here.xcoms["findings"]["late"] == 1
 
@@ -116,7 +116,7 @@ class TestReconcile:
         here.refresh()
         here.okta.control.post("/clock", advance=3700)
         notifiers = {"soc": {"class": f"{__name__}.Told", "text": "{{ alert.text }}"}}
-        monkeypatch.setenv("OKTALOGGER_LATE_ALERT_SECONDS", "60")
+        monkeypatch.setenv("OKTALOGGER_LATE_ALERT_EVENTS", "0")
         monkeypatch.setenv("OKTALOGGER_RECONCILE_CHANNEL", "soc")
         monkeypatch.setenv("OKTALOGGER_DETECTION_NOTIFIERS", json.dumps(notifiers))
         monkeypatch.setattr("oktalogger.notifications.channels.import_module", lambda name: SimpleNamespace(Told=Told))
@@ -124,7 +124,7 @@ class TestReconcile:
         _, found = here.reconcile()
         assert found["late"] == 1
         [text] = Told.heard
-        assert "1 events came late" in text
+        assert "The loads missed 1 of " in text
 
     @staticmethod
     def hold(here: Deployment, whole: Window) -> None:
@@ -210,6 +210,7 @@ class TestReconcile:
         connection = json.loads(os.environ["AIRFLOW_CONN_OKTA_DEFAULT"])
         connection["extra"] = {"filter": 'eventType sw "user."'}
         monkeypatch.setenv("AIRFLOW_CONN_OKTA_DEFAULT", json.dumps(connection))
+        monkeypatch.setenv("OKTALOGGER_LATE_ALERT_EVENTS", "60")
         whole = last_hours(2)
         span = {"since": format_instant(whole.start), "until": format_instant(whole.start + HOUR)}
         here.okta.control.post("/hold", **span, count=60, persisted="+1h")
