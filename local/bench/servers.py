@@ -48,6 +48,7 @@ def environ(okta: Simulator, opensearch_url: str, prefix: str) -> dict[str, str]
         "OKTALOGGER_OKTA_TOKEN": okta.token,
         "OKTALOGGER_OPENSEARCH_URL": opensearch_url,
         "OKTALOGGER_INDEX_PREFIX": prefix,
+        "OKTALOGGER_START_DATE": DAY,
     }
 
 

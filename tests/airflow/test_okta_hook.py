@@ -162,7 +162,8 @@ def test_a_jwk_may_be_an_object_and_its_secret_number_is_masked(
 def test_a_good_connection(monkeypatch: pytest.MonkeyPatch, okta_server: ScriptedServer) -> None:
     okta_server.answers(page(b"[]"))
     hook = connect(monkeypatch, host=okta_server.url)
-    assert hook.test_connection() == (True, "The System Log of 127.0.0.1 can be read.")
+    name = urlsplit(hook.settings.org_url).netloc
+    assert hook.test_connection() == (True, f"The System Log of {name} can be read.")
     [asked] = okta_server.asked
     assert asked.headers["Authorization"] == f"SSWS {TOKEN}"
     assert "apache-airflow" in asked.headers["User-Agent"]

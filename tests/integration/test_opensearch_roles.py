@@ -138,7 +138,8 @@ def documents(team: People) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for index in (team.names.alias, team.names.rejected):
         for hit in team.admin.search(index=index, body=body)["hits"]["hits"]:
-            found[hit["_id"]] = (hit["_index"], hit["_version"], hit["_source"])
+            # A rejected event has an id made of its content.
+            found[hit["_source"]["uuid"]] = (hit["_index"], hit["_version"], hit["_source"])
     return found
 
 

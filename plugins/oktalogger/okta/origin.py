@@ -72,12 +72,15 @@ def admin_host(host: str) -> str | None:
 def org_name(org_url: str) -> str:
     """Return the name by which documents and the ledger know an org: its host, with a port where that is unusual.
 
-    :param org_url: the org's address.
+    :param org_url: the org's address. One that no client takes still has a name here, for the log line before the
+        refusal: its host alone, because what stands before the host may be a password.
     """
     parts = _split(org_url)
-    found = parts and _origin(parts)
-    if not parts or not found:
-        return org_url
+    if parts is None:
+        return ""
+    found = _origin(parts)
+    if found is None:
+        return parts.hostname or ""
     scheme, host, port = found
     if port == _DEFAULT_PORTS.get(scheme):
         return host

@@ -151,3 +151,16 @@ def test_without_user(url: str, shown: str) -> None:
 )
 def test_an_org_is_named_by_its_host_and_a_port_of_its_own(org_url: str, name: str) -> None:
     assert org_name(org_url) == name
+
+
+@pytest.mark.parametrize(
+    ("org_url", "name"),
+    [
+        ("https://me:secret@acme.okta.com", "acme.okta.com"),
+        ("https://acme.okta.com:port", "acme.okta.com"),
+        ("https://acme.okta.com/secret path", ""),
+        ("secret", ""),
+    ],
+)
+def test_the_name_of_an_address_that_cannot_be_used_holds_no_more_than_its_host(org_url: str, name: str) -> None:
+    assert org_name(org_url) == name
