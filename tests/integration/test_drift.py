@@ -48,6 +48,8 @@ DRIFTED: dict[str, dict[str, Any]] = {
     "agent-text": {"client": {"userAgent": "curl"}},
     "managed-text": {"device": {"managed": "unknown"}},
 }
+# OpenSearch 3 ignores an object in a field with `ignore_malformed`, as both releases ignore a text there.
+IGNORED_BY_3 = {"asn-object", "address-object", "step-object"}
 FITTING: dict[str, dict[str, Any]] = {
     "nulls": {"actor": None, "target": None, "outcome": {}},
     "numbers": {"version": 0, "severity": True, "eventType": ["a", ["b"]]},
@@ -85,8 +87,10 @@ def test_types_that_drift(deployment: Deployment) -> None:
     found = deployment.documents()
     refused = {one["uuid"]: one["reason"] for one in deployment.documents(deployment.names.rejected).values()}
     assert refused == {}
-    assert {uuid for uuid, source in found.items() if "drifted" in source["oktalogger"]} == set(DRIFTED)
-    assert (stored.outcome.created, stored.drifted_events, stored.rejected) == (len(events), len(DRIFTED), 0)
+    release = deployment.client.info()["version"]["number"]
+    drifted = set(DRIFTED) - (set() if release.startswith("2.") else IGNORED_BY_3)
+    assert {uuid for uuid, source in found.items() if "drifted" in source["oktalogger"]} == drifted
+    assert (stored.outcome.created, stored.drifted_events, stored.rejected) == (len(events), len(drifted), 0)
     assert {uuid: restored(source) for uuid, source in found.items()} == {
         uuid: json.loads(raw) for uuid, raw in events.items()
     }
