@@ -49,7 +49,11 @@ def test_shape(name: str) -> None:
         assert actions == sorted(set(actions))
         assert not {"*", "indices:*", "cluster:*", "unlimited", "manage", "crud", "write"} & set(actions)
     patterns = {pattern for permission in document["index_permissions"] for pattern in permission["index_patterns"]}
-    assert {p for p in patterns if not p.startswith("okta-system-log")} <= {MATCHES}
+    # The index of alerts is Alerting's own; the sync may look at its mapping and at nothing else there.
+    others = {p for p in patterns if not p.startswith("okta-system-log")}
+    assert others <= ({MATCHES, ALERTS} if name == "oktalogger_sync" else {MATCHES})
+    on_alerts = [p["allowed_actions"] for p in document["index_permissions"] if ALERTS in p["index_patterns"]]
+    assert all(actions == ["indices:admin/mappings/get"] for actions in on_alerts)
 
 
 def test_that_the_prefix_is_filled_in() -> None:
@@ -58,6 +62,7 @@ def test_that_the_prefix_is_filled_in() -> None:
 
 
 MONTH, LEDGER, MATCHES = "okta-system-log-2026-11", "okta-system-log-ledger", "okta-detection-matches"
+ALERTS = ".opendistro-alerting-alerts"
 
 MAY: list[tuple[str, str, str | None]] = [
     ("oktalogger_loader", "indices:data/write/bulk", None),

@@ -106,7 +106,8 @@ def test_one_apply_moves_a_deployment() -> None:
         floors = {floor_of(content) for content in of_rule if not is_old_form(content)}
         # Each event is judged by exactly one of the two, and both are written before the moment comes.
         assert ceilings == floors
-        assert (floor := floors.pop()) is not None
+        (floor,) = floors
+        assert floor is not None
         assert floor > datetime.now(UTC)
         (new,) = (content for content in of_rule if not is_old_form(content))
         assert trigger_ids(new) == trigger_ids(rule.body)
