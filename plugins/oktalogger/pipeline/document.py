@@ -124,8 +124,7 @@ class Stamp:
         }
 
 
-@dataclass(frozen=True, slots=True)
-class Built:
+class Built(msgspec.Struct, frozen=True):
     """An event made ready to store.
 
     :param document: what to store
@@ -152,7 +151,7 @@ class Built:
         }
         added = self.document.source[self.length - 1 : -2]
         source = b"%b%b,%b}" % (fitted.event[:-1], added, _encode(noted)[1:])
-        return replace(self.document, source=source)
+        return msgspec.structs.replace(self.document, source=source)
 
 
 class EventError(ValueError):

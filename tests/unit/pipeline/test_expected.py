@@ -115,13 +115,18 @@ class TestStoredEvents:
             stored.add(str(minute), TEN + minute * MINUTE)
         assert stored.counts() == {"2026-11-23T10:00:00Z": 2}
 
-    def test_a_day_has_its_hours_and_memory_stays_bounded(self) -> None:
+    def test_a_day_has_its_hours(self) -> None:
         stored = StoredEvents(minutes(0, 24 * 60))
         for hour in range(24):
             for number in range(hour + 1):
                 stored.add(f"{hour}-{number}", TEN + hour * 60 * MINUTE)
         assert sorted(stored.counts().values()) == list(range(1, 25))
-        assert len(stored._seen) == 3
+
+    def test_an_event_that_comes_again_hours_later_is_one(self) -> None:
+        stored = StoredEvents(minutes(0, 24 * 60))
+        for hour in (*range(24), 0):
+            stored.add(str(hour), TEN + hour * 60 * MINUTE)
+        assert set(stored.counts().values()) == {1}
 
 
 loads = st.lists(
