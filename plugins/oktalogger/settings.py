@@ -363,7 +363,7 @@ class Settings:
     def begins(self) -> datetime:
         """Where the schedule begins.
 
-        :raises SettingsError: where nobody has said
+        :raises SettingsError: if nobody has said
         """
         if self.start_date is None:
             raise SettingsError(

@@ -66,7 +66,7 @@ def refuse_foreign_link(next_url: str, origin: str) -> None:
     """Raise if a ``next`` link leads away from the org.
 
     :param origin: the org's ``scheme://host[:port]``.
-    :raises OktaForeignLinkError: when the link is of another origin.
+    :raises OktaForeignLinkError: if the link is of another origin.
     """
     if not same_origin(next_url, origin):
         raise OktaForeignLinkError(
@@ -167,8 +167,8 @@ class Pager:
 
         :param url: what was requested.
         :param next_url: the page's ``next``, exactly as given.
-        :raises OktaForeignLinkError: when ``next`` leads to another origin.
-        :raises OktaPagingStuckError: when nothing but known events come, in full pages, or when verifying does not
+        :raises OktaForeignLinkError: if ``next`` leads to another origin.
+        :raises OktaPagingStuckError: if nothing but known events come, in full pages, or if verifying does not
             even bring the events that are known.
         """
         self._requested.add(url)

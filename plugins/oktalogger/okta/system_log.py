@@ -48,7 +48,7 @@ class SystemLogQuery:
     :param filter: a SCIM filter, as Okta takes it.
     :param q: keywords, as Okta takes them.
     :param limit: events per page, 1 to 1000.
-    :raises ValueError: when a bound has no time zone, ``since`` is not before ``until``, or ``limit`` is out of range.
+    :raises ValueError: if a bound has no time zone, ``since`` is not before ``until``, or ``limit`` is out of range.
     """
 
     since: datetime
@@ -102,7 +102,7 @@ class Page:
     :param requests: requests that the page cost, retries included.
     :param waited_seconds: seconds waited before the page came, in retries and at the gate.
     :param note: what was unusual about the way that paging went on or ended here.
-    :param answered_at: Okta's own time of the answer, in whole seconds; None where it names none.
+    :param answered_at: Okta's own time of the answer, in whole seconds; None if it names none.
     """
 
     number: int
@@ -154,12 +154,12 @@ class SystemLogClient:
 
         :param query: what to read.
         :param resume_from: a page's ``next_url`` from an earlier reading of the same query, to go on after that page.
-        :raises OktaCursorError: when Okta refuses ``resume_from`` or a ``next`` link, or ``resume_from`` is of another
+        :raises OktaCursorError: if Okta refuses ``resume_from`` or a ``next`` link, or ``resume_from`` is of another
             origin: begin at the window's start.
         :raises OktaApiError: the subclass that says what to do.
-        :raises OktaConnectionError: when no whole answer came, retries included.
-        :raises OktaProtocolError: when something else than Okta's API answers.
-        :raises OktaPagingError: when paging cannot go on.
+        :raises OktaConnectionError: if no whole answer came, retries included.
+        :raises OktaProtocolError: if something else than Okta's API answers.
+        :raises OktaPagingError: if paging cannot go on.
         """
         first_url = query.url(self.origin)
         url = first_url if resume_from is None else self._client.cursor(SYSTEM_LOG, resume_from)
@@ -239,7 +239,7 @@ class _Part:
 
 
 def _halves(part: _Part, pager: Pager, origin: str) -> list[_Part]:
-    """Return two parts for what a part still lacks; none where they would be narrower than a minute."""
+    """Return two parts for what a part still lacks; none if they would be narrower than a minute."""
     begin = max(pager.reached, _since_of(part.url) or pager.reached)
     until = part.query.until
     if until - begin < 2 * _NARROWEST:

@@ -132,9 +132,9 @@ class OktaSystemLogToOpenSearchOperator(BaseOperator):
     def execute(self, context: Context) -> dict[str, Any]:
         """Load the window and return the counts.
 
-        :raises AirflowFailException: where no retry can help
-        :raises OktaError: where Okta was out of reach
-        :raises OpenSearchLoadError: where OpenSearch was out of reach
+        :raises AirflowFailException: if no retry can help
+        :raises OktaError: if Okta was out of reach
+        :raises OpenSearchLoadError: if OpenSearch was out of reach
         """
         return self.load(context)
 
@@ -383,7 +383,7 @@ def _said(plan: LoadPlan) -> str:
 
 
 def _given(value: Any) -> Any:
-    """Return a value, or None where a template made nothing of it: an empty text, or the word ``None``."""
+    """Return a value, or None if a template made nothing of it: an empty text, or the word ``None``."""
     if isinstance(value, str) and value.strip() in ("", "None"):
         return None
     return value

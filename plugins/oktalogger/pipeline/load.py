@@ -116,11 +116,11 @@ def load_window(
     :param wait: waits that many seconds, by ``stop`` where not given
     :param clock: tells the time, in UTC
     :return: the counts
-    :raises WindowError: where the window ends in the future
-    :raises TooEarlyError: where it does so by Okta's clock, for more than a minute
-    :raises OktaError: where Okta refused, or stayed out of reach
-    :raises OpenSearchLoadError: where OpenSearch refused, or stayed out of reach
-    :raises LoadStoppedError: where ``stop`` was set
+    :raises WindowError: if the window ends in the future
+    :raises TooEarlyError: if it does so by Okta's clock, for more than a minute
+    :raises OktaError: if Okta refused, or stayed out of reach
+    :raises OpenSearchLoadError: if OpenSearch refused, or stayed out of reach
+    :raises LoadStoppedError: if ``stop`` was set
     """
     window = plan.stamp.window
     if window.end > clock() + CLOCK_TOLERANCE:
