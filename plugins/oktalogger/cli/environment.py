@@ -48,6 +48,11 @@ OPENSEARCH_VARIABLES: Final = (
     OPENSEARCH_AWS_SERVICE,
 )
 
+OTHER_OPENSEARCH_VARIABLES: Final = {
+    name: name.replace("OKTALOGGER_OPENSEARCH_", "OKTALOGGER_OTHER_OPENSEARCH_") for name in OPENSEARCH_VARIABLES
+}
+"""The variables of a second OpenSearch, from which events are taken over, by those of the first."""
+
 
 class EnvironmentConfigError(ValueError):
     """A variable is missing or cannot be used; the message names it."""
@@ -99,6 +104,20 @@ def opensearch_client(environ: Mapping[str, str] | None = None) -> OpenSearch:
         return make_client(settings)
     except ValueError as error:
         raise EnvironmentConfigError(f"{OPENSEARCH_URL}: {error}") from error
+
+
+def other_opensearch_client(environ: Mapping[str, str] | None = None) -> OpenSearch:
+    """Make a client for the OpenSearch that holds other events; the same as the first one if none is named.
+
+    :param environ: the environment; ``os.environ`` by default
+    :raises EnvironmentConfigError: if a variable is missing or contradicts another
+    """
+    environ = os.environ if environ is None else environ
+    if not environ.get(OTHER_OPENSEARCH_VARIABLES[OPENSEARCH_URL]):
+        return opensearch_client(environ)
+    own = {name: value for name, value in environ.items() if name not in OPENSEARCH_VARIABLES}
+    others = {name: environ[other] for name, other in OTHER_OPENSEARCH_VARIABLES.items() if other in environ}
+    return opensearch_client({**own, **others})
 
 
 def _okta_auth(environ: Mapping[str, str], url: str, *, allow_http: bool) -> OktaAuth:
