@@ -78,9 +78,8 @@ def run(arguments: argparse.Namespace) -> int:
     names = IndexNames(settings.index_prefix)
     is_own = arguments.index == names.alias or arguments.index.startswith(f"{names.alias}-")
     if is_own and not os.environ.get(OTHER_OPENSEARCH_VARIABLES[OPENSEARCH_URL]):
-        raise EnvironmentConfigError(
-            f"{arguments.index} is oktalogger's own. Name another index, or set {OTHER_OPENSEARCH_VARIABLES[OPENSEARCH_URL]}."
-        )
+        other = OTHER_OPENSEARCH_VARIABLES[OPENSEARCH_URL]
+        raise EnvironmentConfigError(f"{arguments.index} is oktalogger's own. Name another index, or set {other}.")
     store = OpenSearchStore(opensearch_client(), names, shards=settings.shards, replicas=settings.replicas)
     stamp = Stamp(
         org=_org(arguments.org),

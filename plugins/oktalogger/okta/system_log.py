@@ -11,6 +11,7 @@ from oktalogger.okta.endpoint import Endpoint
 from oktalogger.okta.errors import OktaPageLimitError, OktaServerError
 from oktalogger.okta.paging import Pager, PagingSettings
 from oktalogger.okta.retry import is_too_much
+from oktalogger.okta.seen import SeenIdentities
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -103,6 +104,7 @@ class Page:
     :param waited_seconds: seconds waited before the page came, in retries and at the gate.
     :param note: what was unusual about the way that paging went on or ended here.
     :param answered_at: Okta's own time of the answer, in whole seconds; None if it names none.
+    :param repeated: positions of those events that came before, in this page or in one before it.
     """
 
     number: int
@@ -116,6 +118,7 @@ class Page:
     waited_seconds: float
     note: str | None = None
     answered_at: datetime | None = None
+    repeated: frozenset[int] = frozenset()
 
 
 class SystemLogClient:
@@ -166,9 +169,10 @@ class SystemLogClient:
         parts = [_Part(query, url, is_cursor=resume_from is not None)]
         number = 0
         narrowed: str | None = None
+        seen = SeenIdentities()
         while parts:
             part = parts.pop()
-            pager = self._pager(part.query)
+            pager = self._pager(part.query, seen)
             following: str | None = part.url
             try:
                 while following is not None:
@@ -194,7 +198,7 @@ class SystemLogClient:
                 parts += reversed(halves)
                 narrowed = f"Okta took too long to answer for the {part.query}: asking for two halves of what is left"
 
-    def _pager(self, query: SystemLogQuery) -> Pager:
+    def _pager(self, query: SystemLogQuery, seen: SeenIdentities) -> Pager:
         return Pager(
             origin=self.origin,
             since=query.since,
@@ -202,6 +206,7 @@ class SystemLogClient:
             limit=query.limit,
             query_url=lambda since: query.url(self.origin, since=since),
             settings=self._paging,
+            seen=seen,
         )
 
     def _to_resume(
@@ -274,6 +279,7 @@ def _page(number: int, listed: ListPage, step: PageResult, next_url: str | None,
         waited_seconds=listed.waited_seconds,
         note="; ".join(note for note in (narrowed, step.note) if note) or None,
         answered_at=listed.answered_at,
+        repeated=step.repeated,
     )
 
 

@@ -308,9 +308,9 @@ class _Load:
         result.missed_seconds = max(result.missed_seconds, stored.missed_seconds)
         result.counted_until = prepared.at
         left_out = stored.counted | {rejection.id for rejection in stored.outcome.rejected}
-        for built in prepared.documents:
-            if built.document.id not in left_out:
-                self._there.add(built.document.id, built.published)
+        for position, built in enumerate(prepared.documents):
+            if position not in prepared.repeated and built.document.id not in left_out:
+                self._there.add(built.published)
         result.stored = self._there.counts()
         if prepared.span is not None:
             first, last = prepared.span

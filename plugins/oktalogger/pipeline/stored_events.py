@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from oktalogger.okta.seen import SeenIdentities
 from oktalogger.window import HOUR, format_instant, hour_of
 
 if TYPE_CHECKING:
@@ -15,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class StoredEvents:
-    """Counts the different events of a window, by the hour of ``published``.
+    """Counts events of a window, by the hour of ``published``.
 
     What an overlap reads before the window is not counted: it belongs to the window before.
 
@@ -24,14 +23,12 @@ class StoredEvents:
 
     def __init__(self, window: Window) -> None:
         self._window = window
-        self._seen = SeenIdentities()
         self._hour = hour_of(window.start)
         self._counts: Counter[datetime] = Counter()
 
-    def add(self, uuid: str, published: datetime) -> None:
-        """Count an event that is in the index, unless it was counted already or lies outside the window."""
-        # Two events that share a hash are counted as one: with that no hour expects more than there is.
-        if published not in self._window or not self._seen.add(uuid.encode()):
+    def add(self, published: datetime) -> None:
+        """Count an event that is in the index, unless it lies outside the window. Each is to be counted once."""
+        if published not in self._window:
             return
         # Nearly every event is of the same hour as the one before.
         if not self._hour <= published < self._hour + HOUR:

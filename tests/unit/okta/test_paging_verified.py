@@ -104,3 +104,12 @@ def test_short_pages_are_counted_anew_after_a_full_one(pager: Pager) -> None:
 def test_an_event_from_before_the_window_says_nothing_of_its_order(pager: Pager) -> None:
     assert pager.feed(FIRST, rows((5, "a")), NEXT).note is None
     assert pager.feed(NEXT, rows((-1, "b")), None).note is None
+
+
+def test_events_that_came_before_are_marked(pager: Pager) -> None:
+    assert pager.feed(FIRST, rows((0, "a"), (0, "a")), f"{NEXT}0").repeated == {1}
+    assert pager.feed(f"{NEXT}0", rows((1, "b"), (0, "a")), f"{NEXT}1").repeated == {1}
+    url = pager.feed(f"{NEXT}1", rows((2, "c"), (3, "d")), None).next_url or ""
+    # Verifying hands on what is new, and nothing else.
+    step = pager.feed(url, rows((3, "d"), (4, "e")), None)
+    assert (len(step.events), step.repeated) == (1, frozenset())

@@ -31,7 +31,14 @@ def event(number: int, published: datetime | None = None) -> msgspec.Raw:
     return msgspec.Raw(json.dumps({"uuid": f"u-{number}", "published": at.isoformat()}).encode())
 
 
-def page(number: int, events: list[msgspec.Raw], *, last: bool, note: str | None = None) -> Page:
+def page(
+    number: int,
+    events: list[msgspec.Raw],
+    *,
+    last: bool,
+    note: str | None = None,
+    repeated: frozenset[int] = frozenset(),
+) -> Page:
     return Page(
         number=number,
         events=events,
@@ -43,6 +50,7 @@ def page(number: int, events: list[msgspec.Raw], *, last: bool, note: str | None
         requests=1,
         waited_seconds=0.5,
         note=note,
+        repeated=repeated,
     )
 
 
