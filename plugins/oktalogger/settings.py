@@ -145,6 +145,12 @@ class Settings:
         "channel of `OKTALOGGER_DETECTION_NOTIFIERS` that gets these two alerts. If unset, the task `verdict` fails "
         "instead",
     )
+    check_channel: str | None = _setting(
+        None,
+        readers.name,
+        "channel of `OKTALOGGER_DETECTION_NOTIFIERS` that is told what `okta_check` finds wrong. If unset, its task "
+        "fails instead",
+    )
     hold_back_seconds: int = _setting(
         30,
         readers.whole_number(0, 86_400),
@@ -238,6 +244,11 @@ class Settings:
     def interval(self) -> timedelta:
         """How long a live window is."""
         return timedelta(minutes=self.interval_minutes)
+
+    @property
+    def okta_tasks(self) -> int:
+        """How many tasks may call Okta at once: live loads, those of a backfill, and one that reconciles."""
+        return self.live_tasks + self.backfill_tasks + 1
 
     @property
     def hold_back(self) -> timedelta:

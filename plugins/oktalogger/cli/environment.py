@@ -87,11 +87,30 @@ def opensearch_client(environ: Mapping[str, str] | None = None) -> OpenSearch:
     :param environ: the environment; ``os.environ`` by default
     :raises EnvironmentConfigError: if a variable is missing or contradicts another
     """
+    settings = opensearch_settings(environ)
+    try:
+        return make_client(settings)
+    except ValueError as error:
+        raise EnvironmentConfigError(f"{OPENSEARCH_URL}: {error}") from error
+
+
+def is_serverless(environ: Mapping[str, str] | None = None) -> bool:
+    """Say whether the environment names a collection of Amazon OpenSearch Serverless."""
+    environ = os.environ if environ is None else environ
+    return bool(environ.get(OPENSEARCH_AWS_REGION)) and environ.get(OPENSEARCH_AWS_SERVICE) == "aoss"
+
+
+def opensearch_settings(environ: Mapping[str, str] | None = None) -> OpenSearchSettings:
+    """Return where the OpenSearch is that the environment names, and how to log in.
+
+    :param environ: the environment; ``os.environ`` by default
+    :raises EnvironmentConfigError: if a variable is missing or contradicts another
+    """
     environ = os.environ if environ is None else environ
     url = required(environ, OPENSEARCH_URL)
     region = environ.get(OPENSEARCH_AWS_REGION)
     try:
-        settings = OpenSearchSettings(
+        return OpenSearchSettings(
             url=url,
             username=environ.get(OPENSEARCH_USERNAME) or None,
             password=environ.get(OPENSEARCH_PASSWORD) or None,
@@ -101,7 +120,6 @@ def opensearch_client(environ: Mapping[str, str] | None = None) -> OpenSearch:
             http_auth=_sigv4(region, environ.get(OPENSEARCH_AWS_SERVICE) or "es") if region else None,
             allow_http=_flag(environ, ALLOW_HTTP),
         )
-        return make_client(settings)
     except ValueError as error:
         raise EnvironmentConfigError(f"{OPENSEARCH_URL}: {error}") from error
 
