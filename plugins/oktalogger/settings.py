@@ -157,6 +157,12 @@ def _percent(text: str) -> float:
     return value
 
 
+def _true_or_false(text: str) -> bool:
+    if text.strip().lower() not in ("true", "false"):
+        raise ValueError("true or false")
+    return text.strip().lower() == "true"
+
+
 def _reserve(text: str) -> float:
     try:
         value = float(text)
@@ -345,6 +351,12 @@ class Settings:
     )
     detection_channels_from: Severity = _setting(
         "medium", _severity, "lowest severity at which a rule uses the default channels"
+    )
+    monitors_expected: bool = _setting(
+        True,
+        _true_or_false,
+        "whether OpenSearch is to run the rules on a cluster with the Alerting plugin. `okta_detections_after_load` "
+        "then fails if a rule has no monitor at work. `false` if Airflow is to run them there",
     )
     detection_delete_percent: int = _setting(
         20,
