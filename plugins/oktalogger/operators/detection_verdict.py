@@ -68,7 +68,7 @@ class DetectionVerdictOperator(DetectionOperator):
         listed = "\n".join(f"- {rule.title}: {reasons[rule.id]}" for rule in rules if rule.id in reasons)
         raise MonitorsNotAtWorkError(
             f"This cluster has the Alerting plugin, but no monitor is at work for {len(reasons)} of {len(rules)} "
-            "rules. Airflow runs these rules after each load, and tells only channels that OKTALOGGER_DETECTION_NOTIFIERS "
-            "names. Turn on and run the DAG okta_detections, and look at its task verify. If Airflow is to run your "
+            "rules. Airflow runs them after each load, and tells only the channels of OKTALOGGER_DETECTION_NOTIFIERS. "
+            "Turn on and run the DAG okta_detections, and look at its task verify. If Airflow is to run your "
             f"detections, set OKTALOGGER_MONITORS_EXPECTED=false.\n{listed}"
         )
