@@ -175,3 +175,10 @@ def reserve(text: str) -> float:
     if not 0 <= value < 1:
         raise ValueError("a number from 0 up to 1, itself not included, like 0.25")
     return value
+
+
+def true_or_false(text: str) -> bool:
+    """Read ``true`` or ``false``."""
+    if text.strip().lower() not in ("true", "false"):
+        raise ValueError("true or false")
+    return text.strip().lower() == "true"

@@ -214,6 +214,12 @@ class Settings:
     detection_channels_from: readers.Severity = _setting(
         "medium", readers.severity, "lowest severity at which a rule uses the default channels"
     )
+    monitors_expected: bool = _setting(
+        True,
+        readers.true_or_false,
+        "whether OpenSearch is to run the rules on a cluster with the Alerting plugin. `okta_detections_after_load` "
+        "then fails if a rule has no monitor at work. `false` if Airflow is to run them there",
+    )
     detection_delete_percent: int = _setting(
         20,
         readers.whole_number(0, 100),
