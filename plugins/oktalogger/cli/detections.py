@@ -236,7 +236,8 @@ def _add_replay(actions: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 def _replay(arguments: argparse.Namespace) -> int:
     from oktalogger.cli.environment import opensearch_client
     from oktalogger.detections.replay.report import rows_text
-    from oktalogger.detections.replay.search import Span, replay
+    from oktalogger.detections.replay.search import replay
+    from oktalogger.detections.replay.span import Span
     from oktalogger.opensearch.names import IndexNames
     from oktalogger.settings import load_settings
     from oktalogger.window import Window, parse_instant
@@ -255,20 +256,23 @@ def _replay(arguments: argparse.Namespace) -> int:
 
 
 def _add_show(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    parser = actions.add_parser("show", help="print the monitor that a rule compiles to")
+    parser = actions.add_parser("show", help="print the monitor, or the search, that a rule compiles to")
     common_arguments(parser)
     parser.set_defaults(run=guarded(_show))
 
 
 def _show(arguments: argparse.Namespace) -> int:
     from oktalogger.detections.model import MonitorSettings
-    from oktalogger.detections.monitors.render import render_monitor
+    from oktalogger.detections.monitors.render import monitor_search, render_monitor
     from oktalogger.opensearch.names import IndexNames
     from oktalogger.settings import load_settings
 
     names, settings = IndexNames(load_settings().index_prefix), MonitorSettings()
     bodies = []
     for detection in select_detections(load_detections(*folders_of(arguments)), arguments.rules):
+        if not detection.is_monitored:
+            bodies.append({"runs": "after each load", "search": monitor_search(detection, settings)})
+            continue
         ids = {name: f"<id of {name}>" for name in detection.channels_under(settings)}
         bodies.append(render_monitor(detection, names=names, channel_ids=ids, settings=settings).body)
     say(json.dumps(bodies, indent=2))

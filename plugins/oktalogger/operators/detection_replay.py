@@ -16,7 +16,8 @@ from oktalogger.detections.monitors.stored import Owner
 from oktalogger.detections.replay.alerts import mark_notified, pending_alerts
 from oktalogger.detections.replay.matches import first_found_in
 from oktalogger.detections.replay.report import merge_rows, replay_windows, rows_text
-from oktalogger.detections.replay.search import ReplayIncompleteError, Span, replay
+from oktalogger.detections.replay.search import ReplayIncompleteError, replay
+from oktalogger.detections.replay.span import Span
 from oktalogger.detections.select import UnknownRuleError, select_detections
 from oktalogger.notifications.channels import notify
 from oktalogger.opensearch.errors import OpenSearchLoadError
@@ -163,8 +164,9 @@ class DetectionAlertOperator(DetectionOperator):
     """
     Runs the enabled rules that no monitor is at work for over what has just been loaded, and notifies.
 
-    On a cluster without the Alerting plugin these are all rules. On one with it the task is skipped where every enabled
-    rule has a monitor that is there, switched on, as the rule says, and running. Nobody hears of the same events twice;
+    On a cluster without the Alerting plugin these are all rules. On one with it these are the rules that no monitor can
+    run, and those whose monitor is not there, switched off, not as the rule says, or not running. The task is skipped
+    where there are none. Nobody hears of the same events twice;
     a notification that fails is tried again with the task. A rule that OpenSearch will not run fails the task, after
     all others have been run and told of. Cleared, the task looks from its own loads on up to the present.
 
@@ -209,23 +211,24 @@ class DetectionAlertOperator(DetectionOperator):
             )
             return rules
         common, owner = monitor_settings(settings), Owner(settings.index_prefix)
-        reasons = not_at_work(alerting, rules, names=names, settings=common, owner=owner)
+        monitored = [rule for rule in rules if rule.is_monitored]
+        reasons = not_at_work(alerting, monitored, names=names, settings=common, owner=owner)
         measure_monitors(len(reasons))
-        if not reasons:
+        if not reasons and len(monitored) == len(rules):
             raise AirflowSkipException(
                 "This cluster has the Alerting plugin, and a monitor is at work for each rule: there is nothing to do "
                 "here."
             )
-        unwatched = [rule for rule in rules if rule.id in reasons]
-        listed = "\n".join(f"- {rule.title}: {reasons[rule.id]}" for rule in unwatched)
-        self.log.warning(
-            "This cluster has the Alerting plugin, but no monitor is at work for %d of %d rules, which run here "
-            "instead. Run the DAG okta_detections, and look at its task verify:\n%s",
-            len(unwatched),
-            len(rules),
-            listed,
-        )
-        return unwatched
+        if reasons:
+            listed = "\n".join(f"- {rule.title}: {reasons[rule.id]}" for rule in monitored if rule.id in reasons)
+            self.log.warning(
+                "This cluster has the Alerting plugin, but no monitor is at work for %d of %d rules, which run here "
+                "instead. Run the DAG okta_detections, and look at its task verify:\n%s",
+                len(reasons),
+                len(monitored),
+                listed,
+            )
+        return [rule for rule in rules if rule.id in reasons or not rule.is_monitored]
 
     def _look(
         self,

@@ -27,14 +27,14 @@ _BATCH: Final = 1000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Match:
-    """One event that a rule selects, or one slot of time in which a group reached a rule's threshold.
+    """What a rule found: a group of events, a slot of time that reached a threshold, a first time, or a silence.
 
     :param id: the same whenever the same is found again
     :param org: the Okta org's host name
     :param first: when the first of its events was published
     :param last: when the last of its events was published
     :param events: how many events there are
-    :param values: how many different values there are, where a rule counts values
+    :param values: how many different values there are, or what a rule measures of them
     :param group: what the events have in common, by index field
     :param event_id: the `uuid` of one of them
     :param example: one of them in a line
@@ -45,7 +45,7 @@ class Match:
     first: datetime
     last: datetime
     events: int
-    values: int | None
+    values: float | None
     group: dict[str, str]
     event_id: str
     example: str
