@@ -66,7 +66,11 @@ class Loaded:
 
     @property
     def of_events(self) -> list[CompiledDetection]:
-        return [detection for detection in self.compiled.detections if detection.threshold is None]
+        return [
+            detection
+            for detection in self.compiled.detections
+            if detection.threshold is None and detection.is_monitored
+        ]
 
     @property
     def of_thresholds(self) -> list[CompiledDetection]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from oktalogger.cli.exit_codes import EXIT_CHANGES, EXIT_FAILED
@@ -13,7 +14,7 @@ from oktalogger.detections.monitors.change import PlanRefusedError, check_deleti
 from oktalogger.detections.monitors.channels import ChannelError
 from oktalogger.detections.monitors.health import check_health
 from oktalogger.detections.monitors.render import monitor_settings
-from oktalogger.detections.monitors.report import plan_text, result_text, rules_after_load
+from oktalogger.detections.monitors.report import exceptions_text, plan_text, result_text, rules_after_load
 from oktalogger.detections.monitors.stored import Owner
 from oktalogger.detections.monitors.sync import SyncIncompleteError, SyncOptions, apply_sync, plan_sync, render_all
 from oktalogger.detections.rules.mapped import require_mapped
@@ -79,8 +80,9 @@ def _plan(arguments: argparse.Namespace, folders: tuple[Path, ...]) -> int:
         return _failed(error)
     health = check_health(client, plan.wanted)
     after_load = rules_after_load(detections)
+    over = exceptions_text(detections, datetime.now(UTC).date())
     report = {**plan.as_dict(), "health": health.as_dict(), "after_load": list(after_load)}
-    _say(json.dumps(report, indent=2) if arguments.json else plan_text(plan, health, after_load))
+    _say(json.dumps(report, indent=2) if arguments.json else over + plan_text(plan, health, after_load))
     try:
         check_deletions(plan, share=settings.detection_delete_percent / 100)
     except PlanRefusedError as error:

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
-from datetime import timedelta
+from dataclasses import asdict, dataclass, replace
+from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 
 from oktalogger.setting_readers import Severity
@@ -138,6 +138,49 @@ class Absence:
         return timedelta(seconds=self.history_seconds)
 
 
+@dataclass(frozen=True, slots=True)
+class Exclusion:
+    """Events that rules leave out: by a Sigma filter for good, by an exception until a day.
+
+    :param title: of the filter; the reason of an exception
+    :param rules: names, ids or files of rules; empty for all rules
+    :param query: query_string that selects the events which are left out
+    :param fields: index fields that it looks at
+    :param owner: who answers for an exception
+    :param until: the last day of an exception, like ``2026-12-31``, UTC; empty for a filter
+    :param file: where it stands, relative to its folder
+    :param line: the line where it begins
+    """
+
+    title: str
+    rules: tuple[str, ...]
+    query: str
+    fields: tuple[str, ...] = ()
+    owner: str = ""
+    until: str = ""
+    file: str = ""
+    line: int = 0
+
+    @property
+    def clause(self) -> str:
+        """A query_string for the events that are left out, up to the last day."""
+        if not self.until:
+            return f"({self.query})"
+        after = date.fromisoformat(self.until) + timedelta(days=1)
+        return f"(({self.query}) AND published:<{after.isoformat()})"
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Exclusion:
+        """Read plain JSON values.
+
+        :raises TypeError: if a field is missing or unknown
+        """
+        given: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, list) else value for name, value in values.items()
+        }
+        return cls(**given)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CompiledDetection:
     """A Sigma rule compiled for OpenSearch.
@@ -164,6 +207,8 @@ class CompiledDetection:
     :param threshold: what is counted, or ``None`` where every matching event counts by itself
     :param first_seen: what must be new about an event
     :param absence: what is missed
+    :param counts: names and ids of the rules whose events a correlation is about
+    :param exceptions: events that raise no alert for a while
     :param file: the rule's file, relative to the folder of detections
     :param line: the line of the file where its `detection` or `correlation` begins
     """
@@ -188,13 +233,25 @@ class CompiledDetection:
     threshold: Threshold | None = None
     first_seen: FirstSeen | None = None
     absence: Absence | None = None
+    counts: tuple[str, ...] = ()
+    exceptions: tuple[Exclusion, ...] = ()
     file: str = ""
     line: int = 0
 
     @property
     def query(self) -> str:
-        """The query_string of the monitor: the selection without historical events."""
-        return f"({self.selection}) AND {NOT_HISTORICAL}"
+        """The query_string of the monitor: what is judged, without historical events."""
+        return f"({self.judged}) AND {NOT_HISTORICAL}"
+
+    @property
+    def judged(self) -> str:
+        """The selection without the events of exceptions."""
+        excepted = "".join(f" AND NOT {one.clause}" for one in self.exceptions)
+        return f"({self.selection}){excepted}" if excepted else self.selection
+
+    def only_excepted(self, exception: Exclusion) -> CompiledDetection:
+        """Return the rule for the events of one of its exceptions alone."""
+        return replace(self, selection=f"({self.selection}) AND {exception.clause}", exceptions=())
 
     @property
     def is_monitored(self) -> bool:
@@ -248,6 +305,7 @@ class CompiledDetection:
                 if "parts" in inner:
                     inner["parts"] = tuple(RulePart(**part) for part in inner["parts"])
                 given[name] = kind(**inner)
+        given["exceptions"] = tuple(Exclusion.from_dict(one) for one in given.get("exceptions", ()))
         return cls(**given)
 
 

@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from oktalogger.compat import AirflowSkipException, triggering_events
+from oktalogger.detections.exclusions import ended, ended_sentence
 from oktalogger.detections.messages import about
 from oktalogger.detections.monitors.api import AlertingClient
 from oktalogger.detections.monitors.health import not_at_work
@@ -16,7 +17,7 @@ from oktalogger.detections.monitors.stored import Owner
 from oktalogger.detections.replay.alerts import mark_notified, pending_alerts
 from oktalogger.detections.replay.matches import first_found_in
 from oktalogger.detections.replay.report import merge_rows, replay_windows, rows_text
-from oktalogger.detections.replay.search import ReplayIncompleteError, replay
+from oktalogger.detections.replay.search import ReplayIncompleteError, keep_excepted, replay
 from oktalogger.detections.replay.span import Span
 from oktalogger.detections.select import UnknownRuleError, select_detections
 from oktalogger.notifications.channels import notify
@@ -192,8 +193,21 @@ class DetectionAlertOperator(DetectionOperator):
             client = hook.client
             try:
                 names = IndexNames(settings.index_prefix)
-                rules = self._unwatched(client, names, settings)
-                found, incomplete = self._look(client, names, rules, settings, context)
+                rules = self._detections()
+                for exception in ended(rules, datetime.now(UTC).date()):
+                    self.log.warning("%s: %s", exception.file, ended_sentence(exception))
+                enabled = [rule for rule in rules if rule.enabled]
+                unwatched = self._unwatched(client, names, settings, enabled)
+                watched = [rule for rule in enabled if rule not in unwatched and rule.exceptions]
+                if not unwatched and not watched:
+                    raise AirflowSkipException(
+                        "This cluster has the Alerting plugin, and a monitor is at work for each rule: there is "
+                        "nothing to do here."
+                    )
+                span = Span(loaded_range(context), by="loaded", historical=False)
+                found, incomplete = self._look(client, names, unwatched, settings, context, span)
+                common = monitor_settings(settings)
+                keep_excepted(client, names, watched, span, run_id=str(context["run_id"]), settings=common)
                 self._notify(hook, names, found, settings, context)
                 if incomplete is not None:
                     raise incomplete
@@ -202,8 +216,9 @@ class DetectionAlertOperator(DetectionOperator):
                 client.close()
         return [item.as_dict() for item in first if item.matches]
 
-    def _unwatched(self, client: OpenSearch, names: IndexNames, settings: Settings) -> list[CompiledDetection]:
-        rules = [rule for rule in self._detections() if rule.enabled]
+    def _unwatched(
+        self, client: OpenSearch, names: IndexNames, settings: Settings, rules: list[CompiledDetection]
+    ) -> list[CompiledDetection]:
         alerting = AlertingClient(client)
         if not alerting.available():
             self.log.info(
@@ -214,11 +229,6 @@ class DetectionAlertOperator(DetectionOperator):
         monitored = [rule for rule in rules if rule.is_monitored]
         reasons = not_at_work(alerting, monitored, names=names, settings=common, owner=owner)
         measure_monitors(len(reasons))
-        if not reasons and len(monitored) == len(rules):
-            raise AirflowSkipException(
-                "This cluster has the Alerting plugin, and a monitor is at work for each rule: there is nothing to do "
-                "here."
-            )
         if reasons:
             listed = "\n".join(f"- {rule.title}: {reasons[rule.id]}" for rule in monitored if rule.id in reasons)
             self.log.warning(
@@ -237,8 +247,8 @@ class DetectionAlertOperator(DetectionOperator):
         rules: Sequence[CompiledDetection],
         settings: Settings,
         context: Context,
+        span: Span,
     ) -> tuple[list[Found], ReplayIncompleteError | None]:
-        span = Span(loaded_range(context), by="loaded", historical=False)
         self.log.info("%d rules over the events loaded in %s.", len(rules), span.window)
         common = monitor_settings(settings)
         incomplete: ReplayIncompleteError | None = None
@@ -247,6 +257,8 @@ class DetectionAlertOperator(DetectionOperator):
             all_found = replay(client, names, rules, span, run_id=str(context["run_id"]), settings=common)
         except ReplayIncompleteError as error:
             all_found, incomplete = error.found, error
+        for item in (item for item in all_found if item.excepted):
+            self.log.info("%d matches of %s are excepted: kept, not told.", len(item.excepted), item.detection.name)
         found = [item for item in all_found if item.matches]
         self.log.info("%s", f"\n{rows_text([one.as_dict() for one in found])}" if found else "No rule matched.")
         return found, incomplete

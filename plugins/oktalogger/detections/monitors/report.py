@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from oktalogger.detections.exclusions import ended, ended_sentence
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+    from datetime import date
 
     from oktalogger.detections.model import CompiledDetection
     from oktalogger.detections.monitors.change import SyncPlan
@@ -13,6 +16,11 @@ if TYPE_CHECKING:
     from oktalogger.detections.monitors.sync import SyncResult
 
 _MOST_DIFFERENCES: Final = 8
+
+
+def exceptions_text(detections: Iterable[CompiledDetection], today: date) -> str:
+    """Return a line for each exception whose last day is over."""
+    return "".join(f"WARNING: {one.file}: {ended_sentence(one)}\n" for one in ended(detections, today))
 
 
 def rules_after_load(detections: Iterable[CompiledDetection]) -> tuple[str, ...]:

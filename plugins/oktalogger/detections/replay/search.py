@@ -53,12 +53,14 @@ class Found:
     :param matches: what it found, in order of time; at most ``MOST_MATCHES``
     :param new: those that no replay had found before
     :param is_cut: whether there is more
+    :param excepted: what exceptions keep from being told
     """
 
     detection: CompiledDetection
     matches: tuple[Match, ...]
     new: tuple[Match, ...]
     is_cut: bool
+    excepted: tuple[Match, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain JSON values: a row of the table."""
@@ -70,6 +72,7 @@ class Found:
             "matches": len(self.matches),
             "more": self.is_cut,
             "new": len(self.new),
+            "excepted": len(self.excepted),
             "first": format_instant(min(match.first for match in self.matches)) if self.matches else None,
             "last": format_instant(max(match.last for match in self.matches)) if self.matches else None,
             "example": self.matches[0].example if self.matches else None,
@@ -130,10 +133,12 @@ def replay(
         try:
             found, is_cut = find(client, names, detection, span, settings or MonitorSettings())
             new = store_matches(client, names.matches, detection, found, run_id=run_id, found_at=clock(), sleep=sleep)
+            excepted = find_excepted(client, names, detection, span, settings or MonitorSettings())
+            store_matches(client, names.matches, detection, excepted, run_id=run_id, found_at=clock(), sleep=sleep)
         except OpenSearchRequestError as error:
             refusals[detection.name] = error
             continue
-        results.append(Found(detection, tuple(found), tuple(new), is_cut))
+        results.append(Found(detection, tuple(found), tuple(new), is_cut, tuple(excepted)))
     if refusals:
         raise ReplayIncompleteError(results, refusals)
     return results
@@ -153,6 +158,43 @@ def find(
             return found, True
         found.append(match)
     return sorted(found, key=lambda match: (match.first, match.id)), False
+
+
+def keep_excepted(
+    client: OpenSearch,
+    names: IndexNames,
+    detections: Iterable[CompiledDetection],
+    span: Span,
+    *,
+    run_id: str,
+    settings: MonitorSettings | None = None,
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    sleep: Callable[[float], None] = time.sleep,
+) -> None:
+    """Store what the exceptions of rules keep from being told, where monitors run the rules themselves.
+
+    The parameters are those of :func:`replay`.
+
+    :raises OpenSearchLoadError: where OpenSearch refuses, or stays out of reach
+    """
+    ensure_matches_index(client, names)
+    for detection in detections:
+        excepted = find_excepted(client, names, detection, span, settings or MonitorSettings())
+        store_matches(client, names.matches, detection, excepted, run_id=run_id, found_at=clock(), sleep=sleep)
+
+
+def find_excepted(
+    client: OpenSearch, names: IndexNames, detection: CompiledDetection, span: Span, settings: MonitorSettings
+) -> list[Match]:
+    """Find over a span of time what the exceptions of a rule keep from being told.
+
+    :raises OpenSearchLoadError: where OpenSearch refuses, or stays out of reach
+    """
+    return [
+        match.excepted_by(exception)
+        for exception in detection.exceptions
+        for match in find(client, names, detection.only_excepted(exception), span, settings)[0]
+    ]
 
 
 def _matches(

@@ -41,7 +41,7 @@ class Span:
 
     def query(self, detection: CompiledDetection) -> str:
         """Return the query_string that selects the events of a rule which count."""
-        return detection.selection if self.historical else detection.query
+        return detection.judged if self.historical else detection.query
 
 
 def time_range(field: str, start: datetime, end: datetime) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Final
 
@@ -11,6 +11,7 @@ from oktalogger.detections.model import CompiledDetection, RulePart
 from oktalogger.detections.rules import kinds
 from oktalogger.detections.rules.correlation import check_type, read_threshold, references
 from oktalogger.detections.rules.fields import FieldError, field_table
+from oktalogger.detections.rules.filter_files import is_filter, read_exceptions, read_filter
 from oktalogger.detections.rules.problems import DetectionsError, Problem, RuleError
 from oktalogger.detections.rules.rule import Rule, check_tests, read_rule
 from oktalogger.detections.rules.strict import strict_problems
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from oktalogger.detections.model import Threshold
+    from oktalogger.detections.model import Exclusion, Threshold
     from oktalogger.detections.rules.sigma import Selection
     from oktalogger.detections.rules.yaml_source import YamlDocument
 
@@ -41,11 +42,13 @@ class Compiled:
     :param detections: the usable ones, in the order of their files
     :param rules: the rule of each detection, by its id
     :param problems: the problems found, warnings included
+    :param exclusions: filters and exceptions, which may name rules of other folders as well
     """
 
     detections: tuple[CompiledDetection, ...]
     rules: Mapping[str, Rule]
     problems: tuple[Problem, ...]
+    exclusions: tuple[Exclusion, ...] = ()
 
     @property
     def errors(self) -> tuple[Problem, ...]:
@@ -80,15 +83,22 @@ def compile_folder(folder: Path) -> Compiled:
         )
     variables, problems = read_variables(folder)
     rules = []
+    exclusions, more = read_exceptions(folder, variables)
+    problems += more
     for path in rule_files(folder):
         documents, unreadable = read_documents(path.read_bytes(), path.relative_to(folder).as_posix())
         problems += unreadable
         for document in documents:
+            if is_filter(document):
+                exclusion, more = read_filter(document, variables)
+                problems += more
+                exclusions += [exclusion] if exclusion is not None else []
+                continue
             rules.append(read_rule(document))
             # Do not check the details of a form that is refused as a whole.
             if rules[-1].title:
                 problems += strict_problems(document, variables)
-    return _Compilation(rules, variables, problems).run()
+    return replace(_Compilation(rules, variables, problems).run(), exclusions=tuple(exclusions))
 
 
 class _Compilation:
@@ -213,7 +223,9 @@ class _Compilation:
         looked_at = {field for selection in selections for field in selection.fields}
         looked_at |= {*threshold.group_by, *([threshold.counted] if threshold.counted else [])}
         clauses = sum(selection.clauses for selection in selections)
-        return self._detection(rule, Selection(clause.text, tuple(sorted(looked_at)), clauses), threshold)
+        counts = tuple(dict.fromkeys(name for one, _ in counted for name in (one.name, one.id) if name))
+        selection = Selection(clause.text, tuple(sorted(looked_at)), clauses)
+        return self._detection(rule, selection, threshold, counts)
 
     def _counted(self, reference: str, document: YamlDocument) -> tuple[Rule, Selection]:
         at = document.line("correlation", "rules")
@@ -231,7 +243,9 @@ class _Compilation:
             )
         return rule, selection
 
-    def _detection(self, rule: Rule, selection: Selection, threshold: Threshold | None) -> CompiledDetection:
+    def _detection(
+        self, rule: Rule, selection: Selection, threshold: Threshold | None, counts: tuple[str, ...] = ()
+    ) -> CompiledDetection:
         stem = re.sub(r"[^A-Za-z0-9_]+", "_", rule.document.file.rpartition("/")[2].rpartition(".")[0])
         outputs = self._in_file[rule.document.file] > 1 and rule.name and rule.kind == "event"
         detection = CompiledDetection(
@@ -255,6 +269,7 @@ class _Compilation:
             threshold=threshold,
             first_seen=kinds.first_seen(rule),
             absence=kinds.absence(rule),
+            counts=counts,
             file=rule.document.file,
             line=rule.document.line("detection" if threshold is None else "correlation"),
         )

@@ -284,11 +284,6 @@ def check_tests(rule: Rule) -> Iterable[Problem]:
 def _refused_form(data: dict[str, Any]) -> tuple[str, str] | None:
     if "action" in data:
         return "action", f"`action: {data['action']}` is not supported; write each rule out, or use a correlation"
-    if "filter" in data and "detection" not in data:
-        return (
-            "filter",
-            "a Sigma filter is not supported; put the exclusion into the rule, or into a list of variables.yml",
-        )
     return None
 
 

@@ -269,7 +269,10 @@ def _keys(
 
 
 def nearest_miss(detection: CompiledDetection) -> CompiledDetection | None:
-    """Return the detection with its threshold lowered by one, or one demand less; ``None`` if that cannot be."""
+    """Return the detection with its threshold lowered by one, or one demand less; ``None`` if that cannot be.
+
+    What a measure must reach is halved.
+    """
     found = detection.threshold
     if found is None:
         return None
@@ -277,6 +280,8 @@ def nearest_miss(detection: CompiledDetection) -> CompiledDetection | None:
         return replace(detection, threshold=replace(found, in_order=False))
     if found.parts:
         return replace(detection, threshold=replace(found, parts=found.parts[:-1]))
+    if found.measure != "count":
+        return replace(detection, threshold=replace(found, at_least=found.at_least / 2))
     if found.at_least < 2:
         return None
     return replace(detection, threshold=replace(found, at_least=found.at_least - 1))

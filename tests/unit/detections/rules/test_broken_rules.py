@@ -207,7 +207,29 @@ BROKEN = {
     ),
     "value_count_of_nothing": (changed(COUNTING, ("event_count", "value_count")), 3, "without field reference"),
     "global_action": ("action: global\n" + GOOD, 1, "`action: global` is not supported"),
-    "filter": ("title: x\nfilter: {rules: [a]}\n", 2, "a Sigma filter is not supported"),
+    "filter_without_condition": (
+        "title: x\nlogsource: {product: okta, service: okta}\nfilter: {rules: [a], s: {eventType: x}}\n",
+        3,
+        "condition",
+    ),
+    "filter_of_another_log": (
+        "title: x\nlogsource: {product: aws}\nfilter: {rules: any, s: {eventType: user.session.start}, "
+        "condition: not s}\n",
+        2,
+        "must say `product: okta`",
+    ),
+    "filter_of_no_rules": (
+        "title: x\nlogsource: {product: okta, service: okta}\nfilter:\n  s: {eventType: user.session.start}\n"
+        "  condition: not s\n",
+        3,
+        "a filter needs `rules`",
+    ),
+    "filter_unknown_field": (
+        "title: x\nlogsource: {product: okta, service: okta}\nfilter:\n  rules: any\n  s:\n    no.such: y\n"
+        "  condition: not s\n",
+        6,
+        "no.such",
+    ),
 }
 
 
