@@ -20,7 +20,8 @@ from oktalogger.detections.model import CompiledDetection, MonitorSettings, Thre
 from oktalogger.detections.replay.alerts import Alert, mark_notified, pending_alerts
 from oktalogger.detections.replay.matches import Match, store_matches
 from oktalogger.detections.replay.report import rows_text
-from oktalogger.detections.replay.search import ReplayIncompleteError, Span, replay
+from oktalogger.detections.replay.search import ReplayIncompleteError, replay
+from oktalogger.detections.replay.span import Span
 from oktalogger.detections.rules.cases import Case, CaseEvents
 from oktalogger.detections.testing.run import firing_groups, scratch_store
 from oktalogger.detections.testing.samples import documents, samples

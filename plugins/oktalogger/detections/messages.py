@@ -79,9 +79,8 @@ def _groups(detection: CompiledDetection, settings: MonitorSettings) -> str:
     threshold = detection.threshold
     if threshold is None:
         raise ValueError(f"{detection.title} has no threshold")
-    what = f"different values of {threshold.counted}" if threshold.counted else "events"
     lines = [
-        f"How many: at least {threshold.at_least} {what} within {_span(threshold.seconds)}.",
+        _literal(f"{'What' if threshold.parts else 'How many'}: {threshold.wanted} within {_span(threshold.seconds)}."),
         "{{#ctx.newAlerts}}Who: {{bucket_keys}}",
         "Seen: {{start_time}}",
     ]
