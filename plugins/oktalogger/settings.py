@@ -12,6 +12,8 @@ from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar, get_args
 
+from oktalogger.text import MARKUPS
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
@@ -110,6 +112,8 @@ def _notifiers(text: str) -> dict[str, dict[str, Any]]:
     for name, value in values.items():
         if not isinstance(value, dict) or not isinstance(value.get("class"), str) or "." not in value["class"]:
             raise ValueError(f"{expected}; {name!r} is not so")
+        if value.get("markup", "plain") not in MARKUPS:
+            raise ValueError(f"{expected}; the `markup` of {name!r} is one of {', '.join(MARKUPS)}")
     return values
 
 
@@ -355,7 +359,8 @@ class Settings:
         {},
         _notifiers,
         "JSON object, for clusters without the Alerting plugin. It names the Airflow notifier that each channel uses, "
-        'as in `{"soc": {"class": "package.module.Notifier", "argument": 1}}`',
+        'as in `{"soc": {"class": "package.module.Notifier", "argument": 1}}`. The key `markup` beside `class` says '
+        "what the target takes for markup: `plain`, `slack`, `markdown` (Teams, Discord) or `html` (mail)",
         shown=False,
     )
 

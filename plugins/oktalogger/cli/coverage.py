@@ -21,6 +21,7 @@ from oktalogger.pipeline.coverage import HourCoverage, HourState, coverage
 from oktalogger.pipeline.ledger_store import LedgerStore
 from oktalogger.pipeline.share import share_of
 from oktalogger.settings import Limit, load_settings
+from oktalogger.text import one_line
 from oktalogger.window import Window, hours, parse_instant
 
 if TYPE_CHECKING:
@@ -148,4 +149,4 @@ def _listed(what: str, ids: tuple[str, ...]) -> list[str]:
     if not ids:
         return []
     more = f" and {len(ids) - _SHOWN:,} more" if len(ids) > _SHOWN else ""
-    return [f"      {what}: {', '.join(ids[:_SHOWN])}{more}"]
+    return [f"      {what}: {', '.join(map(one_line, ids[:_SHOWN]))}{more}"]

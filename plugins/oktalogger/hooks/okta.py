@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from oktalogger.compat import BaseHook, mask_secret
+from oktalogger.frames import forgetting_locals
 from oktalogger.hooks.connections import look_up
 from oktalogger.hooks.extras import ConnectionSettingsError, form_widgets, names, read_extras
 from oktalogger.hooks.forms import OKTA_EXTRAS, OKTA_UI
@@ -114,7 +115,8 @@ class OktaHook(BaseHook):
 
         :raises ConnectionSettingsError: if it cannot be used
         """
-        return read_okta_connection(look_up(self, self.okta_conn_id, self.conn_type))
+        with forgetting_locals():
+            return read_okta_connection(look_up(self, self.okta_conn_id, self.conn_type))
 
     @cached_property
     def api(self) -> OktaClient:
@@ -125,6 +127,12 @@ class OktaHook(BaseHook):
         :raises ConnectionSettingsError: if the connection cannot be used
         :raises OktaConfigurationError: if the org's address or the key cannot be used
         """
+        if self.settings.verify is False:
+            self.log.warning(
+                "The connection %s turns the verification of TLS off (`verify`): whoever stands between can read "
+                "Okta's token and change events. Give the path of a CA bundle instead.",
+                self.okta_conn_id,
+            )
         return self._make_client()
 
     @cached_property
@@ -157,17 +165,18 @@ class OktaHook(BaseHook):
         from oktalogger.okta.client import OktaClient
 
         settings = self.settings
-        return OktaClient(
-            settings.org_url,
-            self._auth(settings),
-            timeout=(CONNECT_TIMEOUT, settings.timeout),
-            gate=self._gate,
-            verify=settings.verify,
-            proxies={"http": settings.proxy, "https": settings.proxy} if settings.proxy else None,
-            user_agent="apache-airflow",
-            allow_http=settings.allow_http,
-            sleep=self._sleep,
-        )
+        with forgetting_locals():
+            return OktaClient(
+                settings.org_url,
+                self._auth(settings),
+                timeout=(CONNECT_TIMEOUT, settings.timeout),
+                gate=self._gate,
+                verify=settings.verify,
+                proxies={"http": settings.proxy, "https": settings.proxy} if settings.proxy else None,
+                user_agent="apache-airflow",
+                allow_http=settings.allow_http,
+                sleep=self._sleep,
+            )
 
     @staticmethod
     def _auth(settings: OktaConnection) -> OktaAuth:

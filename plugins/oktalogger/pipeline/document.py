@@ -12,6 +12,7 @@ import msgspec
 from oktalogger.opensearch.bulk import Document, Rejection
 from oktalogger.pipeline.added_fields import LONGEST_KEYWORD
 from oktalogger.pipeline.lift import lift, too_long
+from oktalogger.pipeline.shown import shown
 from oktalogger.window import Window, format_instant
 
 if TYPE_CHECKING:
@@ -223,6 +224,8 @@ class DocumentBuilder:
         # A shorter event has no such text, and most are shorter.
         if len(raw) > LONGEST_KEYWORD and (paths := too_long(event)):
             added["too_long"] = paths
+        if copies := shown(event, added):
+            added["shown"] = copies
         line = _one_line(raw)
         source = b'%b,"oktalogger":%b,%b}' % (line[:-1], self._stamp_json, _encode(added)[1:])
         document = Document(uuid, self._names.month_index(published), source)

@@ -18,6 +18,7 @@ from oktalogger.opensearch.bulk import BulkWriter
 from oktalogger.opensearch.documents import Document, Revision
 from oktalogger.opensearch.errors import OpenSearchRequestError
 from oktalogger.opensearch.request import AS_LONG_AS_A_BULK, call
+from oktalogger.text import harmless
 from oktalogger.window import format_instant
 
 if TYPE_CHECKING:
@@ -257,7 +258,7 @@ def _line(match: Match) -> str:
     when = format_instant(match.first)
     if match.events > 1:
         when += f" to {format_instant(match.last)}"
-    group = ", ".join(f"{field}={value}" for field, value in match.group.items())
+    group = ", ".join(f"{field}={harmless(value)}" for field, value in match.group.items())
     counted = f"{match.values} different values in " if match.values is not None else ""
     many = f"{counted}{match.events} events, for example: " if match.events > 1 or group else ""
-    return f"- {when} {match.org}{f' [{group}]' if group else ''}: {many}{match.example}"
+    return f"- {when} {match.org}{f' [{group}]' if group else ''}: {many}{harmless(match.example)}"

@@ -19,6 +19,7 @@ from oktalogger.detections.replay.matches import Match, store_matches
 from oktalogger.opensearch.errors import OpenSearchRequestError
 from oktalogger.opensearch.request import call, refresh
 from oktalogger.opensearch.schema import ensure_matches_index
+from oktalogger.text import harmless
 from oktalogger.window import format_instant
 
 if TYPE_CHECKING:
@@ -297,4 +298,4 @@ def _in_a_line(source: dict[str, Any]) -> str:
         f"from {(source.get('client') or {}).get('ipAddress')}",
         f"on {', '.join(targets)}" if targets else None,
     ]
-    return " ".join(str(part) for part in parts if part and not str(part).endswith(" None"))[:1000]
+    return harmless(" ".join(str(part) for part in parts if part and not str(part).endswith(" None"))[:1000])
