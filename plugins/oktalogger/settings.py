@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar, get_args
 
+from oktalogger.privacy.policy import Policy, read_policy
 from oktalogger.text import MARKUPS
 
 if TYPE_CHECKING:
@@ -139,6 +140,12 @@ def _hours(text: str) -> tuple[int, ...]:
         return tuple(sorted({read(part.strip()) for part in text.split(",")}))
     except ValueError as error:
         raise ValueError(f"hours, separated by commas, each {error}") from None
+
+
+def _switch(text: str) -> bool:
+    if text.strip().lower() not in ("true", "false"):
+        raise ValueError("true or false")
+    return text.strip().lower() == "true"
 
 
 def _part(text: str) -> float:
@@ -335,6 +342,17 @@ class Settings:
         _hosts,
         "host names of the Okta orgs, separated by commas, such as `company.okta.com`. Alerts of threshold rules then "
         "link to Okta's System Log",
+    )
+    redact: Policy = _setting(
+        Policy(),
+        read_policy,
+        "what to take out of events before they are stored, such as `names=hash,mail=hash,addresses=network`: "
+        "[privacy](privacy.md)",
+    )
+    redact_archive: bool = _setting(
+        True,
+        _switch,
+        "whether the archive is redacted too. `false` keeps Okta's own bytes there: [privacy](privacy.md#the-archive)",
     )
     detections_dir: tuple[str, ...] = _setting(
         (PACK,),

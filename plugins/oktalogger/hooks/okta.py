@@ -56,6 +56,7 @@ class OktaConnection:
     timeout: float = 60.0
     page_limit: int = 1000
     admin_url: str | None = None
+    redaction_key: str | None = field(default=None, repr=False)
 
     @property
     def org(self) -> str:
@@ -210,7 +211,7 @@ def read_okta_connection(conn: Any) -> OktaConnection:
     values, unknown = read_extras(conn_id, conn.extra_dejson, OKTA_EXTRAS)
     token = (conn.password or "").strip() or None
     key = values.get("private_key")
-    secrets = [token, *proxy_secrets(values.get("proxy"))]
+    secrets = [token, values.get("redaction_key"), *proxy_secrets(values.get("proxy"))]
     for one in (key, values.get("fallback_private_key")):
         secrets += secret_parts(one) if one else []
     for secret in filter(None, secrets):

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from oktalogger.okta.system_log import Page
     from oktalogger.opensearch.names import IndexNames
     from oktalogger.pipeline.drift import Fitted
+    from oktalogger.privacy.redactor import Redactor
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,11 +172,13 @@ class DocumentBuilder:
 
     :param stamp: what every document says about the load
     :param names: the index names to use
+    :param redactor: takes out of each event what must not be stored, before anything else sees it; None for nothing
     """
 
-    def __init__(self, stamp: Stamp, names: IndexNames) -> None:
+    def __init__(self, stamp: Stamp, names: IndexNames, redactor: Redactor | None = None) -> None:
         self._stamp = stamp
         self._names = names
+        self._redactor = redactor
         # The same in every document, so encoded once; what differs goes in behind it.
         self._stamp_json = _encode(stamp.fields())[:-1]
         self._marks_history = stamp.kind in HISTORICAL_KINDS
@@ -188,15 +191,19 @@ class DocumentBuilder:
         :param latest: the latest ``published`` that can be; by default a day after ``now``
         """
         event: Any = None
+        done: tuple[str, ...] = ()
+        if self._redactor is not None:
+            redacted = self._redactor.redact(raw)
+            raw, done = redacted.event, redacted.done
         try:
             event = _decode(raw)
-            return self._build(raw, event, now, latest or now + _FURTHEST_AHEAD)
+            return self._build(raw, event, now, latest or now + _FURTHEST_AHEAD, done)
         except (msgspec.DecodeError, RecursionError, UnicodeError) as error:
             return _rejection(raw, event, "unreadable_event", str(error))
         except EventError as error:
             return _rejection(raw, event, error.kind, str(error))
 
-    def _build(self, raw: bytes, event: Any, now: datetime, latest: datetime) -> Built:
+    def _build(self, raw: bytes, event: Any, now: datetime, latest: datetime, done: tuple[str, ...]) -> Built:
         if type(event) is not dict:
             raise EventError("unreadable_event", "The event is no JSON object.")
         uuid = event.get("uuid")
@@ -224,6 +231,8 @@ class DocumentBuilder:
         # A shorter event has no such text, and most are shorter.
         if len(raw) > LONGEST_KEYWORD and (paths := too_long(event)):
             added["too_long"] = paths
+        if done:
+            added["redacted"] = done
         if copies := shown(event, added):
             added["shown"] = copies
         line = _one_line(raw)
