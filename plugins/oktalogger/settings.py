@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from oktalogger import setting_readers as readers
+from oktalogger.privacy.policy import Policy, read_policy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -200,6 +201,17 @@ class Settings:
         "host names of the Okta orgs, separated by commas, such as `company.okta.com`. Alerts of threshold rules then "
         "link to Okta's System Log",
     )
+    redact: Policy = _setting(
+        Policy(),
+        read_policy,
+        "what to take out of events before they are stored, such as `names=hash,mail=hash,addresses=network`: "
+        "[privacy](privacy.md)",
+    )
+    redact_archive: bool = _setting(
+        True,
+        readers.true_or_false,
+        "whether the archive is redacted too. `false` keeps Okta's own bytes there: [privacy](privacy.md#the-archive)",
+    )
     detections_dir: tuple[str, ...] = _setting(
         (readers.PACK,),
         readers.folders,
@@ -229,7 +241,8 @@ class Settings:
         {},
         readers.notifiers,
         "JSON object, for clusters without the Alerting plugin. It names the Airflow notifier that each channel uses, "
-        'as in `{"soc": {"class": "package.module.Notifier", "argument": 1}}`',
+        'as in `{"soc": {"class": "package.module.Notifier", "argument": 1}}`. The key `markup` beside `class` says '
+        "what the target takes for markup: `plain`, `slack`, `markdown` (Teams, Discord) or `html` (mail)",
         shown=False,
     )
 

@@ -35,6 +35,7 @@ OPENSEARCH_CLIENT_KEY: Final = "OKTALOGGER_OPENSEARCH_CLIENT_KEY"
 OPENSEARCH_AWS_REGION: Final = "OKTALOGGER_OPENSEARCH_AWS_REGION"
 OPENSEARCH_AWS_SERVICE: Final = "OKTALOGGER_OPENSEARCH_AWS_SERVICE"
 ALLOW_HTTP: Final = "OKTALOGGER_ALLOW_HTTP"
+REDACTION_KEY: Final = "OKTALOGGER_REDACTION_KEY"
 
 OKTA_VARIABLES: Final = (OKTA_URL, OKTA_TOKEN, OKTA_CLIENT_ID, OKTA_PRIVATE_KEY_FILE, OKTA_PRIVATE_KEY, OKTA_KEY_ID)
 OPENSEARCH_VARIABLES: Final = (
@@ -179,6 +180,14 @@ def _sigv4(region: str, service: str) -> object:
     if credentials is None:
         raise EnvironmentConfigError(f"{OPENSEARCH_AWS_REGION} is set, but there are no AWS credentials to sign with.")
     return Urllib3AWSV4SignerAuth(credentials, region, service)
+
+
+def redaction_key(environ: Mapping[str, str] | None = None) -> str | None:
+    """Return the key of the hashes that redaction makes, None where the environment has none.
+
+    :param environ: the environment; ``os.environ`` by default
+    """
+    return (os.environ if environ is None else environ).get(REDACTION_KEY) or None
 
 
 def required(environ: Mapping[str, str], name: str) -> str:

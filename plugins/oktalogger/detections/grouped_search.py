@@ -71,7 +71,9 @@ _THRESHOLD_CONDITION: Final = {
 # Joins fields and their values to `(field:value)AND(field:value)`: text that reads well, that is a query of Lucene as
 # it stands, and that holds no blank or quote, so that it can stand in an address. What has a meaning in either is
 # written as %5C%xx, a backslash and the character. A field with several values makes a key for each; one without any
-# leaves the event out, or is written as `params.absent`.
+# leaves the event out, or is written as `params.absent`. `<` and `>`, which nothing escapes in a query_string, and
+# characters that no eye sees (separators of lines, control and format characters: Java's types 13 to 16) become `?`,
+# which stands for any one character.
 _JOINED: Final = """
 List keys = [''];
 for (def f : params.fields) {
@@ -86,7 +88,10 @@ for (def f : params.fields) {
       String c = given.substring(i, i + 1);
       int code = (int) given.charAt(i);
       boolean plain = code > 127 || Character.isLetterOrDigit(given.charAt(i));
-      if (plain || (i > 0 && '._@-'.contains(c)) || given == params.absent) { safe.append(c); }
+      int kind = Character.getType(given.charAt(i));
+      boolean unseen = code > 127 && kind >= 13 && kind <= 16;
+      if (unseen || c == '<' || c == '>') { safe.append('?'); }
+      else if (plain || (i > 0 && '._@-'.contains(c)) || given == params.absent) { safe.append(c); }
       else if (c == ':') { safe.append('%5C:'); }
       else { safe.append(code < 16 ? '%5C%0' : '%5C%').append(Integer.toHexString(code)); }
     }

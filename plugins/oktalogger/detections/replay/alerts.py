@@ -18,6 +18,7 @@ from oktalogger.opensearch.bulk import BulkWriter
 from oktalogger.opensearch.documents import Document, Revision
 from oktalogger.opensearch.errors import OpenSearchRequestError
 from oktalogger.opensearch.request import AS_LONG_AS_A_BULK, call
+from oktalogger.text import harmless
 from oktalogger.window import format_instant
 
 if TYPE_CHECKING:
@@ -262,11 +263,11 @@ def _line(detection: CompiledDetection, match: Match) -> str:
     many = (
         f"{_counted(detection, match)}{match.events} events, for example: " if match.events > 1 or match.group else ""
     )
-    return f"- {when} {match.org}{_in_brackets(match)}: {many}{match.example}"
+    return f"- {when} {match.org}{_in_brackets(match)}: {many}{harmless(match.example)}"
 
 
 def _in_brackets(match: Match) -> str:
-    group = ", ".join(f"{field}={value}" for field, value in match.group.items())
+    group = ", ".join(f"{field}={harmless(value)}" for field, value in match.group.items())
     return f" [{group}]" if group else ""
 
 

@@ -10,6 +10,7 @@ from oktalogger.detections import grouped_search as grouped
 from oktalogger.detections.replay.matches import Match
 from oktalogger.detections.slots import PUBLISHED
 from oktalogger.opensearch.request import call
+from oktalogger.text import harmless
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -134,4 +135,4 @@ def _in_a_line(source: dict[str, Any]) -> str:
         f"from {(source.get('client') or {}).get('ipAddress')}",
         f"on {', '.join(targets)}" if targets else None,
     ]
-    return " ".join(str(part) for part in parts if part and not str(part).endswith(" None"))[:1000]
+    return harmless(" ".join(str(part) for part in parts if part and not str(part).endswith(" None"))[:1000])

@@ -31,7 +31,7 @@ PATTERN = ("index-pattern", NAMES.alias)
 
 
 @contextmanager
-def client_of(standin: DashboardsStandIn, *, tenant: str = "global", **login: str) -> Iterator[DashboardsClient]:
+def client_of(standin: DashboardsStandIn, *, tenant: str = "global", **login: Any) -> Iterator[DashboardsClient]:
     with serve_dashboards(standin) as url:
         client = DashboardsClient(
             make_client(OpenSearchSettings(url=url, **login)), url=url, tenant=tenant, sleep=lambda _: None
