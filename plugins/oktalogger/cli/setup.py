@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from oktalogger.cli.environment import EnvironmentConfigError, is_serverless, opensearch_client
+from oktalogger.cli.environment import (
+    OPENSEARCH_AWS_REGION,
+    EnvironmentConfigError,
+    is_serverless,
+    opensearch_client,
+)
 from oktalogger.cli.exit_codes import EXIT_CHANGES
 from oktalogger.opensearch.names import IndexNames
 from oktalogger.opensearch.setup.apply import apply_setup, plan_setup
