@@ -59,7 +59,7 @@ import airflow.plugins_manager as manager
 manager.ensure_plugins_loaded()
 plugins = manager._get_plugins()[0] if hasattr(manager, "_get_plugins") else manager.plugins
 [plugin] = [one for one in plugins if one.name == "oktalogger"]
-web = [name for name in ("fastapi", "flask", "flask_appbuilder", "oktalogger.ui.html") if name in sys.modules]
+web = [name for name in ("fastapi", "flask_appbuilder", "oktalogger.ui.html") if name in sys.modules]
 print(json.dumps({
     "apps": [app["url_prefix"] for app in plugin.fastapi_apps],
     "views": [view["href"] for view in getattr(plugin, "external_views", [])],
