@@ -6,6 +6,7 @@
 * in every index template the version in each ``_meta``, from its ``version``;
 * the tables of ``docs/detections-coverage.md``, from what each rule corresponds to and from
   ``tools/public_detections.toml``;
+* ``include/dashboards/saved-objects.ndjson``, from ``tools/dashboards``;
 * ``tests/data/mapping-versions.json``: a hash of each template's mappings and settings for each of its versions. A
   cluster is upgraded only if the version rises, so a template that changed without that is an error.
 """
@@ -21,7 +22,7 @@ from typing import Any
 
 from oktalogger.pipeline import added_fields
 from oktalogger.settings import PREFIX, Settings
-from tools import public_detections
+from tools import dashboards, public_detections
 
 ROOT = Path(__file__).resolve().parent.parent
 TEMPLATES = Path("include/opensearch")
@@ -50,6 +51,7 @@ def generated(root: Path = ROOT) -> dict[Path, str]:
     texts[SETTINGS] = with_blocks((root / SETTINGS).read_text(encoding="utf-8"), {"settings": settings_table()})
     page = (root / public_detections.PAGE).read_text(encoding="utf-8")
     texts[public_detections.PAGE] = with_blocks(page, public_detections.coverage_blocks(root))
+    texts[dashboards.FILE] = dashboards.text()
     return texts
 
 
@@ -205,7 +207,7 @@ def main() -> int:
         print(f"error: {error}", file=sys.stderr)
         return 1
     for path, text in texts.items():
-        if (ROOT / path).read_text(encoding="utf-8") != text:
+        if not (ROOT / path).exists() or (ROOT / path).read_text(encoding="utf-8") != text:
             (ROOT / path).write_text(text, encoding="utf-8")
             print(f"{path} is written")
     return 0

@@ -25,7 +25,7 @@ class Module:
 
     :param name: its name, and its folder under ``modules``
     :param artifact: its name in Maven, group ``org.opensearch.plugin``
-    :param plugin: its class, without the ending that depends on the release
+    :param plugin: its class, without the ending that depends on the release: ``Plugin`` in 2.x, ``ModulePlugin`` in 3.x
     :param extends: the modules that it extends
     :param policy: what it may do beyond the server's own rights, in Java's policy format
     """
@@ -38,7 +38,8 @@ class Module:
 
     def descriptor(self, version: str) -> str:
         """``plugin-descriptor.properties`` for this module in one release."""
-        ending = "Plugin" if version.startswith("2.") else "ModulePlugin"
+        # One class has had its later name from the beginning.
+        ending = "Plugin" if version.startswith("2.") or self.plugin.endswith("Module") else "ModulePlugin"
         properties = {
             "name": self.name,
             "description": self.name,
@@ -61,6 +62,7 @@ MODULES = (
     ),
     Module("percolator", "percolator-client", "org.opensearch.percolator.Percolator"),
     Module("ingest-common", "ingest-common", "org.opensearch.ingest.common.IngestCommon", extends="lang-painless"),
+    Module("geo", "geo", "org.opensearch.geo.GeoModule"),
     Module("parent-join", "parent-join-client", "org.opensearch.join.ParentJoin"),
 )
 SECURITY = "opensearch-security"

@@ -23,6 +23,8 @@ POOL = "okta_api"
 POOL_SLOTS = 4
 TASK_TIMEOUT = "60"
 """Seconds without a sign of life after which a task counts as dead: one that ended with the demo before this one."""
+PARSE_TIMEOUT = "300"
+"""Seconds in which a DAG file must be read: a second's work, on a machine that may be busy."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,6 +151,12 @@ class Airflow:
             "WEBSERVER__WEB_SERVER_PORT": str(self.port),
             "WEBSERVER__BASE_URL": self.url,
             "WEBSERVER__WORKERS": "1",
+            # On a busy machine Airflow's own watch over its web server would end one that answers: 0 waits for ever,
+            # and replaces no worker that is well.
+            "WEBSERVER__WEB_SERVER_MASTER_TIMEOUT": "0",
+            "WEBSERVER__WEB_SERVER_WORKER_TIMEOUT": "0",
+            "WEBSERVER__WORKER_REFRESH_INTERVAL": "0",
+            "CORE__DAG_FILE_PROCESSOR_TIMEOUT": PARSE_TIMEOUT,
             "WEBSERVER__SECRET_KEY": self._secret("secret_key"),
             "WEBSERVER__SHOW_TRIGGER_FORM_IF_NO_PARAMS": "True",
             "API__AUTH_BACKENDS": "airflow.providers.fab.auth_manager.api.auth.backend.basic_auth,"
@@ -167,6 +175,8 @@ class Airflow:
             "CORE__SIMPLE_AUTH_MANAGER_USERS": f"{USER}:admin",
             "CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(self.home / "passwords.json"),
             "DAG_PROCESSOR__PARSING_PROCESSES": "1",
+            "DAG_PROCESSOR__DAG_FILE_PROCESSOR_TIMEOUT": PARSE_TIMEOUT,
+            "WORKERS__EXECUTION_API_TIMEOUT": "60.0",
             "SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": TASK_TIMEOUT,
         }
 
@@ -194,6 +204,7 @@ _SETTINGS = {
     "CORE__LOAD_EXAMPLES": "False",
     "CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
     "CORE__EXECUTOR": "LocalExecutor",
+    "CORE__DAGBAG_IMPORT_TIMEOUT": PARSE_TIMEOUT,
     # A laptop: each slot is a process that waits.
     "CORE__PARALLELISM": "4",
     "SCHEDULER__PARSING_PROCESSES": "1",

@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import quote
 
 import requests
 
 from local.stack.airflow import USER
-from local.stack.settings import StackError
+from local.stack.waiting import AirflowBusyError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from local.stack.airflow import Airflow
 
-Answer = TypeVar("Answer")
-
 TASK = "load"
-PATIENCE = 120  # seconds; on a busy machine one answer may take most of a minute
-ASK_AGAIN = 2.0  # seconds
+PLUGIN = "oktalogger"
+TIMEOUT = 60  # seconds; on a busy machine one answer may take most of a minute
 _NO_ANSWER = (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError)
 
 
@@ -42,27 +37,6 @@ class Run:
     end: datetime
 
 
-class AirflowBusyError(StackError):
-    """Airflow does not answer at the moment."""
-
-
-def patiently(ask: Callable[[], Answer], check: Callable[[], None]) -> Answer:
-    """Ask until Airflow is not too busy to answer.
-
-    :param check: called before asking again, raises if that makes no sense any more
-    :raises AirflowBusyError: if it still is after :data:`PATIENCE`
-    """
-    deadline = time.monotonic() + PATIENCE
-    while True:
-        try:
-            return ask()
-        except AirflowBusyError:
-            if time.monotonic() > deadline:
-                raise
-        check()
-        time.sleep(ASK_AGAIN)
-
-
 class AirflowApi:
     """A client that logs in when it must. Its methods raise :class:`AirflowBusyError` if asking again can help.
 
@@ -77,16 +51,18 @@ class AirflowApi:
         if airflow.is_2:
             self._session.auth = (USER, airflow.password)
 
-    def answers(self) -> bool:
-        """Whether the web server answers yet."""
+    def answers(self) -> Literal[True] | None:
+        """Whether the web server answers yet; None if it does not."""
         path = "/health" if self._airflow.is_2 else "/monitor/health"
         try:
-            return self._session.get(f"{self._root}{path}", timeout=10).ok
+            return self._session.get(f"{self._root}{path}", timeout=TIMEOUT).ok or None
         except _NO_ANSWER:
-            return False
+            return None
 
-    def make_pool(self, name: str, slots: int) -> None:
+    def make_pool(self, name: str, slots: int) -> Literal[True]:
         """Make a pool; one that is there already stays as it is.
+
+        :return: that it is there
 
         :raises requests.HTTPError: if Airflow refuses
         """
@@ -94,6 +70,7 @@ class AirflowApi:
         answer = self._ask("POST", "/pools", json=pool)
         if answer.status_code != requests.codes.conflict:
             answer.raise_for_status()
+        return True
 
     def runs(self, dag_id: str) -> list[Run]:
         """The DAG's newest runs that have a window, in order of their windows; none before the DAG is known."""
@@ -117,7 +94,7 @@ class AirflowApi:
     def counts(self, dag_id: str, run: Run) -> dict[str, Any]:
         """The counts that a run's task left behind.
 
-        :raises requests.HTTPError: if there are none
+        :raises AirflowBusyError: if Airflow does not show them yet
         """
         value: dict[str, Any] = self.returned(dag_id, run.run_id, TASK)
         return value
@@ -125,14 +102,47 @@ class AirflowApi:
     def returned(self, dag_id: str, run_id: str, task_id: str) -> Any:
         """What a task returned.
 
-        :raises requests.HTTPError: if it returned nothing
+        :raises AirflowBusyError: if Airflow does not show it yet
         """
         path = f"/dags/{dag_id}/dagRuns/{quote(run_id)}/taskInstances/{task_id}/xcomEntries/return_value"
         # Airflow 2 makes a text of the value unless told otherwise, and refuses to deserialize.
         wanted = {"stringify": "false"} if self._airflow.is_2 else {"deserialize": "true"}
         answer = self._ask("GET", path, params=wanted)
+        if answer.status_code == requests.codes.not_found:
+            raise AirflowBusyError(f"Airflow does not show yet what {task_id} of {run_id} returned.")
         answer.raise_for_status()
         return answer.json()["value"]
+
+    def task_state(self, dag_id: str, run_id: str, task_id: str) -> str | None:
+        """The state of a run's task; None before it has one.
+
+        :raises requests.HTTPError: if Airflow refuses
+        """
+        answer = self._ask("GET", f"/dags/{dag_id}/dagRuns/{quote(run_id)}/taskInstances/{task_id}")
+        if answer.status_code == requests.codes.not_found:
+            return None
+        answer.raise_for_status()
+        state: str | None = answer.json()["state"]
+        return state
+
+    def page(self) -> str | None:
+        """The address of the page that oktalogger adds to Airflow's menu; None if it adds none here."""
+        answer = self._ask("GET", "/plugins")
+        if not answer.ok:
+            return None
+        views = [
+            view
+            for plugin in answer.json()["plugins"]
+            if plugin["name"] == PLUGIN
+            for kind in ("external_views", "appbuilder_menu_items")
+            for view in plugin.get(kind) or ()
+        ]
+        for view in views:
+            if route := view.get("url_route"):
+                return f"{self._airflow.url}/plugin/{route}"
+            if href := view.get("href"):
+                return f"{self._airflow.url}/{href.lstrip('/')}"
+        return None
 
     def run_states(self, dag_id: str, since: datetime) -> dict[str, str]:
         """The state of each of the DAG's newest runs that began since an instant; none before the DAG is known."""
@@ -147,14 +157,16 @@ class AirflowApi:
         }
 
     def mapped_labels(self, dag_id: str, run_id: str, task_id: str) -> list[str]:
-        """What the UI calls the parts of a mapped task, in order; none if it has no parts.
+        """What the UI calls the parts of a mapped task that have been run, in order.
 
         :raises requests.HTTPError: if Airflow refuses
         """
         path = f"/dags/{dag_id}/dagRuns/{quote(run_id)}/taskInstances/{task_id}/listMapped"
         answer = self._ask("GET", path, params={"limit": 100})
         answer.raise_for_status()
-        parts = [part for part in answer.json()["task_instances"] if part["map_index"] >= 0]
+        parts = [
+            part for part in answer.json()["task_instances"] if part["map_index"] >= 0 and part["rendered_map_index"]
+        ]
         return [str(part["rendered_map_index"]) for part in sorted(parts, key=lambda part: int(part["map_index"]))]
 
     def _ask(self, method: str, path: str, **what: Any) -> requests.Response:
@@ -172,7 +184,7 @@ class AirflowApi:
 
     def _send(self, method: str, url: str, **what: Any) -> requests.Response:
         try:
-            answer = self._session.request(method, url, timeout=30, **what)
+            answer = self._session.request(method, url, timeout=TIMEOUT, **what)
         except _NO_ANSWER as error:
             raise AirflowBusyError(f"Airflow does not answer at {url}: {error}") from error
         if answer.status_code >= requests.codes.internal_server_error:

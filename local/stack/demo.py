@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import datetime, timedelta
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from local.console import Stopwatch
 from local.stack.airflow import USER
-from local.stack.airflow_api import patiently
-from local.stack.detections import FINDS, MATCHES, ui_url, wait_for_findings
+from local.stack.detections import FINDS, MATCHES, ui_url, wait_for_findings, wait_for_labels
 from local.stack.progress import HEAD, follow, line, wait_for_windows
 from local.stack.stack import DAG_ID, WINDOW, running_stack
 from local.stack.stored import ALIAS, compare, count, stored_uuids
+from local.stack.waiting import until
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from local.stack.detections import Finding
     from local.stack.settings import StackSettings
     from local.stack.stack import Stack
 
+Answer = TypeVar("Answer")
+
 WINDOWS = 3
+LIMIT = 1_800  # seconds after which a check gives up; a demo goes on
 HOLD_BACK = timedelta(seconds=30)
 """How long after a window's end its load waits; the default of ``OKTALOGGER_HOLD_BACK_SECONDS``."""
 
@@ -45,12 +49,16 @@ def demo(settings: StackSettings) -> None:
         runs = wait_for_windows(stack, watch, WINDOWS)
         watch.say(f"{len(runs)} windows are loaded")
         # What was loaded before stays as it is: then only what happens from now on is new.
-        found = wait_for_findings(stack, watch, FINDS if stack.is_first_start else ())
-        _show(stack, found)
+        detections = wait_for_findings(stack, watch, FINDS if stack.is_first_start else ())
+        _show(stack, watch, detections.found)
         print(HEAD)
         for run in runs:
-            print(patiently(partial(line, stack, run), stack.parts.check), flush=True)
-        follow(stack, {run.run_id for run in runs}, {one.run_id for one in found})
+            print(_told(stack, watch, partial(line, stack, run)), flush=True)
+        follow(stack, {run.run_id for run in runs}, detections)
+
+
+def _told(stack: Stack, watch: Stopwatch, ask: Callable[[], Answer | None]) -> Answer:
+    return until(ask, lambda: "waiting for an answer", watch, stack.parts.check)
 
 
 def check(settings: StackSettings) -> bool:
@@ -62,18 +70,28 @@ def check(settings: StackSettings) -> bool:
     """
     watch = Stopwatch()
     with running_stack(settings, watch, from_nothing=True) as stack:
-        runs = wait_for_windows(stack, watch, WINDOWS)
+        runs = wait_for_windows(stack, watch, WINDOWS, limit=LIMIT)
         watch.say(f"{len(runs)} windows are loaded; comparing OpenSearch with the org's own list")
         results = [_compare(stack, run.start, run.end) for run in runs]
-        found = wait_for_findings(stack, watch, FINDS)
+        found = wait_for_findings(stack, watch, FINDS, limit=LIMIT).found
         _show_findings(found)
-        unnamed = [one.label for one in found if one.title not in one.label]
+        unnamed = _unnamed(stack, watch, found)
     passed = all(results) and not unnamed
     print(
         f"{'PASSED' if passed else 'FAILED'}: {sum(results)} of {len(results)} windows hold exactly the org's events, "
         f"{len(FINDS)} of {len(FINDS)} attacks are found{f', not named in the UI: {unnamed}' if unnamed else ''}"
     )
     return passed
+
+
+def _unnamed(stack: Stack, watch: Stopwatch, found: Sequence[Finding]) -> list[str]:
+    """The titles of findings that no task in Airflow's UI is named after."""
+    labels = [
+        label
+        for run_id, number in Counter(one.run_id for one in found).items()
+        for label in wait_for_labels(stack, watch, run_id, number, limit=LIMIT)
+    ]
+    return [one.title for one in found if not any(one.title in label for label in labels)]
 
 
 def _compare(stack: Stack, start: datetime, end: datetime) -> bool:
@@ -97,8 +115,9 @@ def _show_findings(found: Sequence[Finding]) -> None:
         print(one)
 
 
-def _show(stack: Stack, found: Sequence[Finding]) -> None:
-    documents = count(stack.opensearch_url)
+def _show(stack: Stack, watch: Stopwatch, found: Sequence[Finding]) -> None:
+    documents = _told(stack, watch, partial(count, stack.opensearch_url))
+    page = _told(stack, watch, lambda: stack.api.page() or "")
     search = f"{stack.opensearch_url}/{ALIAS}/_search"
     print()
     for index, number in documents.items():
@@ -114,7 +133,14 @@ Where to look
                {stack.opensearch_url}/{MATCHES}/_search?pretty&q=detection.name:{found[0].rule if found else "*"}
   OpenSearch   {search}
   The org      {stack.okta_url} (simulated)
-
+{
+            f'''
+Begin here: coverage, volume and the attacks on one page
+  {page}
+'''
+            if page
+            else ""
+        }
 Who fails most often, and at what? Paste this into another terminal:
 
 curl -s '{search}?pretty&filter_path={FIELDS}' -H 'Content-Type: application/json' -d '{QUERY}'

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import time
-from contextlib import suppress
+from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from local.process import end_of_newest
-from local.stack.airflow_api import AirflowBusyError
 from local.stack.settings import StackError
+from local.stack.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -23,9 +22,6 @@ DAG_ID = "okta_detections_after_load"
 LOOK = "detect"
 SHOW = "finding"
 MATCHES = "okta-detection-matches"
-TIMEOUT = 420  # seconds after the windows are loaded
-POLL = 2.0
-SIGN_OF_LIFE = 15.0
 
 # Which rule has to find which of the simulator's stories.
 FINDS = {
@@ -41,7 +37,6 @@ class Finding:
     """What one rule found in one run.
 
     :param run_id: Airflow's
-    :param label: what the run's task for it is called in the UI
     :param rule: its name
     :param title: its title
     :param severity: its severity
@@ -51,7 +46,6 @@ class Finding:
     """
 
     run_id: str
-    label: str
     rule: str
     title: str
     severity: str
@@ -66,49 +60,99 @@ class Finding:
         )
 
 
-def wait_for_findings(stack: Stack, watch: Stopwatch, rules: Iterable[str]) -> list[Finding]:
+class DetectionsFailedError(StackError):
+    """A run could not search what was loaded; the message has the end of its log."""
+
+
+class Detections:
+    """Collects what the runs since the demo's start have found, as soon as each has searched.
+
+    :param stack: the demo
+    """
+
+    def __init__(self, stack: Stack) -> None:
+        self.found: list[Finding] = []
+        self.state = "no run has begun"
+        self._stack = stack
+        self._seen: set[str] = set()
+
+    def look(self) -> None:
+        """Add what runs have found since the last look.
+
+        :raises AirflowBusyError: if Airflow is too busy to tell
+        :raises DetectionsFailedError: if the search of a run failed for good; the next look goes on after it
+        """
+        states = {}
+        for run_id in self._stack.api.run_states(DAG_ID, self._stack.started):
+            if run_id in self._seen:
+                continue
+            # The search alone: the tasks after it only show, and may take their time.
+            state = self._stack.api.task_state(DAG_ID, run_id, LOOK)
+            if state == "success":
+                rows = self._stack.api.returned(DAG_ID, run_id, LOOK)
+                self.found += [_finding(run_id, row) for row in rows]
+            elif state == "failed":
+                self._seen.add(run_id)
+                logs = self._stack.airflow.task_logs(DAG_ID, run_id)
+                raise DetectionsFailedError(f"The run {run_id} of {DAG_ID} failed.{end_of_newest(logs)}")
+            elif state != "skipped":
+                states[run_id] = state or "not begun"
+                continue
+            self._seen.add(run_id)
+        waiting = Counter(states.values())
+        self.state = (
+            f"{len(self._seen)} runs have searched"
+            + "".join(f", {number} more: {LOOK} is {state}" for state, number in sorted(waiting.items()))
+            if self._seen or waiting
+            else "no run has begun"
+        )
+
+
+def wait_for_findings(
+    stack: Stack, watch: Stopwatch, rules: Iterable[str], *, limit: float | None = None
+) -> Detections:
     """Wait until each of these rules has found something.
 
+    :param limit: seconds after which to give up; None waits as long as the parts run
     :return: everything that was found until then, in order of time
-    :raises StackError: if a run of the detections or a part fails, or it takes too long
+    :raises StackError: if a search or a part fails, or at the limit
     """
-    deadline = time.monotonic() + TIMEOUT
-    said = time.monotonic()
-    found: list[Finding] = []
-    seen: set[str] = set()
-    while True:
-        stack.parts.check()
-        found += findings(stack, seen)
-        missing = sorted(set(rules) - {one.rule for one in found})
-        if not missing:
-            return sorted(found, key=lambda one: (one.first, one.rule))
-        if time.monotonic() > deadline:
-            stories = ", ".join(f"{rule} (the story {FINDS[rule]})" for rule in missing)
-            raise StackError(f"After {TIMEOUT} s these rules have not found what is there to be found: {stories}.")
-        if time.monotonic() - said > SIGN_OF_LIFE:
-            said = time.monotonic()
-            watch.say(f"waiting for detections: {len(missing)} of the stories that were told are not found yet")
-        time.sleep(POLL)
+    detections = Detections(stack)
+    wanted = set(rules)
+
+    def ask() -> Detections | None:
+        detections.look()
+        return None if missing() else detections
+
+    def missing() -> set[str]:
+        return wanted - {one.rule for one in detections.found}
+
+    def waiting() -> str:
+        stories = ", ".join(f"{FINDS.get(rule, rule)}" for rule in sorted(missing()))
+        return (
+            f"waiting for detections: {len(wanted) - len(missing())} of {len(wanted)} stories are found, not yet "
+            f"{stories}; {detections.state}"
+        )
+
+    until(ask, waiting, watch, stack.parts.check, limit=limit)
+    detections.found.sort(key=lambda one: (one.first, one.rule))
+    return detections
 
 
-def findings(stack: Stack, seen: set[str]) -> list[Finding]:
-    """What runs of this start found that have ended and were not seen yet; nothing while Airflow is too busy to tell.
+def wait_for_labels(stack: Stack, watch: Stopwatch, run_id: str, number: int, *, limit: float | None) -> list[str]:
+    """Wait until Airflow's UI names so many findings of a run.
 
-    :param seen: ids of the runs that were; those of this time are added
-    :raises StackError: if a run failed, with the end of its log
+    :param limit: seconds after which to give up; None waits as long as the parts run
+    :return: the names
+    :raises StackError: if a part ends, or at the limit
     """
-    found: list[Finding] = []
-    with suppress(AirflowBusyError):
-        for run_id, state in stack.api.run_states(DAG_ID, stack.started).items():
-            if state == "failed":
-                logs = stack.airflow.task_logs(DAG_ID, run_id)
-                raise StackError(f"The run {run_id} of {DAG_ID} failed.{end_of_newest(logs)}")
-            if state == "success" and run_id not in seen:
-                labels = stack.api.mapped_labels(DAG_ID, run_id, SHOW)
-                rows = stack.api.returned(DAG_ID, run_id, LOOK)
-                seen.add(run_id)
-                found += [_finding(run_id, row, label) for row, label in zip(rows, labels, strict=True)]
-    return found
+
+    def ask() -> list[str] | None:
+        labels = stack.api.mapped_labels(DAG_ID, run_id, SHOW)
+        return labels if len(labels) >= number else None
+
+    waiting = f"waiting for {number} tasks {SHOW} of {run_id}, after which Airflow's UI names them"
+    return until(ask, lambda: waiting, watch, stack.parts.check, limit=limit)
 
 
 def ui_url(stack: Stack, run_id: str | None) -> str:
@@ -121,10 +165,9 @@ def ui_url(stack: Stack, run_id: str | None) -> str:
     return f"{stack.airflow.url}/dags/{DAG_ID}/runs/{run}/tasks/{SHOW}/mapped"
 
 
-def _finding(run_id: str, row: dict[str, Any], label: str) -> Finding:
+def _finding(run_id: str, row: dict[str, Any]) -> Finding:
     return Finding(
         run_id=run_id,
-        label=label,
         rule=row["rule"],
         title=row["title"],
         severity=row["severity"],

@@ -8,45 +8,45 @@ from datetime import UTC
 from typing import TYPE_CHECKING
 
 from local.process import end_of_newest
-from local.stack.airflow_api import AirflowBusyError
-from local.stack.detections import findings
+from local.stack.detections import DetectionsFailedError
 from local.stack.settings import StackError
 from local.stack.stack import DAG_ID
+from local.stack.waiting import AirflowBusyError, until
 
 if TYPE_CHECKING:
     from local.console import Stopwatch
     from local.stack.airflow_api import Run
+    from local.stack.detections import Detections
     from local.stack.stack import Stack
 
-LOAD_TIMEOUT = 600  # seconds until the first windows are loaded
 POLL = 2.0
-SIGN_OF_LIFE = 15.0  # seconds without news after which something is said
+LOOKS = 5
+"""How often to look after the parts between two looks at Airflow."""
 
 HEAD = f"  {'window (UTC)':24} {'read':>7} {'new':>7} {'there':>7} {'refused':>7} {'seconds':>8}"
 
 
-def wait_for_windows(stack: Stack, watch: Stopwatch, wanted: int) -> list[Run]:
+def wait_for_windows(stack: Stack, watch: Stopwatch, wanted: int, *, limit: float | None = None) -> list[Run]:
     """Wait until so many windows are loaded.
 
+    :param limit: seconds after which to give up; None waits as long as the parts run
     :return: the runs that loaded them
-    :raises StackError: if a run or a part fails, or it takes too long
+    :raises StackError: if a run or a part fails, or at the limit
     """
-    deadline = time.monotonic() + LOAD_TIMEOUT
-    said = time.monotonic()
-    while True:
-        stack.parts.check()
-        runs = _runs(stack)
+    runs: list[Run] = []
+    done: list[Run] = []
+
+    def ask() -> list[Run] | None:
+        runs[:] = stack.api.runs(DAG_ID)
         _check_runs(stack, runs)
-        done = [run for run in runs if run.state == "success" and run.start >= stack.first_window]
-        if len(done) >= wanted:
-            return done
-        if time.monotonic() > deadline:
-            raise StackError(f"Only {len(done)} windows are loaded after {LOAD_TIMEOUT} s.{_log_of(stack, runs)}")
-        if time.monotonic() - said > SIGN_OF_LIFE:
-            said = time.monotonic()
-            waiting = f"{len(runs)} runs have begun" if runs else "Airflow has not read the DAG yet"
-            watch.say(f"waiting for {wanted} windows to be loaded: {len(done)} are, {waiting}{_retries(stack, runs)}")
-        time.sleep(POLL)
+        done[:] = [run for run in runs if run.state == "success" and run.start >= stack.first_window]
+        return done if len(done) >= wanted else None
+
+    def waiting() -> str:
+        begun = f"{len(runs)} runs have begun" if runs else "Airflow has shown no run yet"
+        return f"waiting for {wanted} windows to be loaded: {len(done)} are, {begun}{_retries(stack, runs)}"
+
+    return until(ask, waiting, watch, stack.parts.check, limit=limit)
 
 
 def line(stack: Stack, run: Run) -> str:
@@ -62,19 +62,27 @@ def line(stack: Stack, run: Run) -> str:
     )
 
 
-def follow(stack: Stack, shown: set[str], seen: set[str]) -> None:
+def follow(stack: Stack, shown: set[str], detections: Detections) -> None:
     """Show each window as it is loaded, and what the detections find, for ever.
 
     :param shown: ids of the runs that were shown already
-    :param seen: ids of the runs of the detections that were
-    :raises StackError: if a part ends, or the detections fail
+    :param detections: what was found and shown already
+    :raises StackError: if a part ends
     """
+    told = len(detections.found)
     while True:
         with suppress(AirflowBusyError):  # what could not be shown is shown the next time
             _show_ended(stack, shown)
-        for finding in findings(stack, seen):
+        try:
+            detections.look()
+        except DetectionsFailedError as error:
+            print(f"  {error}", flush=True)
+        except AirflowBusyError:
+            pass
+        for finding in detections.found[told:]:
             print(finding, flush=True)
-        for _ in range(5):
+        told = len(detections.found)
+        for _ in range(LOOKS):
             stack.parts.check()
             time.sleep(POLL)
 
@@ -84,13 +92,6 @@ def _show_ended(stack: Stack, shown: set[str]) -> None:
         if run.run_id not in shown and run.state in ("success", "failed"):
             print(line(stack, run) if run.state == "success" else _failure(stack, run), flush=True)
             shown.add(run.run_id)
-
-
-def _runs(stack: Stack) -> list[Run]:
-    """The runs; none while Airflow is too busy to tell."""
-    with suppress(AirflowBusyError):
-        return stack.api.runs(DAG_ID)
-    return []
 
 
 def _check_runs(stack: Stack, runs: list[Run]) -> None:

@@ -8,20 +8,19 @@ import os
 import shutil
 import uuid
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING
 
 import psutil
 
 from local.console import progress
 from local.stack.processes import end, marked
-from local.stack.settings import StackError
+from local.stack.settings import RECORD, StackError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-RECORD = "running.json"
 LOCK = "lock"
 DOWN_TIMEOUT = 90  # seconds
 
@@ -33,11 +32,13 @@ class Record:
     :param pid: the process that watches over it
     :param created: when that process began, which tells it from a later one with the same pid
     :param marker: what its processes carry in their environment
+    :param ports: of its servers
     """
 
     pid: int
     created: float
     marker: str
+    ports: dict[str, int] = field(default_factory=dict)
 
     def process(self) -> psutil.Process | None:
         """The process that watches over the demo, if it is alive."""
@@ -49,8 +50,11 @@ class Record:
 
 
 @contextmanager
-def only_one(home: Path) -> Iterator[str]:
+def only_one(home: Path, ports: dict[str, int] | None = None) -> Iterator[str]:
     """Hold a demo's folder against a second demo, and end what one that was killed left behind.
+
+    :param home: the demo's folder
+    :param ports: of its servers, by which another demo that wants one of them finds it
 
     :return: the marker for the demo's processes
     :raises StackError: if a demo is running
@@ -64,7 +68,7 @@ def only_one(home: Path) -> Iterator[str]:
         old = read(home)
         if old:
             end(marked(old.marker))
-        record = Record(os.getpid(), psutil.Process().create_time(), uuid.uuid4().hex)
+        record = Record(os.getpid(), psutil.Process().create_time(), uuid.uuid4().hex, ports or {})
         (home / RECORD).write_text(json.dumps(asdict(record)))
         try:
             yield record.marker

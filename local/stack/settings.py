@@ -6,18 +6,18 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import socket
 import sys
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from local import paths
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
 LINES = ("3.3", "2.11")
+RECORD = "running.json"
+"""Names the file, in the folder of a demo that is running, which says what it holds."""
 PORTS = {"airflow": 8080, "opensearch": 9200, "okta": 8090}
 
 
@@ -93,10 +93,31 @@ def _check_free(port: int, variable: str) -> None:
     except OSError as error:
         if error.errno != errno.EADDRINUSE:
             return  # this machine has no such address
+        if demo := _demo_on(port):
+            raise StackError(demo) from None
         raise StackError(
             f"Port {port} is taken by another program. End that program, or choose another port: "
             f"make demo {variable}={port + 1 if port < 65_535 else port - 1}"
         ) from None
+
+
+def _demo_on(port: int) -> str | None:
+    """Say that a demo of this checkout holds a port, and what to do; None if none does."""
+    for path in paths.state().glob(f"*/{RECORD}"):
+        try:
+            record = json.loads(path.read_text())
+            held = port in record["ports"].values()
+            running = Path(f"/proc/{record['pid']}").exists() if sys.platform == "linux" else True
+        except (OSError, ValueError, KeyError, AttributeError):
+            continue  # it ends just now, or is of an earlier release
+        if held and running:
+            return (
+                f"The demo {path.parent.name} of this checkout is running and has port {port}: look at it at "
+                f"http://localhost:{record['ports'].get('airflow', port)}, or end it with: make down"
+            )
+        if held:
+            return f"A demo {path.parent.name} that was killed left a program on port {port}. End it with: make down"
+    return None
 
 
 def _bind(family: socket.AddressFamily, host: str, port: int) -> None:

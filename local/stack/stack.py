@@ -5,19 +5,19 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-import time
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING
 
 from local import paths
 from local.simulator.process import Control
 from local.stack.airflow import POOL, POOL_SLOTS, Airflow
-from local.stack.airflow_api import AirflowApi, patiently
+from local.stack.airflow_api import AirflowApi
 from local.stack.processes import Parts, adopt_orphans, bury_orphans
 from local.stack.running import empty, only_one
-from local.stack.settings import StackError
+from local.stack.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,8 +30,10 @@ DAG_ID = "okta_system_log"
 WINDOW = timedelta(minutes=int(os.environ.get("OKTALOGGER_INTERVAL_MINUTES") or 5))
 FIRST_START_BYTES = 1024**3  # OpenSearch takes 0.2 GiB, and wants 0.5 free for its data
 LATER_START_BYTES = 512 * 1024**2
-AIRFLOW_TIMEOUT = 300  # seconds until its web server answers
-SERVER_TIMEOUT = 600  # seconds; the first start fetches OpenSearch
+# Seconds until a server answers, with plenty for a machine that is busy: one that ends is noticed at once.
+AIRFLOW_TIMEOUT = 1_800
+SERVER_TIMEOUT = 1_800  # the first start fetches OpenSearch
+OKTA_TIMEOUT = 300
 # What happens in the org that a security team would want to see: once in the windows that are loaded first, whichever
 # these are, and again every few minutes.
 STORIES = (
@@ -81,7 +83,7 @@ def running_stack(settings: StackSettings, watch: Stopwatch, *, from_nothing: bo
     """
     first_start = from_nothing or not (settings.home / "airflow" / "airflow.db").exists()
     paths.need_free(settings.home, FIRST_START_BYTES if first_start else LATER_START_BYTES, "the demo")
-    with only_one(settings.home) as marker:
+    with only_one(settings.home, settings.ports) as marker:
         if from_nothing:
             empty(settings.home)
             shutil.rmtree(settings.opensearch_home, ignore_errors=True)
@@ -102,7 +104,7 @@ def _start(settings: StackSettings, parts: Parts, watch: Stopwatch, *, is_first:
     watch.say("starting OpenSearch and the simulated Okta org")
     opensearch = parts.start("opensearch", _opensearch(settings), os.environ, ready=True)
     okta = parts.start("okta", _okta(settings), os.environ, ready=True)
-    okta_ready = parts.ready_line(okta, 60)
+    okta_ready = parts.ready_line(okta, OKTA_TIMEOUT)
     watch.say(f"the org answers at {okta_ready['url']}")
     first_window = last_closed(datetime.now(UTC)) - timedelta(minutes=settings.history)
     airflow = Airflow(
@@ -128,8 +130,9 @@ def _start(settings: StackSettings, parts: Parts, watch: Stopwatch, *, is_first:
     opensearch_ready = parts.ready_line(opensearch, SERVER_TIMEOUT)
     watch.say(f"OpenSearch {opensearch_ready['version']} answers at {opensearch_ready['url']}")
     api = AirflowApi(airflow)
-    _wait_for_airflow(airflow, api, parts)
-    patiently(lambda: api.make_pool(POOL, POOL_SLOTS), parts.check)
+    until(api.answers, lambda: "waiting for Airflow's web server", watch, parts.check, limit=AIRFLOW_TIMEOUT)
+    pool = partial(api.make_pool, POOL, POOL_SLOTS)
+    until(pool, lambda: "waiting for Airflow to make a pool", watch, parts.check, limit=AIRFLOW_TIMEOUT)
     watch.say(f"Airflow answers at {airflow.url}")
     _start_parts(parts, airflow, airflow.runners())
     return Stack(
@@ -149,15 +152,6 @@ def _start_parts(parts: Parts, airflow: Airflow, programs: list[tuple[str, list[
     environment = airflow.environment()
     for name, command in programs:
         parts.start(name, command, environment)
-
-
-def _wait_for_airflow(airflow: Airflow, api: AirflowApi, parts: Parts) -> None:
-    deadline = time.monotonic() + AIRFLOW_TIMEOUT
-    while not api.answers():
-        parts.check()
-        if time.monotonic() > deadline:
-            raise StackError(f"Airflow does not answer at {airflow.url} after {AIRFLOW_TIMEOUT} s. See {parts.logs}.")
-        time.sleep(0.5)
 
 
 def _prepare(airflow: Airflow, parts: Parts, watch: Stopwatch) -> None:

@@ -10,6 +10,8 @@ import re
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 
+from oktalogger.text import MARKUPS
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -109,6 +111,8 @@ def notifiers(text: str) -> dict[str, dict[str, Any]]:
     for name, value in values.items():
         if not isinstance(value, dict) or not isinstance(value.get("class"), str) or "." not in value["class"]:
             raise ValueError(f"{expected}; {name!r} is not so")
+        if value.get("markup", "plain") not in MARKUPS:
+            raise ValueError(f"{expected}; the `markup` of {name!r} is one of {', '.join(MARKUPS)}")
     return values
 
 
@@ -175,3 +179,10 @@ def reserve(text: str) -> float:
     if not 0 <= value < 1:
         raise ValueError("a number from 0 up to 1, itself not included, like 0.25")
     return value
+
+
+def true_or_false(text: str) -> bool:
+    """Read ``true`` or ``false``."""
+    if text.strip().lower() not in ("true", "false"):
+        raise ValueError("true or false")
+    return text.strip().lower() == "true"

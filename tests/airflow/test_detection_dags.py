@@ -36,13 +36,25 @@ def dags() -> dict[str, Any]:
 def test_their_tasks(dags: dict[str, Any]) -> None:
     assert [task.task_id for task in dags["okta_detections"].tasks] == ["plan", "apply", "verify"]
     assert [task.task_id for task in dags["okta_detection_replay"].tasks] == ["parts", "replay", "report"]
-    assert [task.task_id for task in dags["okta_detections_after_load"].tasks] == ["detect", "finding"]
+    assert [task.task_id for task in dags["okta_detections_after_load"].tasks] == ["detect", "finding", "verdict"]
 
 
 def test_only_one_sync_runs_at_a_time(dags: dict[str, Any]) -> None:
     assert dags["okta_detections"].max_active_runs == 1
-    assert dags["okta_detections_after_load"].max_active_runs == 1
     assert dags["okta_detections"].catchup is False
+
+
+def test_what_only_shows_findings_holds_up_no_search(dags: dict[str, Any]) -> None:
+    dag = dags["okta_detections_after_load"]
+    detect, finding, verdict = (dag.get_task(name) for name in ("detect", "finding", "verdict"))
+    # Runs that still show their findings, as many as loads begin in the longest life of one, leave room for the next.
+    assert dag.dagrun_timeout is not None
+    assert dag.max_active_runs > dag.dagrun_timeout / timedelta(minutes=5)
+    assert detect.max_active_tis_per_dag == 1, "two at once could tell a channel of the same match"
+    assert detect.priority_weight > finding.partial_kwargs["priority_weight"]
+    assert finding.partial_kwargs["max_active_tis_per_dag"] == 2
+    assert verdict.upstream_task_ids == {"detect"}
+    assert detect.upstream_task_ids == set()
 
 
 def test_the_mapped_tasks_are_named_after_what_they_do(dags: dict[str, Any]) -> None:

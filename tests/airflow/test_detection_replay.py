@@ -36,6 +36,7 @@ from oktalogger.operators.detection_replay import (
     DetectionReplayUnitsOperator,
     loaded_range,
 )
+from oktalogger.operators.detection_verdict import DetectionVerdictOperator, MonitorsNotAtWorkError
 from oktalogger.pipeline.ledger_store import StoredEntry
 from oktalogger.settings import SettingsError, load_settings
 from oktalogger.window import Window, format_instant
@@ -186,6 +187,12 @@ class TestAfterLoad:
             execute(task, cluster.context())
         for words in ("2 matches", "ada@example.com", "What rule 1 finds.", "Ask the person.", "detection.name:rule_1"):
             assert words in caplog.text
+
+    def test_without_the_plugin_the_verdict_is_fine(self, cluster: Cluster, caplog: pytest.LogCaptureFixture) -> None:
+        cluster.rules(detection(1))
+        with caplog.at_level(logging.INFO):
+            cluster.run(DetectionVerdictOperator)
+        assert "This cluster has no Alerting plugin" in caplog.text
 
     def test_looks_at_the_range_that_a_person_gave(self, cluster: Cluster) -> None:
         cluster.rules(detection(1, channels=("soc",)))
@@ -383,6 +390,14 @@ def test_what_was_loaded_begins_with_the_first_try_of_each_load() -> None:
     assert loaded_range(context).start == now - timedelta(minutes=21) - margin, "a clock that was ahead hides nothing"
 
 
+def _run_with_plugin(operator: type[Any], standin: AlertingStandIn, folder: Path) -> None:
+    with serve(standin) as url, pytest.MonkeyPatch.context() as patch:
+        where = urlsplit(url)
+        connection = {"conn_type": "opensearch", "host": where.hostname, "port": where.port, "schema": "http"}
+        patch.setenv("AIRFLOW_CONN_OPENSEARCH_DEFAULT", json.dumps(connection))
+        execute(logged(operator)(task_id="task", folder=str(folder)), {"run_id": "1", "params": {}})
+
+
 def _with_plugin(standin: AlertingStandIn, folder: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Run the task where two rules are, and return what it runs itself."""
     ran: list[str] = []
@@ -392,12 +407,7 @@ def _with_plugin(standin: AlertingStandIn, folder: Path, monkeypatch: pytest.Mon
         return [], None
 
     monkeypatch.setattr(DetectionAlertOperator, "_look", look)
-    with serve(standin) as url:
-        where = urlsplit(url)
-        connection = {"conn_type": "opensearch", "host": where.hostname, "port": where.port, "schema": "http"}
-        monkeypatch.setenv("AIRFLOW_CONN_OPENSEARCH_DEFAULT", json.dumps(connection))
-        operator = logged(DetectionAlertOperator)(task_id="detect", folder=str(folder))
-        execute(operator, {"run_id": "1", "params": {}})
+    _run_with_plugin(DetectionAlertOperator, standin, folder)
     return ran
 
 
@@ -418,6 +428,25 @@ def test_with_the_plugin_it_is_skipped_only_where_monitors_are_at_work(
     standin.edit(first, enabled=False)
     assert len(_with_plugin(standin, tmp_path, monkeypatch)) == 1
     assert "its monitor is switched off" in caplog.text
+
+
+def test_the_verdict_fails_where_the_plugin_is_and_a_monitor_is_not_at_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rules = [detection(1), detection(2)]
+    write_folder(tmp_path, rules)
+    standin = AlertingStandIn()
+    with pytest.raises(MonitorsNotAtWorkError, match=r"(?s)for 2 of 2 rules.*okta_detections.*Rule 1: it has no moni"):
+        _run_with_plugin(DetectionVerdictOperator, standin, tmp_path)
+    settings = monitor_settings(load_settings())
+    monitors = [render_monitor(rule, names=IndexNames(), channel_ids={}, settings=settings) for rule in rules]
+    apply_sync(client_of(standin), monitors, Owner())
+    _run_with_plugin(DetectionVerdictOperator, standin, tmp_path)
+    standin.edit(next(iter(standin.jobs)), enabled=False)
+    with pytest.raises(MonitorsNotAtWorkError, match=r"(?s)for 1 of 2 rules.*its monitor is switched off"):
+        _run_with_plugin(DetectionVerdictOperator, standin, tmp_path)
+    monkeypatch.setenv("OKTALOGGER_MONITORS_EXPECTED", "false")
+    _run_with_plugin(DetectionVerdictOperator, standin, tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 import sys
@@ -15,8 +16,8 @@ import pytest
 
 from local.console import Stopwatch
 from local.stack.processes import MARKER, Parts, end, marked
-from local.stack.running import LOCK, RECORD, down, empty, only_one, read
-from local.stack.settings import StackError, StackSettings, settings_for
+from local.stack.running import LOCK, down, empty, only_one, read
+from local.stack.settings import RECORD, StackError, StackSettings, settings_for
 from local.stack.stack import running_stack
 
 if TYPE_CHECKING:
@@ -162,6 +163,31 @@ def test_settings_name_a_line_or_a_port_that_makes_no_sense(monkeypatch: pytest.
     monkeypatch.setenv("OKTA_PORT", "99999")
     with pytest.raises(StackError, match="OKTA_PORT=99999 is not a port"):
         settings_for("check")
+
+
+@pytest.mark.parametrize(
+    ("alive", "said"),
+    [
+        (True, r"The demo demo-3.3 of this checkout is running and has port \d+: .*http://localhost:18080.*make down"),
+        (False, r"A demo demo-3.3 that was killed left a program on port \d+.*make down"),
+    ],
+)
+def test_settings_call_a_demo_of_this_checkout_on_a_port_by_its_name(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, alive: bool, said: str
+) -> None:
+    monkeypatch.setenv("OKTALOGGER_LOCAL", str(tmp_path))
+    home = tmp_path / "demo-3.3"
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        with only_one(home, {"airflow": 18080, "opensearch": port}):
+            if not alive:
+                record = json.loads((home / RECORD).read_text())
+                (home / RECORD).write_text(json.dumps({**record, "pid": 2**22 + 1}))
+            monkeypatch.setenv("OPENSEARCH_PORT", str(port))
+            with pytest.raises(StackError, match=said):
+                settings_for("check")
 
 
 @pytest.mark.parametrize(("family", "host"), [(socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")])

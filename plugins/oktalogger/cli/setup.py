@@ -7,12 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from oktalogger.cli.environment import (
-    OPENSEARCH_AWS_REGION,
-    OPENSEARCH_AWS_SERVICE,
-    EnvironmentConfigError,
-    opensearch_client,
-)
+from oktalogger.cli.environment import EnvironmentConfigError, is_serverless, opensearch_client
 from oktalogger.cli.exit_codes import EXIT_CHANGES
 from oktalogger.opensearch.names import IndexNames
 from oktalogger.opensearch.setup.apply import apply_setup, plan_setup
@@ -47,8 +42,6 @@ def run(arguments: argparse.Namespace) -> int:
 
     :return: 0; with ``--check`` 3 where anything is to be done, by the setup or by hand
     """
-    import os
-
     settings = load_settings()
     names = IndexNames(settings.index_prefix)
     documents = _documents(arguments.documents, names)
@@ -61,7 +54,7 @@ def run(arguments: argparse.Namespace) -> int:
         shards=settings.shards,
         replicas=settings.replicas,
         confirm_deletions=arguments.confirm_deletions,
-        serverless=bool(os.environ.get(OPENSEARCH_AWS_REGION)) and os.environ.get(OPENSEARCH_AWS_SERVICE) == "aoss",
+        serverless=is_serverless(),
     )
     dry_run = arguments.dry_run or arguments.check
     if not dry_run:
