@@ -23,6 +23,7 @@ lock terraform "" 3.11
 lock detections "" 3.11
 lock supply-chain "" 3.11
 lock mutants "" 3.11
+lock browser "" 3.11 "--constraint=local.txt"
 # The same versions as above, in the images of the Compose stack.
 lock simulator "" 3.11 "--constraint=local.txt"
 lock compose-airflow "" 3.11 "--constraint=airflow-3.3.txt --no-deps"

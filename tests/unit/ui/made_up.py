@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from oktalogger.ui.snapshot import LedgerRun, PageFinding, PageHour, RuleText, Snapshot, Standing, first_hour
@@ -14,7 +15,13 @@ SEVERITIES = ("critical", "high", "medium", "low", "informational")
 
 
 def made_up(
-    *, findings: int = 40, seed: int = 7, hostile: bool = False, now: datetime = NOW, org: str = "company.okta.com"
+    *,
+    findings: int = 40,
+    seed: int = 7,
+    hostile: bool = False,
+    now: datetime = NOW,
+    org: str = "company.okta.com",
+    finding_run: str = "",
 ) -> Snapshot:
     chance = random.Random(seed)
     rules = {
@@ -28,6 +35,8 @@ def made_up(
         for number in range(60)
     }
     found = [_finding(chance, list(rules), place, hostile=hostile, now=now) for place in range(findings)]
+    if finding_run:
+        found = [replace(one, run_id=finding_run) for one in found]
     found.sort(key=lambda one: one.last, reverse=True)
     used = {one.rule for one in found}
     start = first_hour(now)
