@@ -73,7 +73,9 @@ def main() -> int:
         raise SystemExit(f"The tests of these rules fail without any redaction: {', '.join(failing)}")
     hashed, dropped = (verdicts(client, compiled, setting) for setting in (HASHED, DROPPED))
     rows = []
-    for detection in sorted(compiled.detections, key=lambda one: one.name):
+    # A rule's tests are run once, whichever of its severities they are about.
+    rules = [detection for detection in compiled.detections if not detection.form_of]
+    for detection in sorted(rules, key=lambda one: one.name):
         needs = [
             data
             for data in CLASSES
