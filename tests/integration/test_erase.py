@@ -39,6 +39,8 @@ ORG = "acme.okta.com"
 ID = "00uPlantedPerson0001"
 TEN = datetime(2026, 11, 16, 10, tzinfo=UTC)
 MONTH = "2026-11"
+# As the Alerting plugin calls it, which cannot run here.
+ALERTS = ".opendistro-alerting-alerts"
 
 
 def ordinary(number: int, at: datetime) -> dict[str, Any]:
@@ -162,10 +164,17 @@ def test_a_person_is_erased_beside_running_loads(
     assert everything(client, names) == before, "a dry run changes nothing"
 
     old = client.indices.get(index=month)[month]
+    alert = {"monitor_name": "m", "agg_alert_content": {"bucket_keys": [f"(actor.alternateId:{events.MAIL})"]}}
+    other = {"monitor_name": "m", "agg_alert_content": {"bucket_keys": ["(actor.alternateId:other@corp.example)"]}}
+    for id_, body in ((f"{names.prefix}-1", alert), (f"{names.prefix}-2", other)):
+        client.index(index=ALERTS, id=id_, body=body, refresh=True)
     with loading(client, names, 2, filled):
         time.sleep(0.5)
         done = erase(client, names, ID, dry_run=False)
-    assert (done.left, done.unseen) == ({}, [])
+    assert (done.left, done.unseen, done.alerts) == ({}, [], 1)
+    alerts = client.search(index=ALERTS)["hits"]["hits"]
+    assert [hit["_id"] for hit in alerts if hit["_id"].startswith(names.prefix)] == [f"{names.prefix}-2"]
+    client.indices.delete(index=ALERTS)
     assert naming(client, names) == []
     now = everything(client, names)
     documents = {key.partition("/")[2]: source for key, source in now.items() if key.startswith(f"{month}/")}
