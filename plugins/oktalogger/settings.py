@@ -208,6 +208,17 @@ class Settings:
         "host names of the Okta orgs, separated by commas, such as `company.okta.com`. Alerts of threshold rules then "
         "link to Okta's System Log",
     )
+    rejected_days: int = _setting(
+        0, readers.whole_number(0, 36_500), "how many days `expire` keeps rejected events; 0 keeps them for ever"
+    )
+    matches_days: int = _setting(
+        0, readers.whole_number(0, 36_500), "the same for what rules found without the Alerting plugin"
+    )
+    ledger_days: int = _setting(
+        0,
+        readers.whole_number(0, 36_500),
+        "the same for the ledger, by the end of each window. Not below 100: loads and reconcile need 90 days of it",
+    )
     redact: Policy = _setting(
         Policy(),
         read_policy,

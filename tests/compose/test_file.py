@@ -92,6 +92,37 @@ def test_images_are_official_and_pinned(stack: Stack) -> None:
             assert re.findall(r"^FROM (\S+)$", text, re.MULTILINE)[0:1] == re.findall(wanted, text)[0:1]
 
 
+ROOTS = {"certificates": {"CHOWN", "DAC_OVERRIDE", "FOWNER"}}
+ROOTS["postgres"] = {*ROOTS["certificates"], "SETGID", "SETUID"}
+SIMULATOR = ("certificates", "okta", "opensearch-init", "dashboards-init")
+
+
+def test_no_container_can_do_more_than_it_must(stack: Stack) -> None:
+    for name, service in stack["services"].items():
+        assert service["cap_drop"] == ["ALL"], name
+        assert service["security_opt"] == ["no-new-privileges:true"], name
+        assert set(service.get("cap_add", ())) == ROOTS.get(name, set()), name
+        assert not service.get("privileged"), name
+    assert {name for name, service in stack["services"].items() if service.get("read_only")} == {*SIMULATOR, "postgres"}
+
+
+def test_who_has_nothing_to_ask_a_service_cannot_reach_it(stack: Stack) -> None:
+    networks = {name: set(service.get("networks") or ()) for name, service in stack["services"].items()}
+    reach = {
+        name: {other for other, theirs in networks.items() if other != name and mine & theirs}
+        for name, mine in networks.items()
+    }
+    airflow = {*AIRFLOW, "airflow-init"}
+    assert networks["certificates"] == set()
+    assert reach["postgres"] == reach["okta"] == airflow
+    assert reach["dashboards-init"] == {"opensearch-dashboards"}
+    assert reach["opensearch-init"] == {"opensearch", "opensearch-dashboards", *airflow}
+    assert stack["networks"]["database"]["internal"]
+    for name, service in stack["services"].items():
+        for needed in service.get("depends_on", {}):
+            assert needed in reach[name] or needed == "certificates", f"{name} waits for {needed}"
+
+
 @pytest.mark.parametrize(("image", "whole"), [("simulator", "local"), ("compose-airflow", "airflow-3.3")])
 def test_the_images_hold_the_versions_that_the_tests_run_on(image: str, whole: str) -> None:
     def pins(name: str) -> dict[str, str]:

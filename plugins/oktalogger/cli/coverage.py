@@ -135,8 +135,9 @@ def _verdict(one: Comparison | None) -> str:
     if one is None:
         return ""
     rejected = f", {one.rejected:,} of them rejected" if one.rejected else ""
+    erased = f", a person was taken out of {one.erased:,} of them" if one.erased else ""
     whole = f", {one.unredacted:,} of them stored in full, though they are to be redacted" if one.unredacted else ""
-    return f"  {one.in_okta:,} {'the same' if one.exact else 'NOT THE SAME'}{rejected}{whole}"
+    return f"  {one.in_okta:,} {'the same' if one.exact else 'NOT THE SAME'}{rejected}{whole}{erased}"
 
 
 def _differences(one: Comparison) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ from oktalogger.cli.environment import (
 )
 from oktalogger.cli.exit_codes import EXIT_CHANGES
 from oktalogger.opensearch.names import IndexNames
+from oktalogger.opensearch.roles import MASKED_ANALYST, masked_analyst
 from oktalogger.opensearch.setup.apply import apply_setup, plan_setup
 from oktalogger.opensearch.setup.indices import MONTHS_AHEAD, MOST_MONTHS_AHEAD
 from oktalogger.opensearch.setup.log_groups import log_group_notices
@@ -49,6 +51,9 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         metavar="N",
         help=f"make the indices of this month, N more, and those that Okta still keeps (default: {MONTHS_AHEAD})",
     )
+    parser.add_argument(
+        "--masked-analyst", action="store_true", help=f"also make the role {MASKED_ANALYST}, which sees no person"
+    )
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.set_defaults(run=run)
 
@@ -61,6 +66,9 @@ def run(arguments: argparse.Namespace) -> int:
     settings = load_settings()
     names = IndexNames(settings.index_prefix)
     documents = _documents(arguments.documents, names)
+    if arguments.masked_analyst:
+        role = {MASKED_ANALYST: masked_analyst(names.prefix)}
+        documents = replace(documents, roles={**documents.roles, **role})
     client = opensearch_client()
     plan = plan_setup(
         client,
