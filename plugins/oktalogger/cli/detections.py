@@ -277,12 +277,16 @@ def _add_show(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
 def _show(arguments: argparse.Namespace) -> int:
     from oktalogger.detections.model import MonitorSettings
     from oktalogger.detections.monitors.render import monitor_search, render_monitor
+    from oktalogger.detections.replay.risk import risk_body
     from oktalogger.opensearch.names import IndexNames
     from oktalogger.settings import load_settings
 
     names, settings = IndexNames(load_settings().index_prefix), MonitorSettings()
     bodies = []
     for detection in select_detections(load_detections(*folders_of(arguments)), arguments.rules):
+        if detection.risk_sum is not None:
+            bodies.append({"runs": "after each load", "search": risk_body(detection.risk_sum, None, None)})
+            continue
         if not detection.is_monitored:
             bodies.append({"runs": "after each load", "search": monitor_search(detection, settings)})
             continue

@@ -129,6 +129,8 @@ def about(detection: CompiledDetection) -> str:
         parts.append(f"What to do:\n{detection.runbook}")
     if detection.false_positives:
         parts.append("Harmless when:\n" + "\n".join(f"- {text}" for text in detection.false_positives))
+    if detection.tactics:
+        parts.append("Tactics: " + ", ".join(tactic.replace("-", " ") for tactic in detection.tactics))
     if detection.attack:
         parts.append("ATT&CK: " + ", ".join(f"{technique} {_attack_url(technique)}" for technique in detection.attack))
     if detection.references:

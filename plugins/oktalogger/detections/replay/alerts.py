@@ -80,6 +80,9 @@ class Alert:
             "rule": self.detection.name,
             "detection_id": self.detection.id,
             "channel": self.channel,
+            "attack": list(self.detection.attack),
+            "tactics": list(self.detection.tactics),
+            "risk": self.detection.risk_score,
             "matches": len(self.matches),
             "first": format_instant(min(match.first for match in self.matches)),
             "last": format_instant(max(match.last for match in self.matches)),
@@ -258,6 +261,10 @@ def _line(detection: CompiledDetection, match: Match) -> str:
     if detection.absence is not None:
         return f"- none in {match.org}{_in_brackets(match)} since {format_instant(match.last)}: {match.example}"
     when = format_instant(match.first)
+    if detection.risk_sum is not None:
+        return (
+            f"- {format_instant(match.last)} {match.org}{_in_brackets(match)}: risk {match.values:g}, {match.example}"
+        )
     if match.events > 1:
         when += f" to {format_instant(match.last)}"
     many = (
