@@ -212,7 +212,7 @@ class DetectionAlertOperator(DetectionOperator):
                 run = enabled if adds_up else unwatched
                 found, incomplete = self._look(client, names, run, settings, context, span)
                 found = [item for item in found if item.detection.id in told]
-                if not adds_up:
+                if watched and not adds_up:
                     common = monitor_settings(settings)
                     keep_excepted(client, names, watched, span, run_id=str(context["run_id"]), settings=common)
                 self._notify(hook, names, found, settings, context)
