@@ -158,15 +158,6 @@ def _top_hits(inner: dict[str, Any]) -> dict[str, Any]:
     return stored
 
 
-def _percentiles(inner: dict[str, Any]) -> dict[str, Any]:
-    return {
-        "percents": [1.0, 5.0, 25.0, 50.0, 75.0, 95.0, 99.0],
-        "keyed": True,
-        "tdigest": {"compression": 100.0},
-        **inner,
-    }
-
-
 def _terms(inner: dict[str, Any]) -> dict[str, Any]:
     return {
         "size": 10,
@@ -203,9 +194,6 @@ _AGGREGATIONS: dict[str, Any] = {
     "percentiles": _percentiles,
     "sum": dict,
     "max": dict,
-    "sum": dict,
-    "avg": dict,
-    "percentiles": _percentiles,
     "terms": _terms,
     "top_hits": _top_hits,
 }
