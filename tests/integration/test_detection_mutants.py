@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import random
 from collections import Counter
 from typing import TYPE_CHECKING
@@ -62,6 +63,11 @@ def without_tests(text: str) -> str:
     return "\n---\n".join(document.split("\noktalogger:")[0] for document in documents) + "\n"
 
 
+def _changed(file: str, text: str) -> list[str]:
+    good = without_tests((FOLDER / file).read_text(encoding="utf-8")).splitlines()
+    return [line for line in difflib.ndiff(good, text.splitlines()) if line[0] in "+-"]
+
+
 def test_a_broken_rule_is_told_of_or_still_finds_what_the_good_one_did(client: OpenSearch, tmp_path: Path) -> None:
     good = compile_folder(FOLDER)
     by_file = {detection.file: detection for detection in good.detections if not detection.form_of}
@@ -85,9 +91,9 @@ def test_a_broken_rule_is_told_of_or_still_finds_what_the_good_one_did(client: O
             return {hit["_id"] for hit in client.search(index=store.names.alias, body=body)["hits"]["hits"]}
 
         lost = [
-            f"{file}, {fault}:\n{text}"
+            f"{file}, {fault}: {_changed(file, text)}"
             for file, fault, text, detection in silent
             if not found(detection.selection) & found(by_file[file].selection)
         ]
-    assert lost == [], f"{len(lost)} of {len(made)}; told: {told}\n" + "\n".join(lost[:5])
+    assert lost == [], f"{len(lost)} of {len(made)}; told: {told}\n" + "\n".join(lost)
     assert sum(told.values()) > len(made) * 0.7, told

@@ -158,6 +158,8 @@ def test_codes_of_oktas_are_found_in_any_spelling(tmp_path: Path, line: str, que
         (["eventType: 10"], "`10` is not an event type"),
         (["eventType: null"], "every event has `eventType`"),
         (["severity|exists: false"], "every event has `severity`"),
+        (["actor.displayName: Ada 'x"], "a quote without its pair"),
+        (["actor.displayName: Ada", "   Lovelace"], "goes on in the line below"),
     ],
 )
 def test_a_value_that_no_event_has_is_a_warning(tmp_path: Path, lines: list[str], said: str) -> None:
@@ -169,7 +171,14 @@ def test_a_value_that_no_event_has_is_a_warning(tmp_path: Path, lines: list[str]
 
 
 @pytest.mark.parametrize(
-    "line", ["outcome.result: deny", "outcome.result|startswith: F", "severity: '*'", "outcome.reason: null"]
+    "line",
+    [
+        "outcome.result: deny",
+        "outcome.result|startswith: F",
+        "severity: '*'",
+        "outcome.reason: null",
+        "actor.displayName: O'Neil",
+    ],
 )
 def test_a_value_that_events_have_is_none(tmp_path: Path, line: str) -> None:
     assert compile_texts(tmp_path, rule=detecting(line)).problems == ()
