@@ -6,6 +6,7 @@ from being told does not count, nor do findings of the rules that add up.
 
 from __future__ import annotations
 
+import logging
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID, uuid5
@@ -13,6 +14,7 @@ from uuid import UUID, uuid5
 from oktalogger.detections.replay.groups import FIRST, LATEST, instant
 from oktalogger.detections.replay.matches import Match
 from oktalogger.detections.replay.span import time_range
+from oktalogger.opensearch.errors import OpenSearchPermissionError
 from oktalogger.opensearch.request import call, refresh
 from oktalogger.window import format_instant
 
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
     from oktalogger.detections.replay.span import Span
     from oktalogger.opensearch.names import IndexNames
     from oktalogger.window import Window
+
+log = logging.getLogger(__name__)
 
 _ACTORS: Final = "okta_actors"
 _RULES: Final = "okta_rules"
@@ -49,7 +53,7 @@ def risk_matches(
 
     :raises OpenSearchLoadError: where OpenSearch refuses, or stays out of reach
     """
-    refresh(client, names.matches, doing="while making findings visible")
+    _make_visible(client, names)
     after: dict[str, Any] | None = None
     fresh_since = span.window.start if span.by == "loaded" else None
     while True:
@@ -68,6 +72,14 @@ def risk_matches(
         after = found.get("after_key")
         if after is None:
             return
+
+
+def _make_visible(client: OpenSearch, names: IndexNames) -> None:
+    try:
+        refresh(client, names.matches, doing="while making findings visible")
+    except OpenSearchPermissionError as error:
+        # Those of this run then count with the next one.
+        log.warning("Sums of risk may miss the newest findings. Run okta_opensearch_setup: %s", error)
 
 
 def risk_body(
