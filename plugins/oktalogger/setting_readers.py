@@ -20,6 +20,8 @@ PACK: Final = "pack"
 
 Severity = Literal["informational", "low", "medium", "high", "critical"]
 """How bad a finding is, in Sigma's words for the level of a rule."""
+AuditScope = Literal["off", "changes", "events"]
+"""What the setup has OpenSearch's audit log note."""
 
 
 def ids(text: str) -> tuple[str, ...]:
@@ -86,6 +88,15 @@ def severity(text: str) -> Severity:
         if text == severity:
             return severity
     raise ValueError("one of " + ", ".join(severities))
+
+
+def audit_scope(text: str) -> AuditScope:
+    """Read what the audit log is to hold."""
+    scopes: tuple[AuditScope, ...] = get_args(AuditScope)
+    for scope in scopes:
+        if text == scope:
+            return scope
+    raise ValueError("one of " + ", ".join(scopes))
 
 
 def folders(text: str) -> tuple[str, ...]:

@@ -185,6 +185,13 @@ class Settings:
         "how many days OpenSearch keeps each event at least; 0 keeps it for ever. "
         "[`okta_opensearch_setup`](opensearch-setup.md#retention) applies a change",
     )
+    audit: readers.AuditScope = _setting(
+        "changes",
+        readers.audit_scope,
+        "what [`okta_opensearch_setup`](opensearch-setup.md#the-audit-log) has the security plugin's audit log note: "
+        "`changes` to indices, ledger, rejected events and matches; `events` as well, a line for each; `off` leaves it "
+        "as it is",
+    )
     bulk_threads: int = _setting(
         4, readers.whole_number(1, 16), "how many pages one load may write to OpenSearch at once"
     )

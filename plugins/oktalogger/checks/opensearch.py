@@ -16,10 +16,10 @@ from oktalogger.opensearch.errors import (
     OpenSearchPermissionError,
     OpenSearchSettingsError,
 )
-from oktalogger.opensearch.schema import plan_templates
 from oktalogger.opensearch.setup.indices import plan_indices
 from oktalogger.opensearch.setup.retention import plan_retention
 from oktalogger.opensearch.setup.security import plan_security, shipped_documents
+from oktalogger.opensearch.stored_templates import plan_templates
 
 if TYPE_CHECKING:
     from collections.abc import Callable

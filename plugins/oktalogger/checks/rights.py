@@ -81,13 +81,10 @@ PROBES: Final[tuple[Probe, ...]] = (
     Probe("indices:data/read/scroll*", _SA, "POST", "/_search/scroll", {"scroll_id": "DnF1ZXJ5VGhlbkZldGNoAAAAAA=="}),
     Probe("indices:data/write/bulk", _L, "POST", "/_bulk?require_alias=true",
           lines=({"create": {"_index": "{none}", "_id": _ID}}, {})),
-    Probe("indices:admin/aliases", _L, "POST", "/_aliases",
-          {"actions": [{"remove": {"index": "{none}", "alias": "{none}-write"}}]}),
     Probe("indices:admin/aliases/get", _LSA, "GET", "/{none}/_alias"),
     # An index without shards is none that OpenSearch would make.
     Probe("indices:admin/create", _L, "PUT", "/{none}", {"settings": {"index": {"number_of_shards": 0}}}),
     Probe("indices:admin/get", _LSA, "GET", "/{none}"),
-    Probe("indices:admin/mapping/put", _L, "PUT", "/{none}/_mapping", {"properties": {}}),
     Probe("indices:admin/mappings/get", _LSA, "GET", "/{none}/_mapping"),
     Probe("indices:admin/mappings/fields/get*", _SA, "GET", "/{none}/_mapping/field/uuid"),
     Probe("indices:admin/refresh*", _L, "POST", "/{none}/_refresh"),

@@ -8,6 +8,7 @@ from oktalogger.compat import BaseOperator, get_variable
 from oktalogger.hooks.opensearch import OpenSearchHook
 from oktalogger.opensearch.names import IndexNames
 from oktalogger.opensearch.setup.apply import apply_setup, plan_setup
+from oktalogger.opensearch.setup.indices import MONTHS_AHEAD
 from oktalogger.opensearch.setup.security import SecurityDocuments, read_security_documents, shipped_documents
 from oktalogger.operators.errors import failing_at_once
 from oktalogger.settings import load_settings
@@ -21,10 +22,11 @@ if TYPE_CHECKING:
 
 class OpenSearchSetupOperator(BaseOperator):
     """
-    Puts index templates, the retention policy, roles and role mappings into OpenSearch, if they differ.
+    Puts index templates, indices, the retention policy, roles and role mappings into OpenSearch, if they differ.
 
     The operator compares everything first, and writes nothing if a foreign object has one of our names. With the param
-    ``dry_run`` it writes nothing. The log has the plan; the operator returns what it did.
+    ``dry_run`` it writes nothing. The param ``months_ahead`` says how many months it makes beforehand. The log has the
+    plan; the operator returns what it did.
 
     :param opensearch_conn_id: Airflow connection of an administrator (templated); None takes
         ``OKTALOGGER_OPENSEARCH_CONN_ID``
@@ -61,10 +63,13 @@ class OpenSearchSetupOperator(BaseOperator):
         params = context.get("params") or {}
         with failing_at_once():
             return self._set_up(
-                context, dry_run=bool(params.get("dry_run")), confirmed=bool(params.get("confirm_deletions"))
+                context,
+                dry_run=bool(params.get("dry_run")),
+                confirmed=bool(params.get("confirm_deletions")),
+                months_ahead=int(params.get("months_ahead", MONTHS_AHEAD)),
             )
 
-    def _set_up(self, context: Context, *, dry_run: bool, confirmed: bool) -> dict[str, Any]:
+    def _set_up(self, context: Context, *, dry_run: bool, confirmed: bool, months_ahead: int) -> dict[str, Any]:
         settings = load_settings()
         names = IndexNames(settings.index_prefix)
         documents = self._documents(names)
@@ -82,6 +87,8 @@ class OpenSearchSetupOperator(BaseOperator):
                 replicas=settings.replicas,
                 confirm_deletions=confirmed,
                 serverless=hook.serverless,
+                months_ahead=months_ahead,
+                audit=settings.audit,
             )
             self.log.info("The plan, with %s:\n%s", documents.source, plan.text())
             context["ti"].xcom_push(key=self.plan_key, value=plan.as_dict())
