@@ -33,7 +33,7 @@ compose-env: ## Write .env with made-up passwords, for docker compose up --build
 	@$(fit-python) && "$(PYTHON)" local/compose/env.py
 
 test: ## Run every test, on every supported version; STAGES="unit airflow-3.3" runs some
-	@$(call environments,$(addprefix airflow-,$(LINES)) $(addprefix mwaa-,$(LINES)) local detections terraform supply-chain)
+	@$(call environments,$(addprefix airflow-,$(LINES)) $(addprefix mwaa-,$(LINES)) local browser detections terraform supply-chain)
 	@$(PYTHON) -m tools.testing $(STAGES)
 
 generate: ## Write what follows from declarations: index templates, tables of the docs, hashes of mapping versions

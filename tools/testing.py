@@ -132,6 +132,7 @@ STAGES = (
     Stage("supply-chain", "supply-chain", (pytest("tests/supply_chain"),)),
     detections(DEFAULT_VERSION),
     detections("3.4.0"),
+    Stage("browser", "browser", (("python", "-m", "tools.chromium"), pytest("tests/browser"))),
     Stage("simulator", "local", (pytest("tests/simulator"),)),
     Stage("local", "local", (pytest("-m", HERE_ONLY, "tests/local", "tests/tools"),)),
     Stage("detections", "detections", (pytest("tests/unit/detections", "tests/unit/cli"),)),

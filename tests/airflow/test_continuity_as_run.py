@@ -89,7 +89,7 @@ def test_reconciling(here: Deployment, airflow_db: Path) -> None:
             OTEL_EXPORTER_OTLP_ENDPOINT=f"http://127.0.0.1:{port}",
         )
     said = done.stdout + done.stderr
-    assert re.search(r"Read 1 windows again: 0 of [\d,]+ events late", said), said
+    assert re.search(r"Read 1 window again: 0 of [\d,]+ events late", said), said
     names = {name.decode() for body in heard for name in re.findall(rb"airflow\.(oktalogger\.[\w.]+)", body)}
     wanted = {"oktalogger.load.requests", "oktalogger.load.behind_seconds", "oktalogger.reconcile.gap_seconds"}
     assert wanted <= names, f"{sorted(names)} in {len(heard)} bodies\n{done.stdout}{done.stderr}"

@@ -204,6 +204,7 @@ def _make_nobody(airflow: Airflow) -> None:
         return
     names = ("--firstname", "N", "--lastname", "N", "--email", "nobody@localhost")
     for arguments in (
+        ("sync-perm",),
         ("roles", "create", "Nobody"),
         ("roles", "add-perms", "Nobody", "--resource", "Website", "--action", "can_read"),
         ("users", "create", "--username", NOBODY, "--password", password, "--role", "Nobody", *names),

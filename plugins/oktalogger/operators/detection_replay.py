@@ -27,6 +27,7 @@ from oktalogger.operators.detections import REFUSED, DetectionOperator
 from oktalogger.operators.errors import failing_at_once
 from oktalogger.operators.metrics import measure_monitors
 from oktalogger.settings import load_settings
+from oktalogger.text import counted
 from oktalogger.window import Window, format_instant, parse_instant, resolve_window
 
 if TYPE_CHECKING:
@@ -344,7 +345,7 @@ class DetectionFindingOperator(DetectionOperator):
             index = IndexNames(load_settings().index_prefix).matches
         row = self.finding
         rule = rules.get(row["id"])
-        many = "1 match" if row["matches"] == 1 else f"{row['matches']}{'+' if row['more'] else ''} matches"
+        many = f"{row['matches']:,}+ matches" if row["more"] else counted(row["matches"], "match", "matches")
         self.log.warning(
             "[%s] %s: %s\nfirst %s, last %s, for example:\n%s\n\n%s\n\nEach match is in the index %s; find them with: "
             "detection.name:%s",

@@ -24,6 +24,7 @@ from oktalogger.pipeline.share import share_of
 from oktalogger.pipeline.stop import StopSignal
 from oktalogger.privacy.redactor import make_redactor
 from oktalogger.settings import Settings, load_settings
+from oktalogger.text import counted
 from oktalogger.urls import rejected_url, window_discover_url, window_system_log_url
 from oktalogger.window import Window, format_instant, resolve_window
 
@@ -367,9 +368,10 @@ def summary(result: LoadResult) -> str:
     outside = f", {result.outside} outside the window" if result.outside else ""
     drifted = f", {result.drifted} without a part that does not fit" if result.drifted else ""
     return (
-        f"Loaded {result.read:,} events in {result.seconds:.1f} s{waited}: {result.created:,} new, "
-        f"{result.existing:,} already there, {result.rejected:,} refused{drifted}{outside}; {result.pages:,} pages, "
-        f"{result.requests:,} requests to Okta, {result.bytes_read / 1e6:.1f} MB read{late}."
+        f"Loaded {counted(result.read, 'event')} in {result.seconds:.1f} s{waited}: {result.created:,} new, "
+        f"{result.existing:,} already there, {result.rejected:,} refused{drifted}{outside}; "
+        f"{counted(result.pages, 'page')}, {counted(result.requests, 'request')} to Okta, "
+        f"{result.bytes_read / 1e6:.1f} MB read{late}."
     )
 
 

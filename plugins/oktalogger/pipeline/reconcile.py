@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from oktalogger.okta.kept import KEEPS
 from oktalogger.pipeline.owed import owed_of
+from oktalogger.text import counted
 from oktalogger.window import HOUR, Window, format_instant, gaps, hours, merge
 
 if TYPE_CHECKING:
@@ -203,18 +204,19 @@ class Findings:
 
     def sentence(self) -> str:
         """Say it in a line."""
-        said = f"Read {self.windows - len(self.unread)} windows again: {self.late:,} of {self.events:,} events late"
+        read = counted(self.windows - len(self.unread), "window")
+        said = f"Read {read} again: {self.late:,} of {counted(self.events, 'event')} late"
         if self.late:
             said += f", and missing from OpenSearch for up to {_span(self.missed_seconds)}"
         said += "."
         if self.refused:
-            said += f" {self.refused:,} events were rejected or stored without a part."
+            said += f" {counted(self.refused, 'event was', 'events were')} rejected or stored without a part."
         if self.gaps:
             said += f" {_span(self.gap_seconds)} of the covered time had no complete window: {_listed(self.gaps)}."
         if self.damaged:
             said += f" {self._damage()} {self.restored:,} of them are there again."
         if self.left:
-            said += f" {self.left:,} hours of that are left to the next run."
+            said += f" {counted(self.left, 'hour of that is', 'hours of that are')} left to the next run."
         return said
 
     def alarms(self, *, late_seconds: float, gap_seconds: float, late: Limit, refused: Limit) -> list[str]:
@@ -249,7 +251,7 @@ class Findings:
         return found
 
     def _damage(self) -> str:
-        return f"{len(self.damaged):,} hours held fewer events than had been stored: {_listed(self.damaged)}."
+        return f"{counted(len(self.damaged), 'hour')} held fewer events than had been stored: {_listed(self.damaged)}."
 
     def as_dict(self) -> dict[str, object]:
         """Return it as plain JSON values."""
@@ -277,7 +279,7 @@ def _as_pair(window: Window) -> dict[str, object]:
 
 
 def _share(number: int, of: int) -> str:
-    return f"{number:,} of {of:,} events ({100 * number / of:.2g} %)" if of else f"{number:,} events"
+    return f"{number:,} of {counted(of, 'event')} ({100 * number / of:.2g} %)" if of else counted(number, "event")
 
 
 def _counted(windows: Iterable[tuple[Window, int]], most: int = 10) -> str:

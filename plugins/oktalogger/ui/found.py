@@ -189,7 +189,7 @@ def _finding(source: Mapping[str, Any]) -> PageFinding:
         who=tuple(printable(line)[:_LONGEST_NAME] for line in source.get("group") or ()),
         first=parse_instant(source["first"], name="first").replace(microsecond=0),
         last=parse_instant(source["last"], name="last").replace(microsecond=0),
-        events=int(source.get("events") or 1),
+        events=int(source.get("events", 1)),
         found_at=parse_instant(source["found_at"], name="found_at").replace(microsecond=0),
         told=tuple(source.get("notified") or ()),
         run_id=str(source.get("run_id") or ""),

@@ -340,6 +340,6 @@ class TestDamage:
         found = Findings(1, (), 0, 0.0, (), damaged=(self.DAMAGED,), restored=17)
         nobody = Limit(10**9, 100.0)
         (alarm,) = found.alarms(late_seconds=10**9, gap_seconds=10**9, late=nobody, refused=nobody)
-        assert f"1 hours held fewer events than had been stored: {self.DAMAGED}." in alarm
+        assert f"1 hour held fewer events than had been stored: {self.DAMAGED}." in alarm
         assert "17 of them are there again" in found.sentence()
         assert found.as_dict()["damaged"] == [["2026-11-22T06:00:00Z", "2026-11-22T07:00:00Z"]]

@@ -231,9 +231,10 @@ function showOrg(snapshot, airflow) {
     make("p", { class: "soft" }, `Measured ${since(snapshot.made_at, at)}, ${shown(snapshot.made_at)} UTC; hours older than a day ${since(snapshot.counted_at, at)}. All times are in UTC.`),
     wrong, ...notes, airflow ? airflow.lastRuns(snapshot) : null,
     make("h2", {}, "Now"), standing(snapshot, at),
-    make("h2", {}, "Coverage"), legend(snapshot), make("div", { class: "columns" }, make("div", {}, grid, folded("The same as a table", () => hoursTable(snapshot))), panel),
+    make("h2", {}, "Coverage"), legend(snapshot),
+    make("div", { class: "columns" },
+      make("div", {}, grid, folded("The same as a table", () => hoursTable(snapshot)), make("h2", {}, "Volume"), volume(snapshot)), panel),
     make("h2", {}, "Findings"), make("section", { id: "findings" }, findings(snapshot, all, airflow)),
-    make("h2", {}, "Volume"), volume(snapshot),
   ];
   document.getElementById("org").replaceChildren(...parts.filter(Boolean).flat());
   begin();
