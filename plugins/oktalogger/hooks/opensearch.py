@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 from oktalogger.compat import BaseHook, mask_secret
 from oktalogger.frames import forgetting_locals
-from oktalogger.hooks.connections import look_up
-from oktalogger.hooks.extras import ConnectionSettingsError, names, read_extras
-from oktalogger.hooks.forms import OPENSEARCH_EXTRAS
+from oktalogger.hooks.connections import in_a_test, look_up
+from oktalogger.hooks.extras import ConnectionSettingsError, form_widgets, names, read_extras
+from oktalogger.hooks.forms import OPENSEARCH_EXTRAS, OPENSEARCH_TYPE, OPENSEARCH_UI
 from oktalogger.opensearch.errors import OpenSearchLoadError
 
 if TYPE_CHECKING:
@@ -45,16 +45,16 @@ _BOTOCORE = ("botocore", "botocore.auth", "botocore.endpoint", "botocore.parsers
 
 class OpenSearchHook(BaseHook):
     """
-    Connects to OpenSearch by a connection of the community provider's type ``opensearch``, with more ways to log in.
+    Connects to OpenSearch by a connection of the type ``oktalogger_opensearch``, or the community's ``opensearch``.
 
     The hook verifies the server's certificate and uses plain http to this machine only, unless the connection says
     otherwise (``verify_certs``, ``use_ssl``). Logins: user and password, a client certificate, or SigV4 with the
     credentials of the Amazon provider, which are renewed while the hook lives. All extras are in
     :data:`oktalogger.hooks.forms.OPENSEARCH_EXTRAS`; others are logged and ignored.
 
-    The connection type and its form stay the community provider's: two providers with one type end in a warning and in
-    whichever comes first. So Airflow's button "Test" asks that provider, which cannot answer; :meth:`test_connection`
-    of this class can.
+    The type is a new one, because two providers with one type end in a warning and in whichever comes first. It has a
+    form for every login, and Airflow's button "Test" asks this class. For the type ``opensearch`` Airflow asks the
+    community provider, which cannot answer.
 
     Making the hook reads nothing and connects nowhere.
 
@@ -65,8 +65,8 @@ class OpenSearchHook(BaseHook):
 
     conn_name_attr = "opensearch_conn_id"
     default_conn_name = "opensearch_default"
-    conn_type = "opensearch"
-    hook_name = "OpenSearch"
+    conn_type = OPENSEARCH_TYPE
+    hook_name = "OpenSearch (oktalogger)"
 
     def __init__(
         self,
@@ -80,6 +80,16 @@ class OpenSearchHook(BaseHook):
         self.opensearch_conn_id = opensearch_conn_id
         self.role_arn = role_arn
         self._sleep = sleep
+
+    @classmethod
+    def get_connection_form_widgets(cls) -> dict[str, Any]:
+        """Return the form's additional fields (Airflow 2.11 and 3.0; later lines read the provider info)."""
+        return form_widgets(OPENSEARCH_EXTRAS)
+
+    @classmethod
+    def get_ui_field_behaviour(cls) -> dict[str, Any]:
+        """Return labels and hints of the form's usual fields (Airflow 2.11 and 3.0; later: provider info)."""
+        return {name.replace("-", "_"): value for name, value in OPENSEARCH_UI.items()}
 
     @cached_property
     def _connection(self) -> tuple[OpenSearchSettings, dict[str, Any]]:
@@ -180,7 +190,7 @@ class OpenSearchHook(BaseHook):
                 return True, f"OpenSearch Serverless answers at {self.settings.url}."
             answer = call(self.client, "GET", "/", doing=doing, sleep=self._sleep)
         except (OpenSearchLoadError, ConnectionSettingsError) as error:
-            return False, str(error)
+            return False, in_a_test(str(error), self.opensearch_conn_id)
         version = answer.get("version", {}) if isinstance(answer, dict) else {}
         if version.get("distribution") != "opensearch":
             return False, (
