@@ -90,7 +90,8 @@ def states(lines: dict[str, dict[str, Any]], state: str) -> list[str]:
 
 
 def traces(team: People) -> dict[str, Any]:
-    """Return every index with what each of its shards has written, deletions and settings included."""
+    """Return every index with what each of its shards has written, deletions included, and with its settings."""
+    call(team.admin, "POST", "/_refresh", doing="to count what was stored before")
     stats = call(team.admin, "GET", "/_all/_stats", doing="to look for traces",
                  params={"level": "shards", "expand_wildcards": "all"})  # fmt: skip
     settings = call(team.admin, "GET", "/_all/_settings", doing="to look for traces")
@@ -134,7 +135,7 @@ def test_each_role_has_the_rights_that_are_asked_for(check: Any, world: World, r
 
 
 def test_before_the_first_load_the_right_to_write_is_left_open(check: Any, world: World) -> None:
-    world.environ["OKTALOGGER_INDEX_PREFIX"] = f"{world.team.names.prefix}-new"
+    world.environ |= world.team.environ() | {"OKTALOGGER_INDEX_PREFIX": f"{world.team.names.prefix}-new"}
     _, lines = check()
     assert lines["rights of the loader"]["state"] == "not asked"
     assert "check again after the first load" in lines["rights of the loader"]["sentence"]

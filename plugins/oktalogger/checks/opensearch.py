@@ -114,14 +114,15 @@ def _months(cluster: Cluster) -> Verdict:
     plan = plan_indices(cluster.client(), cluster.names)
     if plan.by_hand:
         return wrong(one_sentence(plan.by_hand[0].changes[0]), plan.text())
-    if plan.changes:
-        first = plan.changes[0]
-        return wrong(
-            f"{first.changes[0].lstrip('- ').rstrip('.')}: run the DAG {SETUP_DAG}, which puts it right.", plan.text()
-        )
-    count = len(cluster.indices.fact)
-    if not count:
+    changes = [step for step in plan.changes if step.action != "create"]
+    found = [line.removeprefix("- ") for step in changes for line in step.changes if line.startswith("- ")]
+    if found:
+        return wrong(f"{found[0].rstrip('.')}: run the DAG {SETUP_DAG}, which puts it right.", plan.text())
+    if not cluster.indices.fact:
         return note(f"There is no index yet: the first load makes them, and the alias {cluster.names.alias} with them.")
+    if plan.changes:
+        names = ", ".join(dict.fromkeys(f"{step.kind} {step.name}" for step in plan.changes))
+        return note(f"The setup would make or change more ({names}): run the DAG {SETUP_DAG}.", plan.text())
     return ok(f"All months are behind the alias {cluster.names.alias}, and nothing else is.")
 
 

@@ -5,7 +5,15 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from oktalogger.compat import AirflowFailException, Asset, BaseOperator, make_asset, outlet_extra, trigger_at
+from oktalogger.compat import (
+    AirflowFailException,
+    Asset,
+    BaseOperator,
+    default_time_zone,
+    make_asset,
+    outlet_extra,
+    trigger_at,
+)
 from oktalogger.hooks.okta import OktaHook
 from oktalogger.hooks.opensearch import OpenSearchHook
 from oktalogger.links.system_log import OktaSystemLogLink, OpenSearchDashboardsLink, RejectedEventsLink
@@ -26,7 +34,7 @@ from oktalogger.privacy.redactor import make_redactor
 from oktalogger.settings import Settings, load_settings
 from oktalogger.text import counted
 from oktalogger.urls import rejected_url, window_discover_url, window_system_log_url
-from oktalogger.window import Window, format_instant, resolve_window
+from oktalogger.window import Window, format_instant, resolve_window, understood
 
 if TYPE_CHECKING:
     from oktalogger.compat import Context
@@ -224,13 +232,17 @@ class OktaSystemLogToOpenSearchOperator(BaseOperator):
         if by_params:
             since, until = _given(params.get("since")), _given(params.get("until"))
         # A run of Airflow 3 may have no data interval, and then these keys are not there.
-        return resolve_window(
+        window = resolve_window(
             since,
             until,
             context.get("data_interval_start"),
             context.get("data_interval_end"),
             fixed=by_params and is_fixed(context),
+            zoned=by_params,
         )
+        if by_params and since is not None:
+            self.log.info("Understood: %s.", understood(window, now=datetime.now(UTC), zone=default_time_zone()))
+        return window
 
     def _share(self, kind: LoadKind, settings: Settings) -> Share:
         given = _given(self.share)
@@ -342,14 +354,17 @@ def system_log_asset(
 ) -> Asset:
     """Return the asset (Airflow 2: dataset) of one org's events in OpenSearch, for outlets and schedules.
 
-    It names connections and not hosts, because hosts are not known while a DAG is parsed. The name is the URI, as on
-    Airflow 2, so that ``Asset("okta-system-log://...")`` in somebody's DAG means the same on every line.
+    It names connections and not hosts, because hosts are not known while a DAG is parsed. Airflow 3 knows an asset by
+    its name as well as by its URI: take this function, or ``Asset.ref(uri=...)``, for a DAG of your own.
 
     :param okta_conn_id: Airflow connection to the org
     :param opensearch_conn_id: Airflow connection to OpenSearch
     :param index_prefix: name of the alias
     """
-    return make_asset(f"okta-system-log://{okta_conn_id}/{opensearch_conn_id}/{index_prefix}")
+    parts = [okta_conn_id, *(() if opensearch_conn_id == OpenSearchHook.default_conn_name else (opensearch_conn_id,))]
+    parts += [] if index_prefix == "okta-system-log" else [index_prefix]
+    uri = f"okta-system-log://{okta_conn_id}/{opensearch_conn_id}/{index_prefix}"
+    return make_asset(uri, name=f"Okta System Log ({', '.join(parts)})", group="oktalogger")
 
 
 def _newest(ledger: LedgerStore, plan: LoadPlan, *, done: bool = True) -> datetime | None:
