@@ -58,9 +58,9 @@ test-live: ## Run sync, alerts and detections on a cluster of yours: OPENSEARCH_
 terraform-check: ## Check terraform/: validation, tests with mocks, policies, checkov, an apply against a stand-in
 	@$(fit-python) && "$(PYTHON)" -m tools.terraform_check
 
-mwaa-package: ## Make build/mwaa, which Amazon MWAA takes: dags/, plugins.zip, requirements.txt; STARTUP=file takes a startup script along
+mwaa-package: ## Make build/mwaa, which Amazon MWAA takes: dags/, plugins.zip, requirements.txt; STARTUP=file takes a startup script along, OFFLINE=3.3 the wheels for an environment without internet access
 	@$(call environments,airflow-3.3)
-	@.venvs/airflow-3.3/bin/python -m deploy.mwaa.package $(if $(STARTUP),--startup "$(STARTUP)")
+	@.venvs/airflow-3.3/bin/python -m deploy.mwaa.package $(if $(STARTUP),--startup "$(STARTUP)") $(if $(OFFLINE),--offline "$(OFFLINE)")
 
 mwaa-deploy: ## Bring build/mwaa to an environment: BUCKET=..., ENVIRONMENT=..., OPTIONS=--dry-run
 	@$(call environments,airflow-3.3)

@@ -41,8 +41,8 @@ def generated(root: Path = ROOT) -> dict[Path, str]:
 
     :param root: a checkout
     :return: the text of each file, by its path below the checkout
-    :raises GenerateError: where a template changed and its version did not
-    :raises CoverageError: where a rule corresponds to a public one that nobody knows
+    :raises GenerateError: if a template changed and its version did not
+    :raises CoverageError: if a rule corresponds to a public one that nobody knows
     """
     templates = {path: template(root, path) for path in template_files(root)}
     texts = {path: dump(body) + "\n" for path, body in templates.items()}

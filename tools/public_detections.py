@@ -73,7 +73,7 @@ def corresponding(root: Path) -> dict[str, list[str]]:
 def coverage_blocks(root: Path) -> dict[str, str]:
     """Return the made parts of the page.
 
-    :raises CoverageError: where a rule names a public one that is not in the list, or the list and the rules disagree
+    :raises CoverageError: if a rule names a public one that is not in the list, or the list and the rules disagree
     """
     ours, sets = corresponding(root), public_sets(root)
     check(sets, ours)

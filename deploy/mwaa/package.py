@@ -19,6 +19,7 @@ import tempfile
 import zipfile
 from pathlib import Path
 
+from deploy.mwaa.wheels import LINES, WheelsError, fetch
 from local.console import progress
 from local.paths import ROOT
 
@@ -36,13 +37,16 @@ class PackageError(Exception):
     """The package cannot be made; the message says what to do."""
 
 
-def make_package(source: Path, target: Path, *, startup: Path | None = None) -> list[Path]:
+def make_package(source: Path, target: Path, *, startup: Path | None = None, offline: str | None = None) -> list[Path]:
     """Make the package.
 
     :param source: a checkout
     :param target: a folder, which is emptied first
     :param startup: a startup script to include
+    :param offline: an Airflow line such as ``3.3``, whose wheels are included, so that nothing has to be fetched from
+        the internet where it is installed
     :return: the files made
+    :raises WheelsError: if wheels cannot be fetched
     :raises PackageError: if the wheel cannot be built, or a file would break an environment
     """
     if target.exists():
@@ -53,19 +57,25 @@ def make_package(source: Path, target: Path, *, startup: Path | None = None) -> 
         _copy(path, target / "dags" / path.name)
     with tempfile.TemporaryDirectory() as folder:
         wheel = _wheel(source, Path(folder))
-        _write(target / "requirements.txt", _requirements(source, wheel).encode())
-        write_zip({wheel.name: wheel.read_bytes()}, target / "plugins.zip")
+        wheels = [wheel]
+        if offline is not None:
+            fetched = Path(folder) / "fetched"
+            fetched.mkdir()
+            wheels += fetch(offline, fetched)
+        _write(target / "requirements.txt", _requirements(source, wheel, offline=offline is not None).encode())
+        write_zip({one.name: one.read_bytes() for one in wheels}, target / "plugins.zip")
     if startup is not None:
         _copy(_startup(startup), target / "startup.sh")
     return sorted(path for path in target.rglob("*") if path.is_file())
 
 
-def _requirements(source: Path, wheel: Path) -> str:
+def _requirements(source: Path, wheel: Path, *, offline: bool) -> str:
     path = source / "requirements.txt"
     text = path.read_text()
     if CONSTRAINT.search(text):
         raise PackageError(f"{path} names constraints, which switches off MWAA's own. A comment is enough for that.")
-    return f"{text}{PLUGINS_FOLDER}/{wheel.name}\n"
+    where = f"--no-index\n--find-links {PLUGINS_FOLDER}\n" if offline else ""
+    return f"{where}{text}{PLUGINS_FOLDER}/{wheel.name}\n"
 
 
 def _startup(path: Path) -> Path:
@@ -121,10 +131,13 @@ def main() -> int:
     )
     parser.add_argument("--out", type=Path, default=OUT, help="the folder (default: build/mwaa)")
     parser.add_argument("--startup", type=Path, help="a startup script to take along")
+    parser.add_argument(
+        "--offline", choices=LINES, metavar="LINE", help="include the wheels for this Airflow line, such as 3.3"
+    )
     arguments = parser.parse_args()
     try:
-        files = make_package(ROOT, arguments.out, startup=arguments.startup)
-    except (PackageError, OSError) as error:
+        files = make_package(ROOT, arguments.out, startup=arguments.startup, offline=arguments.offline)
+    except (PackageError, WheelsError, OSError) as error:
         progress(f"error: {error}")
         return 1
     for path in files:

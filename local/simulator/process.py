@@ -130,7 +130,7 @@ def running(*arguments: str, timeout: float = 60.0) -> Iterator[Simulator]:
 
     :param arguments: of the command line, such as ``"--seed", "7"``
     :param timeout: seconds that it may take to be ready
-    :raises RuntimeError: when it ends, or says nothing
+    :raises RuntimeError: if it ends, or says nothing
     """
     process = subprocess.Popen(  # noqa: S603
         [python(), "-m", "local.simulator", "--parent", str(os.getpid()), *arguments],

@@ -7,7 +7,8 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from oktalogger.settings import PACK, PREFIX, SettingsError, load_settings, split_folders
+from oktalogger.setting_readers import PACK, folders
+from oktalogger.settings import PREFIX, SettingsError, load_settings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -68,7 +69,7 @@ def rule_folders(named: str | None = None, environ: Mapping[str, str] = os.envir
     """
     if named is not None:
         try:
-            return tuple(_rule_folder(name, "What was asked for") for name in split_folders(named))
+            return tuple(_rule_folder(name, "What was asked for") for name in folders(named))
         except ValueError as error:
             raise SettingsError(f"The folders of rules {named!r} cannot be used: they are {error}.") from None
     if (old := _old_folder(environ)) is not None:

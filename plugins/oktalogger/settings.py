@@ -5,172 +5,22 @@ DAG files read them while they are parsed, so nothing here touches a database, a
 
 from __future__ import annotations
 
-import json
 import os
-import re
 from dataclasses import dataclass, field, fields
-from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar, get_args
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+from oktalogger import setting_readers as readers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 PREFIX: Final = "OKTALOGGER_"
-PACK: Final = "pack"
-"""Stands for the folder of the detection rules that come with the package."""
-
 T = TypeVar("T")
-
-Severity = Literal["informational", "low", "medium", "high", "critical"]
-"""How bad a finding is, in Sigma's words for the level of a rule."""
 
 
 class SettingsError(ValueError):
     """An environment variable has a value that cannot be used; the message names it and says what it takes."""
-
-
-def _ids(text: str) -> tuple[str, ...]:
-    ids = tuple(part.strip() for part in text.split(",") if part.strip())
-    if not ids or len(set(ids)) != len(ids):
-        raise ValueError("connection ids, separated by commas, each once")
-    for conn_id in ids:
-        if not re.fullmatch(r"[\w.-]+", conn_id):
-            raise ValueError("connection ids of letters, digits, `_`, `-` and `.`, separated by commas")
-    return ids
-
-
-def _instant(text: str) -> datetime:
-    try:
-        value = datetime.fromisoformat(text)
-    except ValueError:
-        raise ValueError("an instant like 2026-11-01T00:00:00Z") from None
-    return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
-
-
-def _name(text: str) -> str:
-    if not re.fullmatch(r"[\w.-]{1,200}", text):
-        raise ValueError("a name of letters, digits, `_`, `-` and `.`")
-    return text
-
-
-def read_index_prefix(text: str) -> str:
-    """Read the beginning of every index name.
-
-    :raises ValueError: if it cannot be one; the message says what can
-    """
-    if not re.fullmatch(r"[a-z0-9][a-z0-9-]{0,99}", text):
-        raise ValueError("a name of small letters, digits and dashes (a dot would shut out document-level monitors)")
-    return text
-
-
-def _hosts(text: str) -> tuple[str, ...]:
-    hosts = tuple(dict.fromkeys(filter(None, (word.strip().lower() for word in text.split(",")))))
-    if not hosts or not all(re.fullmatch(r"[a-z0-9.-]+(:\d+)?", host) for host in hosts):
-        raise ValueError("host names like company.okta.com, separated by commas")
-    return hosts
-
-
-def _url(text: str) -> str:
-    if not re.fullmatch(r"https?://[^\s@]+", text):
-        raise ValueError("an http or https address without a user name in it")
-    return text.rstrip("/")
-
-
-def _channel_names(text: str) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
-
-
-def _severity(text: str) -> Severity:
-    severities: tuple[Severity, ...] = get_args(Severity)
-    for severity in severities:
-        if text == severity:
-            return severity
-    raise ValueError("one of " + ", ".join(severities))
-
-
-def split_folders(text: str) -> tuple[str, ...]:
-    """Read names of folders, separated by commas.
-
-    :raises ValueError: if there is none, or one stands twice; the message says what is taken
-    """
-    names = tuple(part.strip() for part in text.split(",") if part.strip())
-    if not names or len(set(names)) != len(names):
-        raise ValueError(f"folders, separated by commas, each once; `{PACK}` stands for the rules of oktalogger")
-    return names
-
-
-def _notifiers(text: str) -> dict[str, dict[str, Any]]:
-    expected = 'a JSON object like {"soc": {"class": "package.module.Notifier", "argument": "value"}}'
-    try:
-        values = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise ValueError(f"{expected}; line {error.lineno}, column {error.colno}: {error.msg}") from None
-    if not isinstance(values, dict):
-        raise ValueError(expected)
-    for name, value in values.items():
-        if not isinstance(value, dict) or not isinstance(value.get("class"), str) or "." not in value["class"]:
-            raise ValueError(f"{expected}; {name!r} is not so")
-    return values
-
-
-def _whole(lowest: int, highest: int) -> Callable[[str], int]:
-    def read(text: str) -> int:
-        if not text.strip().isdecimal() or not lowest <= int(text) <= highest:
-            raise ValueError(f"a whole number from {lowest} to {highest}")
-        return int(text)
-
-    return read
-
-
-def _divisor_of_an_hour(text: str) -> int:
-    divisors = [minutes for minutes in range(1, 61) if 60 % minutes == 0]
-    if not text.strip().isdecimal() or int(text) not in divisors:
-        raise ValueError("minutes that divide an hour: " + ", ".join(map(str, divisors)))
-    return int(text)
-
-
-def _hours(text: str) -> tuple[int, ...]:
-    read = _whole(1, 24 * 90)
-    try:
-        return tuple(sorted({read(part.strip()) for part in text.split(",")}))
-    except ValueError as error:
-        raise ValueError(f"hours, separated by commas, each {error}") from None
-
-
-def _part(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = 0.0
-    if not 0 < value <= 1:
-        raise ValueError("a number over 0 up to 1, like 0.25")
-    return value
-
-
-def _percent(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = -1.0
-    if not 0 <= value <= 100:
-        raise ValueError("a number from 0 to 100, like 0.1")
-    return value
-
-
-def _true_or_false(text: str) -> bool:
-    if text.strip().lower() not in ("true", "false"):
-        raise ValueError("true or false")
-    return text.strip().lower() == "true"
-
-
-def _reserve(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = -1.0
-    if not 0 <= value < 1:
-        raise ValueError("a number from 0 up to 1, itself not included, like 0.25")
-    return value
 
 
 def _setting(default: T, read: Callable[[str], T], words: str, *, shown: bool = True) -> T:
@@ -213,159 +63,178 @@ class Settings:
 
     okta_conn_ids: tuple[str, ...] = _setting(
         ("okta_default",),
-        _ids,
+        readers.ids,
         "Airflow connections to Okta orgs, separated by commas. Each connection gets its own DAGs. Those of "
         "`okta_default` are `okta_system_log`, `okta_system_log_backfill` and `okta_system_log_reconcile`. Those of "
         "any other connection have `__NAME` at the end",
     )
-    opensearch_conn_id: str = _setting("opensearch_default", _name, "Airflow connection to OpenSearch")
+    opensearch_conn_id: str = _setting("opensearch_default", readers.name, "Airflow connection to OpenSearch")
     start_date: datetime | None = _setting(
         None,
-        _instant,
+        readers.instant,
         "time from which `okta_system_log` loads. You must set it. Set it once, to the day of the installation, and do "
         "not change it. Airflow loads every window since then as live events, and detections alert on them. Load older "
         "events with [the backfill](operations.md#in-wide-windows-by-the-dag-okta_system_log_backfill)",
     )
     interval_minutes: int = _setting(
         5,
-        _divisor_of_an_hour,
+        readers.divisor_of_an_hour,
         "minutes of the System Log that one scheduled run loads: a divisor of 60, from 1 to 60",
     )
-    pool: str = _setting("okta_api", _name, "Airflow pool of the tasks that call Okta. You must create it")
+    pool: str = _setting("okta_api", readers.name, "Airflow pool of the tasks that call Okta. You must create it")
     live_share: float = _setting(
-        0.5, _part, "share of Okta's rate limit that one live load may use, above 0 and up to 1"
+        0.5, readers.share, "share of Okta's rate limit that one live load may use, above 0 and up to 1"
     )
     live_reserve: float = _setting(
         0.25,
-        _reserve,
+        readers.reserve,
         "share of Okta's rate limit that backfill and reconcile never use",
     )
     live_tasks: int = _setting(
         4,
-        _whole(1, 100),
+        readers.whole_number(1, 100),
         "how many live loads may run at once. More than one runs only while the DAG catches up",
     )
     backfill_share: float = _setting(
         0.25,
-        _part,
+        readers.share,
         "share of Okta's rate limit that all tasks of a backfill may use together. Reconcile may use the same share "
         "again",
     )
-    backfill_tasks: int = _setting(1, _whole(1, 100), "how many tasks of a backfill may call Okta at once")
+    backfill_tasks: int = _setting(
+        1, readers.whole_number(1, 100), "how many tasks of a backfill may call Okta at once"
+    )
     reconcile_after_hours: tuple[int, ...] = _setting(
         (1, 24),
-        _hours,
+        readers.hours,
         "how many hours after its end reconcile reads an hour again, separated by commas",
     )
     late_alert_seconds: int = _setting(
         6 * 3600,
-        _whole(0, 86_400 * 90),
+        readers.whole_number(0, 86_400 * 90),
         "how long an event may be missing from OpenSearch, after the load of its window was complete, before that is "
         "worth an alert",
     )
     late_alert_events: int = _setting(
         10,
-        _whole(0, 1_000_000_000),
+        readers.whole_number(0, 1_000_000_000),
         "how many late events in the hours that one run of reconcile reads again are still not worth an alert. The "
         "alert takes both: more events than this, and more than `OKTALOGGER_LATE_ALERT_PERCENT`",
     )
-    late_alert_percent: float = _setting(0.1, _percent, "the same as a share of all events of these hours, in percent")
+    late_alert_percent: float = _setting(
+        0.1, readers.percent, "the same as a share of all events of these hours, in percent"
+    )
     refused_alert_events: int = _setting(
         10,
-        _whole(0, 1_000_000_000),
+        readers.whole_number(0, 1_000_000_000),
         "how many events that were rejected, or stored without parts that do not fit the mapping, are still not worth "
         "an alert, in the hours that one run of reconcile reads again. The alert takes both: more events than this, "
         "and more than `OKTALOGGER_REFUSED_ALERT_PERCENT`",
     )
     refused_alert_percent: float = _setting(
-        0.1, _percent, "the same as a share of all events of these hours, in percent"
+        0.1, readers.percent, "the same as a share of all events of these hours, in percent"
     )
     gap_alert_seconds: int = _setting(
         600,
-        _whole(0, 86_400 * 90),
+        readers.whole_number(0, 86_400 * 90),
         "reconcile alerts if more time than this, since the first scheduled load, had no complete window",
     )
     reconcile_channel: str | None = _setting(
         None,
-        _name,
+        readers.name,
         "channel of `OKTALOGGER_DETECTION_NOTIFIERS` that gets these two alerts. If unset, the task `verdict` fails "
         "instead",
     )
     hold_back_seconds: int = _setting(
         30,
-        _whole(0, 86_400),
+        readers.whole_number(0, 86_400),
         "how long a load waits after the end of its window, because Okta publishes some events late",
     )
     overlap_seconds: int = _setting(
         60,
-        _whole(0, 86_400),
+        readers.whole_number(0, 86_400),
         "how far before its start a scheduled window reads again, for the same reason",
     )
     historical_after_hours: int = _setting(
         24,
-        _whole(1, 24 * 180),
+        readers.whole_number(1, 24 * 180),
         "age above which a backfill or a manual run marks the events that it loads as `oktalogger.historical`",
     )
     index_prefix: str = _setting(
         "okta-system-log",
-        read_index_prefix,
+        readers.index_prefix,
         "name of the alias, and beginning of every index name: lower-case letters, digits and dashes, no dots",
     )
-    shards: int = _setting(1, _whole(1, 100), "primary shards of a monthly index")
+    shards: int = _setting(1, readers.whole_number(1, 100), "primary shards of a monthly index")
     replicas: int | None = _setting(
         None,
-        _whole(0, 10),
+        readers.whole_number(0, 10),
         "replicas of a monthly index. If unset, one as soon as the cluster has a second node. A domain that spreads "
         "copies over three zones needs 2",
     )
     retention_days: int = _setting(
         365,
-        _whole(0, 36_500),
+        readers.whole_number(0, 36_500),
         "how many days OpenSearch keeps each event at least; 0 keeps it for ever. "
         "[`okta_opensearch_setup`](opensearch-setup.md#retention) applies a change",
     )
-    bulk_threads: int = _setting(4, _whole(1, 16), "how many pages one load may write to OpenSearch at once")
+    bulk_threads: int = _setting(
+        4, readers.whole_number(1, 16), "how many pages one load may write to OpenSearch at once"
+    )
     dashboards_url: str | None = _setting(
         None,
-        _url,
+        readers.url,
         "address of OpenSearch Dashboards, for links in the Airflow UI and in alerts. On Amazon OpenSearch Service it "
         "ends in `/_dashboards`",
         shown=False,
     )
+    dashboards_api_url: str | None = _setting(
+        None,
+        readers.url,
+        "address of OpenSearch Dashboards for [the setup](opensearch-setup.md#dashboards), if it is another one than "
+        "for browsers. You may give `http://`: then the password crosses the network unencrypted",
+        shown=False,
+    )
+    dashboards_tenant: str | None = _setting(
+        None,
+        readers.name,
+        "tenant of OpenSearch Dashboards into which the setup imports, and in which links from Airflow open. If unset, "
+        "the setup imports into the tenant `global`, and links name no tenant",
+    )
     okta_hosts: tuple[str, ...] = _setting(
         (),
-        _hosts,
+        readers.hosts,
         "host names of the Okta orgs, separated by commas, such as `company.okta.com`. Alerts of threshold rules then "
         "link to Okta's System Log",
     )
     detections_dir: tuple[str, ...] = _setting(
-        (PACK,),
-        split_folders,
+        (readers.PACK,),
+        readers.folders,
         "folders of detection rules, separated by commas. `pack` stands for the rules that come with oktalogger. "
         "`pack,/opt/airflow/rules` adds [your own](detections.md#your-own-rules)",
     )
     detection_channels: tuple[str, ...] = _setting(
         (),
-        _channel_names,
+        readers.channel_names,
         "default notification channels, separated by commas, for rules that name none",
     )
-    detection_channels_from: Severity = _setting(
-        "medium", _severity, "lowest severity at which a rule uses the default channels"
+    detection_channels_from: readers.Severity = _setting(
+        "medium", readers.severity, "lowest severity at which a rule uses the default channels"
     )
     monitors_expected: bool = _setting(
         True,
-        _true_or_false,
+        readers.true_or_false,
         "whether OpenSearch is to run the rules on a cluster with the Alerting plugin. `okta_detections_after_load` "
         "then fails if a rule has no monitor at work. `false` if Airflow is to run them there",
     )
     detection_delete_percent: int = _setting(
         20,
-        _whole(0, 100),
+        readers.whole_number(0, 100),
         "percentage of oktalogger's monitors that a sync may delete without a confirmation",
     )
     detection_notifiers: Mapping[str, Mapping[str, Any]] = _setting(
         {},
-        _notifiers,
+        readers.notifiers,
         "JSON object, for clusters without the Alerting plugin. It names the Airflow notifier that each channel uses, "
         'as in `{"soc": {"class": "package.module.Notifier", "argument": 1}}`',
         shown=False,
@@ -375,7 +244,7 @@ class Settings:
     def begins(self) -> datetime:
         """Where the schedule begins.
 
-        :raises SettingsError: where nobody has said
+        :raises SettingsError: if nobody has said
         """
         if self.start_date is None:
             raise SettingsError(

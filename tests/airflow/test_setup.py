@@ -33,6 +33,7 @@ def test_its_params(dag: Any) -> None:
     assert dag.params.dump() == {
         "dry_run": False,
         "confirm_deletions": False,
+        "dashboards": True,
         "opensearch_conn_id": "opensearch_default",
     }
     assert dag.get_task("set_up").opensearch_conn_id == "{{ params.opensearch_conn_id }}"

@@ -72,6 +72,7 @@ def store(deployment: Deployment, events: dict[str, bytes]) -> StoredPage:
         documents=[one for one in built if isinstance(one, Built)],
         rejections=[one for one in built if isinstance(one, Rejection)],
         outside=0,
+        repeated=frozenset(),
         span=None,
     )
     return PageStorer(target, STAMP, NOTHING_COVERED, Claims(STAMP, None)).store(page)

@@ -8,7 +8,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from oktalogger import __version__
-from oktalogger.cli import coverage, detections, load, setup
+from oktalogger.cli import coverage, detections, load, setup, take_over
 from oktalogger.cli.environment import OKTA_VARIABLES, OPENSEARCH_VARIABLES, EnvironmentConfigError
 from oktalogger.cli.exit_codes import EXIT_FAILED, EXIT_STOPPED, EXIT_USAGE
 from oktalogger.okta.errors import OktaConfigurationError, OktaError
@@ -31,6 +31,7 @@ def build_parser() -> argparse.ArgumentParser:
     load.add_parser(commands)
     coverage.add_parser(commands)
     setup.add_parser(commands)
+    take_over.add_parser(commands)
     detections.add_parser(commands)
     return parser
 

@@ -11,6 +11,7 @@ from oktalogger.okta.auth import PrivateKeyJwtAuth, SswsAuth
 from oktalogger.okta.client import OktaClient
 from oktalogger.okta.system_log import SystemLogClient
 from oktalogger.opensearch.client import OpenSearchSettings, make_client
+from oktalogger.opensearch.saved_objects import connect
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
     from oktalogger.okta.auth import OktaAuth
     from oktalogger.okta.rate_limit import RequestGate
+    from oktalogger.opensearch.saved_objects import DashboardsClient
+    from oktalogger.settings import Settings
 
 OKTA_URL: Final = "OKTALOGGER_OKTA_URL"
 OKTA_TOKEN: Final = "OKTALOGGER_OKTA_TOKEN"  # noqa: S105
@@ -47,6 +50,11 @@ OPENSEARCH_VARIABLES: Final = (
     OPENSEARCH_AWS_REGION,
     OPENSEARCH_AWS_SERVICE,
 )
+
+OTHER_OPENSEARCH_VARIABLES: Final = {
+    name: name.replace("OKTALOGGER_OPENSEARCH_", "OKTALOGGER_OTHER_OPENSEARCH_") for name in OPENSEARCH_VARIABLES
+}
+"""The variables of a second OpenSearch, from which events are taken over, by those of the first."""
 
 
 class EnvironmentConfigError(ValueError):
@@ -82,11 +90,23 @@ def opensearch_client(environ: Mapping[str, str] | None = None) -> OpenSearch:
     :param environ: the environment; ``os.environ`` by default
     :raises EnvironmentConfigError: if a variable is missing or contradicts another
     """
+    try:
+        return make_client(opensearch_settings(environ))
+    except ValueError as error:
+        raise EnvironmentConfigError(f"{OPENSEARCH_URL}: {error}") from error
+
+
+def opensearch_settings(environ: Mapping[str, str] | None = None) -> OpenSearchSettings:
+    """Read where OpenSearch is and how to log in.
+
+    :param environ: the environment; ``os.environ`` by default
+    :raises EnvironmentConfigError: if a variable is missing or contradicts another
+    """
     environ = os.environ if environ is None else environ
     url = required(environ, OPENSEARCH_URL)
     region = environ.get(OPENSEARCH_AWS_REGION)
     try:
-        settings = OpenSearchSettings(
+        return OpenSearchSettings(
             url=url,
             username=environ.get(OPENSEARCH_USERNAME) or None,
             password=environ.get(OPENSEARCH_PASSWORD) or None,
@@ -96,9 +116,46 @@ def opensearch_client(environ: Mapping[str, str] | None = None) -> OpenSearch:
             http_auth=_sigv4(region, environ.get(OPENSEARCH_AWS_SERVICE) or "es") if region else None,
             allow_http=_flag(environ, ALLOW_HTTP),
         )
-        return make_client(settings)
     except ValueError as error:
         raise EnvironmentConfigError(f"{OPENSEARCH_URL}: {error}") from error
+
+
+def dashboards_client(settings: Settings, environ: Mapping[str, str] | None = None) -> DashboardsClient:
+    """Make a client for OpenSearch Dashboards, with the login of OpenSearch.
+
+    :param settings: of the deployment, which have the address
+    :param environ: the environment; ``os.environ`` by default
+    :raises EnvironmentConfigError: if a variable is missing or contradicts another
+    """
+    login = opensearch_settings(environ)
+    try:
+        client = connect(
+            login,
+            api_url=settings.dashboards_api_url,
+            browser_url=settings.dashboards_url,
+            tenant=settings.dashboards_tenant,
+        )
+    except ValueError as error:
+        raise EnvironmentConfigError(str(error)) from error
+    if client is None:
+        raise EnvironmentConfigError(
+            "OKTALOGGER_DASHBOARDS_URL is not set. It is the address of OpenSearch Dashboards."
+        )
+    return client
+
+
+def other_opensearch_client(environ: Mapping[str, str] | None = None) -> OpenSearch:
+    """Make a client for the OpenSearch that holds other events; the same as the first one if none is named.
+
+    :param environ: the environment; ``os.environ`` by default
+    :raises EnvironmentConfigError: if a variable is missing or contradicts another
+    """
+    environ = os.environ if environ is None else environ
+    if not environ.get(OTHER_OPENSEARCH_VARIABLES[OPENSEARCH_URL]):
+        return opensearch_client(environ)
+    own = {name: value for name, value in environ.items() if name not in OPENSEARCH_VARIABLES}
+    others = {name: environ[other] for name, other in OTHER_OPENSEARCH_VARIABLES.items() if other in environ}
+    return opensearch_client({**own, **others})
 
 
 def _okta_auth(environ: Mapping[str, str], url: str, *, allow_http: bool) -> OktaAuth:

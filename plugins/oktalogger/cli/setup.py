@@ -1,4 +1,4 @@
-"""``python -m oktalogger setup``: put index templates, retention, roles and role mappings into OpenSearch."""
+"""``python -m oktalogger setup``: put templates, retention, roles and role mappings into OpenSearch, and dashboards."""
 
 from __future__ import annotations
 
@@ -11,13 +11,16 @@ from oktalogger.cli.environment import (
     OPENSEARCH_AWS_REGION,
     OPENSEARCH_AWS_SERVICE,
     EnvironmentConfigError,
+    dashboards_client,
     opensearch_client,
 )
 from oktalogger.cli.exit_codes import EXIT_CHANGES
 from oktalogger.opensearch.names import IndexNames
 from oktalogger.opensearch.setup.apply import apply_setup, plan_setup
+from oktalogger.opensearch.setup.dashboards import field_links, plan_dashboards
 from oktalogger.opensearch.setup.security import SecurityDocuments, read_security_documents, shipped_documents
 from oktalogger.settings import load_settings
+from oktalogger.urls import okta_links
 
 if TYPE_CHECKING:
     import argparse
@@ -37,6 +40,9 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     parser.add_argument(
         "--confirm-deletions", action="store_true", help="accept a retention that deletes months at once"
+    )
+    parser.add_argument(
+        "--dashboards", action="store_true", help="import dashboards and index patterns into OpenSearch Dashboards too"
     )
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.set_defaults(run=run)
@@ -63,6 +69,10 @@ def run(arguments: argparse.Namespace) -> int:
         confirm_deletions=arguments.confirm_deletions,
         serverless=bool(os.environ.get(OPENSEARCH_AWS_REGION)) and os.environ.get(OPENSEARCH_AWS_SERVICE) == "aoss",
     )
+    dashboards = dashboards_client(settings) if arguments.dashboards else None
+    if dashboards is not None:
+        links = field_links(okta=okta_links(settings.okta_hosts), run_url=None)
+        plan += plan_dashboards(dashboards, names, links=links)
     dry_run = arguments.dry_run or arguments.check
     if not dry_run:
         apply_setup(client, plan)

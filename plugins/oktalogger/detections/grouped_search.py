@@ -163,7 +163,7 @@ def search_body(
     :param after: the key of the last group of the page before
     :param more: further aggregations inside each group, or inside each slot of a threshold
     :return: the body; the groups of a threshold hold the slots in which it was reached, often none
-    :raises ValueError: where a threshold comes without ``fresh``
+    :raises ValueError: if a threshold comes without ``fresh``
     """
     threshold = detection.threshold
     if threshold is None:

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final, get_args
 
-from oktalogger.settings import Severity
+from oktalogger.setting_readers import Severity
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

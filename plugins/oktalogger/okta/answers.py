@@ -106,8 +106,8 @@ def items_of(reply: Reply, endpoint: Endpoint, *, login_advice: str) -> list[msg
     :param endpoint: the endpoint that answered.
     :param login_advice: what to do when the credentials are refused.
     :raises OktaApiError: the subclass that fits, when Okta answered with an error.
-    :raises OktaConnectionError: when the body is cut off.
-    :raises OktaProtocolError: when something other than Okta's API answered.
+    :raises OktaConnectionError: if the body is cut off.
+    :raises OktaProtocolError: if something other than Okta's API answered.
     """
     if reply.status != 200:
         raise error_of(reply, endpoint.advice(login=login_advice))

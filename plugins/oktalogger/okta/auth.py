@@ -61,7 +61,7 @@ class OktaAuth(ABC):
 
         :param request: the request to log in for.
         :param attempts: the attempts made for it so far; this method updates them.
-        :raises OktaError: when Okta gives no token.
+        :raises OktaError: if Okta gives no token.
         """
 
 
@@ -69,7 +69,7 @@ class SswsAuth(OktaAuth):
     """An API token, sent as ``Authorization: SSWS ...``. It has the rights of the admin who made it.
 
     :param token: the token as Okta showed it.
-    :raises OktaConfigurationError: when it is empty or cannot be a token.
+    :raises OktaConfigurationError: if it is empty or cannot be a token.
     """
 
     advice = (
@@ -113,7 +113,7 @@ class PrivateKeyJwtAuth(OktaAuth):
     :param on_token: called with each access token before its first use, so that logs can mask it.
     :param clock: monotonic seconds.
     :param wall_clock: seconds since the epoch, for the claims.
-    :raises OktaConfigurationError: when a key cannot be used, or something is missing.
+    :raises OktaConfigurationError: if a key cannot be used, or something is missing.
     """
 
     advice = (
@@ -167,7 +167,7 @@ class PrivateKeyJwtAuth(OktaAuth):
         If Okta asks for a nonce, the request is sent again with it. If Okta calls the token invalid, it is sent again
         with a new token. Each happens once.
 
-        :raises OktaError: when Okta gives no token.
+        :raises OktaError: if Okta gives no token.
         """
         nonce_taken = False
         while True:

@@ -51,7 +51,7 @@ class ListPage:
     :param size_bytes: size of the body, decoded.
     :param requests: requests that the page cost, retries included, those for access tokens not.
     :param waited_seconds: seconds waited before the page came, in retries and at the gate.
-    :param answered_at: Okta's own time of the answer, in whole seconds; None where it names none.
+    :param answered_at: Okta's own time of the answer, in whole seconds; None if it names none.
     """
 
     items: list[msgspec.Raw]
@@ -91,7 +91,7 @@ class OktaClient:
     :param allow_http: accept ``http`` for a host that is not this machine.
     :param sleep: waits for a number of seconds.
     :param clock: seconds that only ever grow, for measuring.
-    :raises OktaConfigurationError: when the org URL, or an argument that goes with it, cannot work.
+    :raises OktaConfigurationError: if the org URL, or an argument that goes with it, cannot work.
     """
 
     def __init__(
@@ -155,12 +155,12 @@ class OktaClient:
         :param parameters: the query of the first page, unescaped.
         :param resume_from: a page's ``next_url`` from an earlier reading, to go on after that page.
         :param max_pages: more pages raise OktaPageLimitError.
-        :raises OktaCursorError: when Okta refuses ``resume_from`` or a ``next`` link, or ``resume_from`` is of another
+        :raises OktaCursorError: if Okta refuses ``resume_from`` or a ``next`` link, or ``resume_from`` is of another
             origin.
         :raises OktaApiError: the subclass that says what to do.
-        :raises OktaConnectionError: when no whole answer came, retries included.
-        :raises OktaProtocolError: when something else than Okta's API answers.
-        :raises OktaPagingError: when paging cannot go on.
+        :raises OktaConnectionError: if no whole answer came, retries included.
+        :raises OktaProtocolError: if something else than Okta's API answers.
+        :raises OktaPagingError: if paging cannot go on.
         """
         first_url = endpoint.url(self.origin, parameters or {})
         url: str | None = first_url if resume_from is None else self.cursor(endpoint, resume_from)
@@ -222,7 +222,7 @@ class OktaClient:
     def cursor(self, endpoint: Endpoint, url: str) -> str:
         """Return a saved page link, if the token may go where it leads.
 
-        :raises OktaCursorError: when the link is of another origin.
+        :raises OktaCursorError: if the link is of another origin.
         """
         if not same_origin(url, self.origin):
             raise OktaCursorError(

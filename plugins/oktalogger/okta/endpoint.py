@@ -54,7 +54,7 @@ class Endpoint:
 
         :param origin: the org's ``scheme://host``.
         :param parameters: the query's parameters, unescaped.
-        :raises ValueError: when ``limit`` is more than the endpoint takes.
+        :raises ValueError: if ``limit`` is more than the endpoint takes.
         """
         limit = int(parameters.get("limit", self.max_limit))
         if not 1 <= limit <= self.max_limit:

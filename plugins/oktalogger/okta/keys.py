@@ -37,7 +37,7 @@ _SHORTEST_SECRET_LINE = 16
 def key_forms(material: KeyMaterial) -> tuple[KeyForm, ...]:
     """Return each key in a form that a library reads. Does not check whether the key is usable.
 
-    :raises OktaConfigurationError: when it has none of the forms; the message does not show it.
+    :raises OktaConfigurationError: if it has none of the forms; the message does not show it.
     """
     return tuple(_unwrapped(material, _MAX_WRAPPINGS))
 
@@ -164,7 +164,7 @@ def load_signing_keys(material: KeyMaterial, *, key_id: str | None = None) -> tu
 
     :param material: one key, or a set of JWKs, in any form of :mod:`oktalogger.okta.keys`.
     :param key_id: the ``kid``; a JWK's own by default. Of several keys, the one to try first.
-    :raises OktaConfigurationError: when there is no usable private key in it.
+    :raises OktaConfigurationError: if there is no usable private key in it.
     """
     keys = tuple(_signing_key(form) for form in key_forms(material))
     key_id = (key_id or "").strip() or None

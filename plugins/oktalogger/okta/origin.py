@@ -34,7 +34,7 @@ def org_origin(org_url: str, *, allow_http: bool = False) -> str:
 
     :param org_url: the org's address as people copy it, such as ``https://company.okta.com/``.
     :param allow_http: accept ``http`` for a host that is not this machine.
-    :raises OktaConfigurationError: when it is not the address of an org, or when a token would be sent unencrypted.
+    :raises OktaConfigurationError: if it is not the address of an org, or if a token would be sent unencrypted.
     """
     parts = _split(org_url.strip())
     # Scheme and host only: if somebody pastes a token behind the host, it must not reach a log.

@@ -12,7 +12,7 @@ greatest step back that was seen.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, urlsplit
@@ -66,7 +66,7 @@ def refuse_foreign_link(next_url: str, origin: str) -> None:
     """Raise if a ``next`` link leads away from the org.
 
     :param origin: the org's ``scheme://host[:port]``.
-    :raises OktaForeignLinkError: when the link is of another origin.
+    :raises OktaForeignLinkError: if the link is of another origin.
     """
     if not same_origin(next_url, origin):
         raise OktaForeignLinkError(
@@ -101,11 +101,18 @@ class PagingSettings:
 
 @dataclass(frozen=True, slots=True)
 class PageResult:
-    """What follows from a page: the events to hand on, where to go on (None: nowhere), and why, if it is unusual."""
+    """What follows from a page.
+
+    :param events: the events to hand on.
+    :param next_url: where to go on; None: nowhere.
+    :param note: why, if it is unusual.
+    :param repeated: positions of those events that came before.
+    """
 
     events: Sequence[msgspec.Raw]
     next_url: str | None
     note: str | None = None
+    repeated: frozenset[int] = frozenset()
 
 
 class _Key(msgspec.Struct):
@@ -126,6 +133,7 @@ class Pager:
     :param until: the query's end.
     :param limit: the page size asked for.
     :param query_url: makes the URL of the same query with another beginning.
+    :param seen: events that queries of the same reading have brought; this one's are added.
     """
 
     def __init__(
@@ -137,6 +145,7 @@ class Pager:
         limit: int,
         query_url: Callable[[datetime], str],
         settings: PagingSettings | None = None,
+        seen: SeenIdentities | None = None,
     ) -> None:
         self._origin = origin
         self._since = _to_millisecond(since)
@@ -145,7 +154,8 @@ class Pager:
         self._query_url = query_url
         self._settings = settings or PagingSettings()
         self._requested: set[str] = set()
-        self._seen = SeenIdentities()
+        self._seen = SeenIdentities() if seen is None else seen
+        self._known = 0  # different events that this query brought first
         # The newest millisecond of the window that held an event, and how many: `published` has milliseconds, and many
         # events share one, so a query from there brings known events again.
         self._newest = self._since
@@ -167,8 +177,8 @@ class Pager:
 
         :param url: what was requested.
         :param next_url: the page's ``next``, exactly as given.
-        :raises OktaForeignLinkError: when ``next`` leads to another origin.
-        :raises OktaPagingStuckError: when nothing but known events come, in full pages, or when verifying does not
+        :raises OktaForeignLinkError: if ``next`` leads to another origin.
+        :raises OktaPagingStuckError: if nothing but known events come, in full pages, or if verifying does not
             even bring the events that are known.
         """
         self._requested.add(url)
@@ -181,7 +191,7 @@ class Pager:
         else:
             self._without_progress += 1
         if self._verifying is None:
-            return self._decide(events, next_url, full)
+            return replace(self._decide(events, next_url, full), repeated=taken.repeated)
         if taken.progress:
             self._verifying = None
             return self._decide(taken.unseen, next_url, full)
@@ -200,7 +210,7 @@ class Pager:
     def _verify(self, events: Sequence[msgspec.Raw], reason: str) -> PageResult:
         self._verifying = reason
         self._verifying_full = self._verifying_short = 0
-        self._verifying_met = not self._seen
+        self._verifying_met = not self._known
         return PageResult(events, self._query_url(self.reached), f"{reason}: asking again from {self._where()}")
 
     def _go_on_verifying(self, taken: _Taken, next_url: str | None, full: bool, size: int) -> PageResult:
@@ -230,11 +240,11 @@ class Pager:
         """Count a page of a verifying query that held nothing new, and tell whether the next may be asked for."""
         if not full:
             self._verifying_short += 1
-            return bool(self._seen) and self._verifying_short < self._settings.max_pages_without_progress
+            return self._known > 0 and self._verifying_short < self._settings.max_pages_without_progress
         self._verifying_short = 0
         self._verifying_full += 1
         # All that is known from there on may come once more.
-        known = len(self._seen) if self._step_back else self._in_newest
+        known = self._known if self._step_back else self._in_newest
         return self._verifying_full <= known // size + 1
 
     def _end(self, events: Sequence[msgspec.Raw], note: str | None = None) -> PageResult:
@@ -251,13 +261,16 @@ class Pager:
     def _take(self, events: Sequence[msgspec.Raw]) -> _Taken:
         """Remember the events of a page, and how far it has come."""
         unseen: list[msgspec.Raw] = []
+        repeated: list[int] = []
         progress = past_end = False
-        for event in events:
+        for position, event in enumerate(events):
             published, identity = _key_of(event)
             is_past = published is not None and published >= self._until
             past_end = past_end or is_past
             if not self._seen.add(identity):
+                repeated.append(position)
                 continue
+            self._known += 1
             unseen.append(event)
             # A server that goes on behind the end for ever must not be followed for ever.
             progress = progress or not is_past
@@ -267,7 +280,7 @@ class Pager:
                 self._newest, self._in_newest = published, 1
             elif self._since <= published < self._newest:
                 self._step_back = max(self._step_back, self._newest - published)
-        return _Taken(unseen, progress, past_end)
+        return _Taken(unseen, frozenset(repeated), progress, past_end)
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,11 +288,13 @@ class _Taken:
     """What a page held.
 
     :param unseen: events that no page before it had.
+    :param repeated: positions of the others.
     :param progress: whether one of them is not past the window's end.
     :param past_end: whether any event of the page is.
     """
 
     unseen: Sequence[msgspec.Raw]
+    repeated: frozenset[int]
     progress: bool
     past_end: bool
 

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 from hashlib import blake2b
+from typing import Final
 
-_BUCKET_BYTES = 2
-_REST_BYTES = 8
+_DIGEST_BYTES: Final = 10
+_BUCKET_BITS: Final = 12
+_REST_BYTES: Final = 8
 
 
 class SeenIdentities:
     """A set of identities that can only grow, for as many events as one window may hold.
 
-    It keeps ten bytes of a hash of each, two of which choose one of 65,536 buckets: 23 MB, measured, for the million
-    events of a busy day, and by that ten times as much for the ten million of the longest reading that paging allows.
-    Two identities share a hash once in about 10^24 pairs.
+    It keeps eight bytes of a hash of each. Twelve more bits choose one of 4,096 buckets, so the memory is little more
+    than those eight bytes: 12 MB, measured, for the million events of a busy day, and ten times as much for the ten
+    million of the longest reading that paging allows. Two identities share a hash once in about 10^22 pairs.
     """
 
     def __init__(self) -> None:
-        self._buckets: dict[bytes, bytearray] = {}
+        self._buckets: dict[int, bytearray] = {}
         self._count = 0
 
     def __len__(self) -> int:
@@ -25,9 +27,12 @@ class SeenIdentities:
 
     def add(self, identity: bytes) -> bool:
         """Remember an identity, and return whether it is new."""
-        digest = blake2b(identity, digest_size=_BUCKET_BYTES + _REST_BYTES).digest()
-        rest = digest[_BUCKET_BYTES:]
-        bucket = self._buckets.setdefault(digest[:_BUCKET_BYTES], bytearray())
+        digest = blake2b(identity, digest_size=_DIGEST_BYTES).digest()
+        rest = digest[:_REST_BYTES]
+        number = int.from_bytes(digest[_REST_BYTES:]) >> (16 - _BUCKET_BITS)
+        bucket = self._buckets.get(number)
+        if bucket is None:
+            bucket = self._buckets[number] = bytearray()
         at = bucket.find(rest)
         while at > 0 and at % _REST_BYTES:  # found across the border of two
             at = bucket.find(rest, at + 1)

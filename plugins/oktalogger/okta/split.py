@@ -16,7 +16,7 @@ _COMMA, _QUOTE, _ARRAY = ord(","), ord('"'), ord("[")
 
 
 def split_array(body: bytes) -> list[bytes] | None:
-    """Return each item of a JSON array byte for byte, whatever the items are, or None where it is not a whole array.
+    """Return each item of a JSON array byte for byte, whatever the items are, or None if it is not a whole array.
 
     Takes time and memory in proportion to the body, however deep that is nested.
     """

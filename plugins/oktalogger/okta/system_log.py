@@ -11,6 +11,7 @@ from oktalogger.okta.endpoint import Endpoint
 from oktalogger.okta.errors import OktaPageLimitError, OktaServerError
 from oktalogger.okta.paging import Pager, PagingSettings
 from oktalogger.okta.retry import is_too_much
+from oktalogger.okta.seen import SeenIdentities
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -48,7 +49,7 @@ class SystemLogQuery:
     :param filter: a SCIM filter, as Okta takes it.
     :param q: keywords, as Okta takes them.
     :param limit: events per page, 1 to 1000.
-    :raises ValueError: when a bound has no time zone, ``since`` is not before ``until``, or ``limit`` is out of range.
+    :raises ValueError: if a bound has no time zone, ``since`` is not before ``until``, or ``limit`` is out of range.
     """
 
     since: datetime
@@ -102,7 +103,8 @@ class Page:
     :param requests: requests that the page cost, retries included.
     :param waited_seconds: seconds waited before the page came, in retries and at the gate.
     :param note: what was unusual about the way that paging went on or ended here.
-    :param answered_at: Okta's own time of the answer, in whole seconds; None where it names none.
+    :param answered_at: Okta's own time of the answer, in whole seconds; None if it names none.
+    :param repeated: positions of those events that came before, in this page or in one before it.
     """
 
     number: int
@@ -116,6 +118,7 @@ class Page:
     waited_seconds: float
     note: str | None = None
     answered_at: datetime | None = None
+    repeated: frozenset[int] = frozenset()
 
 
 class SystemLogClient:
@@ -154,21 +157,22 @@ class SystemLogClient:
 
         :param query: what to read.
         :param resume_from: a page's ``next_url`` from an earlier reading of the same query, to go on after that page.
-        :raises OktaCursorError: when Okta refuses ``resume_from`` or a ``next`` link, or ``resume_from`` is of another
+        :raises OktaCursorError: if Okta refuses ``resume_from`` or a ``next`` link, or ``resume_from`` is of another
             origin: begin at the window's start.
         :raises OktaApiError: the subclass that says what to do.
-        :raises OktaConnectionError: when no whole answer came, retries included.
-        :raises OktaProtocolError: when something else than Okta's API answers.
-        :raises OktaPagingError: when paging cannot go on.
+        :raises OktaConnectionError: if no whole answer came, retries included.
+        :raises OktaProtocolError: if something else than Okta's API answers.
+        :raises OktaPagingError: if paging cannot go on.
         """
         first_url = query.url(self.origin)
         url = first_url if resume_from is None else self._client.cursor(SYSTEM_LOG, resume_from)
         parts = [_Part(query, url, is_cursor=resume_from is not None)]
         number = 0
         narrowed: str | None = None
+        seen = SeenIdentities()
         while parts:
             part = parts.pop()
-            pager = self._pager(part.query)
+            pager = self._pager(part.query, seen)
             following: str | None = part.url
             try:
                 while following is not None:
@@ -194,7 +198,7 @@ class SystemLogClient:
                 parts += reversed(halves)
                 narrowed = f"Okta took too long to answer for the {part.query}: asking for two halves of what is left"
 
-    def _pager(self, query: SystemLogQuery) -> Pager:
+    def _pager(self, query: SystemLogQuery, seen: SeenIdentities) -> Pager:
         return Pager(
             origin=self.origin,
             since=query.since,
@@ -202,6 +206,7 @@ class SystemLogClient:
             limit=query.limit,
             query_url=lambda since: query.url(self.origin, since=since),
             settings=self._paging,
+            seen=seen,
         )
 
     def _to_resume(
@@ -239,7 +244,7 @@ class _Part:
 
 
 def _halves(part: _Part, pager: Pager, origin: str) -> list[_Part]:
-    """Return two parts for what a part still lacks; none where they would be narrower than a minute."""
+    """Return two parts for what a part still lacks; none if they would be narrower than a minute."""
     begin = max(pager.reached, _since_of(part.url) or pager.reached)
     until = part.query.until
     if until - begin < 2 * _NARROWEST:
@@ -274,6 +279,7 @@ def _page(number: int, listed: ListPage, step: PageResult, next_url: str | None,
         waited_seconds=listed.waited_seconds,
         note="; ".join(note for note in (narrowed, step.note) if note) or None,
         answered_at=listed.answered_at,
+        repeated=step.repeated,
     )
 
 

@@ -103,7 +103,7 @@ class TokenEndpoint:
     def fetch(self) -> Generator[HttpRequest, Reply, AccessToken]:
         """Yield each request for a new token, take its answer, and return the token.
 
-        :raises OktaError: when Okta gives none.
+        :raises OktaError: if Okta gives none.
         """
         refusals: list[tuple[SigningKey, OktaAuthenticationError]] = []
         for key in self._keys:

@@ -90,10 +90,10 @@ class Transport:
     def send(self, request: HttpRequest) -> Reply:
         """Make one exchange and return the whole answer, whatever its status.
 
-        :raises OktaForeignLinkError: when the URL leads to another origin; nothing is sent.
-        :raises OktaConnectionError: when no whole answer came.
-        :raises OktaProtocolError: when the body is larger than any that Okta sends.
-        :raises OktaConfigurationError: when a proxy's address or a CA file cannot be used.
+        :raises OktaForeignLinkError: if the URL leads to another origin; nothing is sent.
+        :raises OktaConnectionError: if no whole answer came.
+        :raises OktaProtocolError: if the body is larger than any that Okta sends.
+        :raises OktaConfigurationError: if a proxy's address or a CA file cannot be used.
         """
         if not same_origin(request.url, self.origin):
             raise OktaForeignLinkError(f"Not sent to {without_user(request.url)}: tokens go to {self.origin} only.")
@@ -250,8 +250,8 @@ def _target_of(url: str) -> str | None:
 def _read(raw: urllib3.HTTPResponse, deadline: float, max_bytes: int) -> bytes | None:
     """Read a body in pieces, as they arrive: a read time-out begins anew with every byte, so it ends no slow drip.
 
-    :return: None where it is larger than ``max_bytes``
-    :raises TimeoutError: when the deadline passes before the end.
+    :return: None if it is larger than ``max_bytes``
+    :raises TimeoutError: if the deadline passes before the end.
     """
     pieces: list[bytes] = []
     size = 0

@@ -183,7 +183,7 @@ def put_right(client: OpenSearch, found: Iterable[Repair]) -> tuple[list[str], l
     :param client: the client
     :param found: what is to be put right
     :return: what was put right, and what was not because this login may not, in sentences
-    :raises OpenSearchLoadError: where OpenSearch is out of reach
+    :raises OpenSearchLoadError: if OpenSearch is out of reach
     """
     done, left = [], []
     for repair in found:
@@ -205,7 +205,7 @@ def change_aliases(client: OpenSearch, actions: Iterable[Mapping[str, Any]], *, 
     :param actions: as ``_aliases`` takes them
     :param doing: what is asked, for the message of an error
     :param index: the index concerned, for the error
-    :raises OpenSearchLoadError: where it is refused, or OpenSearch is out of reach
+    :raises OpenSearchLoadError: if it is refused, or OpenSearch is out of reach
     """
     try:
         call(client, "POST", "/_aliases", doing=doing, index=index, body={"actions": list(actions)})

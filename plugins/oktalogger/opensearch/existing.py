@@ -29,7 +29,7 @@ class IndexState:
     :param name: its name
     :param aliases: the aliases it holds, each with whether it is the write index of that alias
     :param meta: the mark in its mapping
-    :param uuid: OpenSearch's own name for it, which no second index ever gets; empty where it does not say
+    :param uuid: OpenSearch's own name for it, which no second index ever gets; empty if it does not say
     :param narrowed: those of its aliases that have a filter or a routing, and so do not show all of it
     :param settings: those below ``index`` that decide what becomes of its documents
     """
@@ -110,11 +110,11 @@ def _state(name: str, entry: Mapping[str, Any]) -> IndexState:
 
 
 def read_mapping(client: OpenSearch, index: str) -> IndexState | None:
-    """Read the mark in the mapping of one index, one request; None where there is no such index.
+    """Read the mark in the mapping of one index, one request; None if there is no such index.
 
     It needs no right but that on mappings, and says nothing of the index's aliases.
 
-    :raises IndexConflictError: where the name is that of an alias
+    :raises IndexConflictError: if the name is that of an alias
     """
     answer = call(
         client,
@@ -140,7 +140,7 @@ def read_mapping(client: OpenSearch, index: str) -> IndexState | None:
 def check_template(template: Template, found: TemplateState | None) -> None:
     """Refuse a template of ours that is somebody else's.
 
-    :raises IndexConflictError: where it has not our mark
+    :raises IndexConflictError: if it has not our mark
     """
     if found is not None and not found.meta.ours:
         raise IndexConflictError(
@@ -194,8 +194,8 @@ def check_indices(names: IndexNames, indices: Mapping[str, IndexState], *, writt
 def check_would_be_ours(client: OpenSearch, template: Template, index: str) -> None:
     """Ask OpenSearch which template an index would be made from, before it is made.
 
-    :raises IndexConflictError: where it would be somebody else's, naming the one that wins
-    :raises IndexMissingError: where ours is gone or older; setting up the schema again mends that
+    :raises IndexConflictError: if it would be somebody else's, naming the one that wins
+    :raises IndexMissingError: if ours is gone or older; setting up the schema again mends that
     """
     try:
         answer = call(

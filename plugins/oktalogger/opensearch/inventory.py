@@ -61,7 +61,7 @@ class OpenSearchCensus:
         """Make everything that was stored visible to the counts.
 
         :return: whether it is: Amazon OpenSearch Serverless refreshes by itself only
-        :raises OpenSearchLoadError: where that is refused
+        :raises OpenSearchLoadError: if that is refused
         """
         indices = f"{self._names.alias},{self._names.rejected},{self._names.ledger}"
         visible = refresh(self._client, indices, doing="to refresh its indices")

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from oktalogger.settings import read_index_prefix
+from oktalogger.setting_readers import index_prefix
 
 DEFAULT_PREFIX = "okta-system-log"
 
@@ -27,7 +27,7 @@ class IndexNames:
 
     def __post_init__(self) -> None:
         try:
-            read_index_prefix(self.prefix)
+            index_prefix(self.prefix)
         except ValueError as error:
             raise IndexPrefixError(f"The index prefix {self.prefix!r} cannot be used: it takes {error}.") from None
 

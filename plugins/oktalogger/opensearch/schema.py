@@ -95,7 +95,7 @@ def ensure_schema(
     :param shards: primary shards of a month to come; None leaves what the template says (1 in a new one)
     :param replicas: copies of each shard of an index to come; None leaves what the template says (in a new one 1 where
         there is a second node)
-    :raises IndexConflictError: where something that is not ours is in the way; nothing of it was changed
+    :raises IndexConflictError: if something that is not ours is in the way; nothing of it was changed
     :raises OpenSearchLoadError: for all else
     """
     months = month_template(names, shards=shards, replicas=replicas)
@@ -165,7 +165,7 @@ def ensure_month(client: OpenSearch, names: IndexNames, index: str) -> ReadyInde
     :param names: the names of the deployment
     :param index: the name of the month's index, from :meth:`IndexNames.month_index`
     :return: what it is, and whether it was made just now
-    :raises IndexConflictError: where something that is not ours is in the way; nothing of it was changed
+    :raises IndexConflictError: if something that is not ours is in the way; nothing of it was changed
     :raises OpenSearchLoadError: for all else
     """
     if not names.is_month(index):
@@ -183,7 +183,7 @@ def ensure_matches_index(client: OpenSearch, names: IndexNames) -> None:
 
     :param client: the client
     :param names: the names of the deployment
-    :raises IndexConflictError: where an index or a template of that name is not ours; nothing of it was changed
+    :raises IndexConflictError: if an index or a template of that name is not ours; nothing of it was changed
     :raises OpenSearchLoadError: for all else
     """
     template, index = matches_template(names), names.matches
@@ -218,7 +218,7 @@ def plan_templates(
     :param names: the names of the deployment
     :param shards: primary shards of a month to come, as in :func:`ensure_schema`
     :param replicas: copies of each shard of an index to come, likewise
-    :raises IndexConflictError: where a template of somebody else has a name of ours
+    :raises IndexConflictError: if a template of somebody else has a name of ours
     :raises OpenSearchLoadError: for all else
     """
     templates = [
@@ -263,7 +263,7 @@ def put_template(client: OpenSearch, template: Template, *, create: bool) -> boo
 
     :param create: only where there is none of its name
     :return: False where ``create`` was asked for and there is one
-    :raises IndexConflictError: where another template matches the same indices with the same priority
+    :raises IndexConflictError: if another template matches the same indices with the same priority
     :raises OpenSearchLoadError: for all else
     """
     try:

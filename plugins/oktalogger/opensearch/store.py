@@ -92,13 +92,13 @@ class OpenSearchStore:
                 self._ready.add(index)
 
     def identity(self, index: str) -> str:
-        """Return the UUID of an index as it was when it was made ready; empty where OpenSearch tells none."""
+        """Return the UUID of an index as it was when it was made ready; empty if OpenSearch tells none."""
         return self._uuids.get(index, "")
 
     def identities(self, indices: Iterable[str]) -> dict[str, str]:
         """Read the UUIDs of some indices as they are now; those that are not there are left out.
 
-        :raises OpenSearchLoadError: where OpenSearch cannot be asked
+        :raises OpenSearchLoadError: if OpenSearch cannot be asked
         """
         wanted = sorted(indices)
         found = read_indices(self.client, wanted) if wanted else {}
@@ -118,7 +118,7 @@ class OpenSearchStore:
         """Return what documents that are there already say under ``oktalogger``, by id; also those not searchable yet.
 
         :param documents: with the ids and indices of those
-        :raises OpenSearchLoadError: where OpenSearch cannot be asked
+        :raises OpenSearchLoadError: if OpenSearch cannot be asked
         """
         added: dict[str, dict[str, Any]] = {}
         by_index: dict[str, list[str]] = {}

@@ -180,9 +180,9 @@ class DetectionAlertOperator(DetectionOperator):
     def execute(self, context: Context) -> list[dict[str, Any]]:
         """Search, notify, and return the matches that no earlier run has found: two runs may search the same loads.
 
-        :raises AirflowSkipException: where monitors are at work for all rules
-        :raises AirflowFailException: where no retry can help
-        :raises OpenSearchLoadError: where OpenSearch was out of reach
+        :raises AirflowSkipException: if monitors are at work for all rules
+        :raises AirflowFailException: if no retry can help
+        :raises OpenSearchLoadError: if OpenSearch was out of reach
         """
         with failing_at_once(*REFUSED):
             settings = load_settings()

@@ -197,8 +197,8 @@ class DetectionVerifyOperator(DetectionOperator):
         """Compare, and return the counts by kind.
 
         :raises AirflowSkipException: in a dry run
-        :raises AirflowFailException: where no retry can help
-        :raises OpenSearchLoadError: where OpenSearch was out of reach
+        :raises AirflowFailException: if no retry can help
+        :raises OpenSearchLoadError: if OpenSearch was out of reach
         """
         with _sync(self, context) as sync:
             if sync.dry_run:

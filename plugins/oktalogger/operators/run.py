@@ -42,7 +42,7 @@ def load_kind(given: str | None, context: Context) -> LoadKind:
 
     :param given: what the operator was told, if anything
     :param context: of the running task
-    :raises AirflowFailException: where there is no such kind
+    :raises AirflowFailException: if there is no such kind
     """
     if given is not None:
         if given not in get_args(LoadKind):

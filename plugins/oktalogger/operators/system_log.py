@@ -132,9 +132,9 @@ class OktaSystemLogToOpenSearchOperator(BaseOperator):
     def execute(self, context: Context) -> dict[str, Any]:
         """Load the window and return the counts.
 
-        :raises AirflowFailException: where no retry can help
-        :raises OktaError: where Okta was out of reach
-        :raises OpenSearchLoadError: where OpenSearch was out of reach
+        :raises AirflowFailException: if no retry can help
+        :raises OktaError: if Okta was out of reach
+        :raises OpenSearchLoadError: if OpenSearch was out of reach
         """
         return self.load(context)
 
@@ -303,6 +303,7 @@ class _Links:
         self._ti = context["ti"]
         self._okta = okta.settings
         self._dashboards = opensearch.dashboards_url or settings.dashboards_url
+        self._tenant = settings.dashboards_tenant
         self._index_pattern = opensearch.dashboards_index_pattern or names.alias
         self._names = names
         self._urls = urls
@@ -318,12 +319,20 @@ class _Links:
         if self._dashboards:
             self._leave(
                 OpenSearchDashboardsLink.key,
-                window_discover_url(self._dashboards, window, index_pattern=self._index_pattern, org=okta.org),
+                window_discover_url(
+                    self._dashboards,
+                    window,
+                    index_pattern=self._index_pattern,
+                    org=okta.org,
+                    tenant=self._tenant,
+                ),
             )
 
     def leave_rejected(self) -> None:
         if self._dashboards:
-            url = rejected_url(self._dashboards, index_pattern=self._names.rejected, run_id=self.run_id)
+            url = rejected_url(
+                self._dashboards, index_pattern=self._names.rejected, run_id=self.run_id, tenant=self._tenant
+            )
             self._leave(RejectedEventsLink.key, url)
 
     def _leave(self, key: str, url: str | None) -> None:
@@ -383,7 +392,7 @@ def _said(plan: LoadPlan) -> str:
 
 
 def _given(value: Any) -> Any:
-    """Return a value, or None where a template made nothing of it: an empty text, or the word ``None``."""
+    """Return a value, or None if a template made nothing of it: an empty text, or the word ``None``."""
     if isinstance(value, str) and value.strip() in ("", "None"):
         return None
     return value

@@ -84,8 +84,8 @@ def compare_with_okta(client: SystemLogClient, census: Documents, org: str, quer
     :param census: what OpenSearch holds
     :param org: the Okta org's host name
     :param query: the window; a hash of each of its events is in memory, so take an hour at a time
-    :raises OktaError: where Okta cannot be read
-    :raises OpenSearchLoadError: where OpenSearch cannot be asked
+    :raises OktaError: if Okta cannot be read
+    :raises OpenSearchLoadError: if OpenSearch cannot be asked
     """
     window = Window(query.since, query.until)
     contents: dict[str, set[bytes]] = {}
@@ -119,7 +119,7 @@ def compare_with_okta(client: SystemLogClient, census: Documents, org: str, quer
 
 
 def _stored_content(source: Mapping[str, Any]) -> bytes | None:
-    """Return what a document says of Okta's event; None where it cannot have been made by oktalogger."""
+    """Return what a document says of Okta's event; None if it cannot have been made by oktalogger."""
     try:
         return _content(restored(dict(source)))
     except (LookupError, TypeError, ValueError, AttributeError):

@@ -131,7 +131,7 @@ def coverage(
     :param kept: how long events are kept; None for ever
     :return: one entry an hour, in order; an hour is covered if complete windows of any kind of load cover all of it,
         and it holds as many events as these stored
-    :raises OpenSearchLoadError: where OpenSearch cannot be asked
+    :raises OpenSearchLoadError: if OpenSearch cannot be asked
     """
     now = now or datetime.now(UTC)
     whole = whole_hours(within)

@@ -36,7 +36,7 @@ class CoveredTime:
             self._since.append(open_windows[0][0] if open_windows else None)
 
     def since(self, instant: datetime) -> datetime | None:
-        """Return when the first load that covers an instant was complete; None where none does."""
+        """Return when the first load that covers an instant was complete; None if none does."""
         position = bisect_right(self._starts, instant) - 1
         return self._since[position] if position >= 0 else None
 

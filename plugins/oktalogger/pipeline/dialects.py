@@ -25,7 +25,7 @@ _PAIR = re.compile(r"(?:^|,\s+)([A-Za-z_]\w*)=")
 def parse_json(value: Any) -> Any:
     """Read JSON text that holds an object or a list.
 
-    :return: what the text holds, None where it is other text, and a value that is not text unchanged
+    :return: what the text holds, None if it is other text, and a value that is not text unchanged
     """
     if type(value) is not str:
         return value

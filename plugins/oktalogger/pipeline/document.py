@@ -30,6 +30,7 @@ class PreparedPage:
     :param documents: the documents, also of events that lie outside the range that was asked for
     :param rejections: events that cannot become documents
     :param outside: how many of the documents lie outside the range that was asked for
+    :param repeated: positions of those documents whose event an earlier one of the reading was
     :param span: the earliest and the latest ``published`` among the others
     """
 
@@ -39,6 +40,7 @@ class PreparedPage:
     documents: list[Built]
     rejections: list[Rejection]
     outside: int
+    repeated: frozenset[int]
     span: tuple[datetime, datetime] | None
 
 
@@ -55,12 +57,15 @@ def prepare(page: Page, builder: DocumentBuilder, reads: Window, *, at: datetime
     documents: list[Built] = []
     rejections: list[Rejection] = []
     outside = 0
+    repeated: set[int] = set()
     published: list[datetime] = []
-    for raw in page.events:
+    for position, raw in enumerate(page.events):
         built = builder.build(bytes(raw), at, latest)
         if not isinstance(built, Built):
             rejections.append(built)
             continue
+        if position in page.repeated:
+            repeated.add(len(documents))
         documents.append(built)
         if built.published not in asked:
             outside += 1
@@ -73,6 +78,7 @@ def prepare(page: Page, builder: DocumentBuilder, reads: Window, *, at: datetime
         documents=documents,
         rejections=rejections,
         outside=outside,
+        repeated=frozenset(repeated),
         span=(min(published), max(published)) if published else None,
     )
 
@@ -124,8 +130,7 @@ class Stamp:
         }
 
 
-@dataclass(frozen=True, slots=True)
-class Built:
+class Built(msgspec.Struct, frozen=True):
     """An event made ready to store.
 
     :param document: what to store
@@ -152,7 +157,7 @@ class Built:
         }
         added = self.document.source[self.length - 1 : -2]
         source = b"%b%b,%b}" % (fitted.event[:-1], added, _encode(noted)[1:])
-        return replace(self.document, source=source)
+        return msgspec.structs.replace(self.document, source=source)
 
 
 class EventError(ValueError):

@@ -67,7 +67,7 @@ def fit(raw: bytes, properties: Mapping[str, Any], reason: str) -> Fitted | None
     :param raw: the event's JSON
     :param properties: ``properties`` of the mapping
     :param reason: why OpenSearch refused the event: a field that it names is taken out as well
-    :return: None where everything fits, so that the refusal has another cause, or where it cannot be told
+    :return: None if everything fits, so that the refusal has another cause, or if it cannot be told
     """
     try:
         event = json.loads(raw, object_pairs_hook=_each_once)

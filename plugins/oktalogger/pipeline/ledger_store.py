@@ -63,7 +63,7 @@ class LedgerStore:
         :param key: which entry
         :param run_id: name of the run that loads
         :param run_url: where Airflow shows that run
-        :raises OpenSearchLoadError: where the ledger cannot be read or written
+        :raises OpenSearchLoadError: if the ledger cannot be read or written
         """
         tries = Retrying(
             retry=retry_if_result(lambda opened: opened is None),
@@ -129,11 +129,11 @@ class LedgerStore:
         return {"if_seq_no": str(answer["_seq_no"]), "if_primary_term": str(answer["_primary_term"])}
 
     def newest_complete(self, org: str) -> datetime | None:
-        """Return the end of an org's newest complete window, None where there is none.
+        """Return the end of an org's newest complete window, None if there is none.
 
         What was written within the last second may be missing; windows that were read through a filter do not count.
 
-        :raises OpenSearchLoadError: where the ledger cannot be read
+        :raises OpenSearchLoadError: if the ledger cannot be read
         """
         query = {
             "filter": [{"term": {"org": org}}, {"exists": {"field": "completed_at"}}],
@@ -158,7 +158,7 @@ class LedgerStore:
         :param org: the Okta org's host name
         :param within: the range
         :param kinds: kinds of load; all where none is named
-        :raises OpenSearchLoadError: where the ledger cannot be read
+        :raises OpenSearchLoadError: if the ledger cannot be read
         """
         filters: list[dict[str, Any]] = [
             {"term": {"org": org}},
@@ -244,7 +244,7 @@ class StoredEntry:
     def complete(self, result: LoadResult) -> LedgerEntry:
         """Write down that the whole window is stored, for two minutes until OpenSearch takes it.
 
-        :raises OpenSearchLoadError: where that cannot be written; the load is then to be tried again
+        :raises OpenSearchLoadError: if that cannot be written; the load is then to be tried again
         """
         entry = advance(self.entry, result, next_url=None, state="complete", now=self._ledger.now())
         tries = Retrying(

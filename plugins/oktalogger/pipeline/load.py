@@ -116,11 +116,11 @@ def load_window(
     :param wait: waits that many seconds, by ``stop`` where not given
     :param clock: tells the time, in UTC
     :return: the counts
-    :raises WindowError: where the window ends in the future
-    :raises TooEarlyError: where it does so by Okta's clock, for more than a minute
-    :raises OktaError: where Okta refused, or stayed out of reach
-    :raises OpenSearchLoadError: where OpenSearch refused, or stayed out of reach
-    :raises LoadStoppedError: where ``stop`` was set
+    :raises WindowError: if the window ends in the future
+    :raises TooEarlyError: if it does so by Okta's clock, for more than a minute
+    :raises OktaError: if Okta refused, or stayed out of reach
+    :raises OpenSearchLoadError: if OpenSearch refused, or stayed out of reach
+    :raises LoadStoppedError: if ``stop`` was set
     """
     window = plan.stamp.window
     if window.end > clock() + CLOCK_TOLERANCE:
@@ -308,9 +308,9 @@ class _Load:
         result.missed_seconds = max(result.missed_seconds, stored.missed_seconds)
         result.counted_until = prepared.at
         left_out = stored.counted | {rejection.id for rejection in stored.outcome.rejected}
-        for built in prepared.documents:
-            if built.document.id not in left_out:
-                self._there.add(built.document.id, built.published)
+        for position, built in enumerate(prepared.documents):
+            if position not in prepared.repeated and built.document.id not in left_out:
+                self._there.add(built.published)
         result.stored = self._there.counts()
         if prepared.span is not None:
             first, last = prepared.span

@@ -91,7 +91,7 @@ class PageStorer:
     def store(self, prepared: PreparedPage) -> StoredPage:
         """Store one page, and return what became of it.
 
-        :raises OpenSearchLoadError: where OpenSearch refuses, or is out of reach
+        :raises OpenSearchLoadError: if OpenSearch refuses, or is out of reach
         """
         # A page of a quiet org, or one that was read through a filter, may span many months.
         for published in {built.document.index: built.published for built in prepared.documents}.values():

@@ -26,7 +26,7 @@ class EarlierTries:
     """Tries of the same load that came to no end.
 
     :param since: when the first of them began
-    :param counted_until: when the last page in the counts was made ready on which this try builds; None where it builds
+    :param counted_until: when the last page in the counts was made ready on which this try builds; None if it builds
         on none
     """
 
@@ -50,7 +50,7 @@ class Claims:
     """Tells which documents that are there already count as created by this load. Several threads may use it at once.
 
     :param stamp: what the load says of itself
-    :param earlier: tries before this one; None where there were none
+    :param earlier: tries before this one; None if there were none
     """
 
     def __init__(self, stamp: Stamp, earlier: EarlierTries | None) -> None:
@@ -85,7 +85,7 @@ class Claims:
         :param prepared: the page
         :param outcome: what became of its documents
         :param read: returns what documents say under ``oktalogger``, by id; not called where nothing can be ours
-        :raises OpenSearchLoadError: where that cannot be read
+        :raises OpenSearchLoadError: if that cannot be read
         """
         if not outcome.existing_ids or (self._earlier is None and not outcome.unclear):
             return Claimed({}, frozenset())
@@ -109,7 +109,7 @@ class Claims:
         return Claimed(new, frozenset(counted))
 
     def _stored_at(self, added: Mapping[str, Any]) -> datetime | None:
-        """Return when a document was stored by a load of this kind and window, None where another load stored it."""
+        """Return when a document was stored by a load of this kind and window, None if another load stored it."""
         if any(added.get(name) != value for name, value in self._ours.items()):
             return None
         return parse_instant(added["ingested_at"], name="ingested_at")

@@ -26,7 +26,7 @@ MOST_GAPS: Final = 100
 class Ledgered:
     """What the ledger says of a range.
 
-    :param first_live: start of the first window that a scheduled load began, None where there is none
+    :param first_live: start of the first window that a scheduled load began, None if there is none
     :param complete: windows that are complete
     :param begun: windows that a load was begun for, complete or not
     :param owed: what reconcile began to read again and could not
@@ -83,7 +83,7 @@ def closed_hours(at: datetime, after: Iterable[timedelta]) -> list[Window]:
 
 
 def covered_time(ledgered: Ledgered, *, interval: timedelta, now: datetime, hold_back: timedelta) -> Window | None:
-    """Return the time that scheduled loads answer for by now, None where there is none yet.
+    """Return the time that scheduled loads answer for by now, None if there is none yet.
 
     It begins with the first window that a scheduled load ever began, whatever the settings say today: a start date that
     was moved on leaves windows out, and these are gaps.

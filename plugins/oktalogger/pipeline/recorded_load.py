@@ -137,7 +137,7 @@ def load_and_record(
 
 
 def _earlier_tries(entry: LedgerEntry) -> EarlierTries | None:
-    """Return what is to be known of the tries that came to no end before this one, None where there were none."""
+    """Return what is to be known of the tries that came to no end before this one, None if there were none."""
     if entry.began is None or entry.began == entry.started_at:
         return None
     return EarlierTries(entry.began, entry.counted_until)
@@ -152,7 +152,7 @@ def _replaced(store: DocumentStore, indices: Mapping[str, str]) -> list[str]:
 def _still_there(store: DocumentStore, window: Window, indices: Mapping[str, str]) -> None:
     """Check that all that was stored went into indices that are still there.
 
-    :raises IndexMissingError: where one of them was deleted, or made anew by another load
+    :raises IndexMissingError: if one of them was deleted, or made anew by another load
     """
     if lost := _replaced(store, indices):
         raise IndexMissingError(

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from collections import Counter
+from typing import TYPE_CHECKING
 
-from oktalogger.window import format_instant, hour_of
+from oktalogger.window import HOUR, format_instant, hour_of
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from oktalogger.window import Window
 
-# Okta repeats events within a few pages. What lies further back is no longer compared, so that memory stays bounded.
-_REMEMBERED: Final = 3
-
 
 class StoredEvents:
-    """Counts the different events of a window, by the hour of ``published``.
+    """Counts events of a window, by the hour of ``published``.
 
     What an overlap reads before the window is not counted: it belongs to the window before.
 
@@ -25,24 +23,18 @@ class StoredEvents:
 
     def __init__(self, window: Window) -> None:
         self._window = window
-        self._seen: dict[datetime, set[int]] = {}
-        self._counts: dict[datetime, int] = {}
+        self._hour = hour_of(window.start)
+        self._counts: Counter[datetime] = Counter()
 
-    def add(self, uuid: str, published: datetime) -> None:
-        """Count an event that is in the index, unless it was counted already or lies outside the window."""
+    def add(self, published: datetime) -> None:
+        """Count an event that is in the index, unless it lies outside the window. Each is to be counted once."""
         if published not in self._window:
             return
-        hour = hour_of(published)
-        seen = self._seen.get(hour)
-        if seen is None:
-            seen = self._seen[hour] = set()
-            while len(self._seen) > _REMEMBERED:
-                del self._seen[min(self._seen)]
-        # Two events of one hash are counted as one: with that no hour expects more than there is.
-        known = len(seen)
-        seen.add(hash(uuid))
-        self._counts[hour] = self._counts.get(hour, 0) + len(seen) - known
+        # Nearly every event is of the same hour as the one before.
+        if not self._hour <= published < self._hour + HOUR:
+            self._hour = hour_of(published)
+        self._counts[self._hour] += 1
 
     def counts(self) -> dict[str, int]:
         """Return the number of events of each hour that has some, as plain JSON values."""
-        return {format_instant(hour): number for hour, number in self._counts.items() if number}
+        return {format_instant(hour): number for hour, number in self._counts.items()}

@@ -111,3 +111,16 @@ def test_other_troubles_split_nothing(okta: ScriptedServer, connect: Connect) ->
     with pytest.raises(OktaServerError):
         list(connect().pages(QUERY))
     assert len({asked.target for asked in okta.asked}) == 1
+
+
+@pytest.mark.parametrize("minutes", [40, 10])
+def test_what_two_parts_bring_is_marked_in_the_second(okta: ScriptedServer, connect: Connect, minutes: int) -> None:
+    okta.answers(Slow(okta.url, timedelta(minutes=minutes)))
+    first = [
+        json.loads(bytes(event))["uuid"]
+        for one in connect().pages(QUERY)
+        for position, event in enumerate(one.events)
+        if position not in one.repeated
+    ]
+    assert sorted(first) == sorted(set(first))
+    assert len(first) == 60

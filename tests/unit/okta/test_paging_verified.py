@@ -81,3 +81,35 @@ def test_a_page_size_that_is_none_is_that_of_the_query(pager: Pager, limit: str)
 
 def test_the_page_size_of_the_request_counts(pager: Pager) -> None:
     assert pager.feed(f"{ORIGIN}/api/v1/logs?limit=1", rows((1, "b")), None).next_url is not None
+
+
+def test_known_events_are_followed_no_further_than_all_of_the_first_millisecond_reach(pager: Pager) -> None:
+    pager.feed(FIRST, rows((0, "a"), (0, "b")), NEXT)
+    url = pager.feed(NEXT, rows((0, "c"), (0, "a")), None).next_url or ""
+    known = rows((0, "a"), (0, "b"))
+    for number in range(2):
+        url = pager.feed(url, known, f"{NEXT}{number}").next_url or ""
+    with pytest.raises(OktaPagingStuckError, match="all known"):
+        pager.feed(url, known, f"{NEXT}2")
+
+
+def test_short_pages_are_counted_anew_after_a_full_one(pager: Pager) -> None:
+    url = verifying(pager)
+    for number, page in enumerate([[], FULL, [], []]):
+        following = f"{NEXT}{number}"
+        assert pager.feed(url, page, following).next_url == following
+        url = following
+
+
+def test_an_event_from_before_the_window_says_nothing_of_its_order(pager: Pager) -> None:
+    assert pager.feed(FIRST, rows((5, "a")), NEXT).note is None
+    assert pager.feed(NEXT, rows((-1, "b")), None).note is None
+
+
+def test_events_that_came_before_are_marked(pager: Pager) -> None:
+    assert pager.feed(FIRST, rows((0, "a"), (0, "a")), f"{NEXT}0").repeated == {1}
+    assert pager.feed(f"{NEXT}0", rows((1, "b"), (0, "a")), f"{NEXT}1").repeated == {1}
+    url = pager.feed(f"{NEXT}1", rows((2, "c"), (3, "d")), None).next_url or ""
+    # Verifying hands on what is new, and nothing else.
+    step = pager.feed(url, rows((3, "d"), (4, "e")), None)
+    assert (len(step.events), step.repeated) == (1, frozenset())

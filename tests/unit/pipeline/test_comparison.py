@@ -20,7 +20,7 @@ from oktalogger.pipeline.comparison import Comparison, compare_with_okta
 from oktalogger.pipeline.document import Built, DocumentBuilder, Stamp
 from oktalogger.pipeline.drift import fit
 from oktalogger.window import Window
-from tests.unit.pipeline.test_load import ScriptedSource, event
+from tests.unit.pipeline.loading import ScriptedSource, event
 
 TEN = datetime(2026, 11, 23, 10, tzinfo=UTC)
 HOUR = Window(TEN, TEN + timedelta(hours=1))

@@ -23,7 +23,7 @@ from oktalogger.okta.exchange import HttpRequest, Reply
 from oktalogger.okta.system_log import SYSTEM_LOG, SystemLogClient
 from oktalogger.pipeline.load import LoadPlan, load_window
 from oktalogger.pipeline.load_result import LoadResult
-from tests.unit.pipeline.test_load import NOW, TEN, MemoryStore, plan
+from tests.unit.pipeline.loading import NOW, TEN, MemoryStore, plan
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

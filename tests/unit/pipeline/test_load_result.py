@@ -17,7 +17,7 @@ from oktalogger.pipeline.covered import NOTHING_COVERED
 from oktalogger.pipeline.load import LoadPlan, load_window
 from oktalogger.pipeline.load_result import LoadResult, Progress
 from oktalogger.pipeline.stop import LoadStoppedError, StopSignal
-from tests.unit.pipeline.test_load import NOW, TEN, WINDOW, MemoryStore, ScriptedSource, event, page, pages_of, plan
+from tests.unit.pipeline.loading import NOW, TEN, WINDOW, MemoryStore, ScriptedSource, event, page, pages_of, plan
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -14,7 +14,7 @@ from oktalogger.pipeline.load import LoadPlan, load_window
 from oktalogger.pipeline.load_result import LoadResult
 from oktalogger.pipeline.okta_clock import TooEarlyError, ripe_pages
 from oktalogger.window import Window
-from tests.unit.pipeline.test_load import MemoryStore, event, page
+from tests.unit.pipeline.loading import MemoryStore, event, page
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

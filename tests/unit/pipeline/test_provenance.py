@@ -15,7 +15,7 @@ from oktalogger.pipeline.load import LoadPlan, load_window
 from oktalogger.pipeline.load_result import LoadResult, Progress
 from oktalogger.pipeline.provenance import EarlierTries
 from oktalogger.window import Window
-from tests.unit.pipeline.test_load import NOW, TEN, WINDOW, MemoryStore, ScriptedSource, event
+from tests.unit.pipeline.loading import NOW, TEN, WINDOW, MemoryStore, ScriptedSource, event
 
 BEGAN = NOW - timedelta(seconds=40)
 SECOND = timedelta(seconds=1)

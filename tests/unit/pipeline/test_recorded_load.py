@@ -17,8 +17,8 @@ from oktalogger.pipeline.load import LoadPlan
 from oktalogger.pipeline.load_result import LoadResult, Progress
 from oktalogger.pipeline.recorded_load import load_and_record
 from oktalogger.window import Window
+from tests.unit.pipeline.loading import MemoryStore, ScriptedSource, event
 from tests.unit.pipeline.test_continuity import NOON, ORG, Fuse, Process, World
-from tests.unit.pipeline.test_load import MemoryStore, ScriptedSource, event
 
 HOUR = Window(NOON, NOON + timedelta(hours=1))
 

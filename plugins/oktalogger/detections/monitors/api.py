@@ -107,7 +107,7 @@ class AlertingClient:
         A user who is refused a right of the plugin's own has told that it is there: a cluster without it does not know
         the path. That is how the loader's user, which has no business with monitors, learns it.
 
-        :raises OpenSearchLoadError: where it cannot be asked, or not by this user
+        :raises OpenSearchLoadError: if it cannot be asked, or not by this user
         """
         try:
             self.require()
@@ -121,16 +121,16 @@ class AlertingClient:
     def require(self) -> None:
         """Make sure that the cluster has the Alerting plugin.
 
-        :raises AlertingMissingError: where it has not
-        :raises OpenSearchLoadError: where it cannot be asked, or not by this user
+        :raises AlertingMissingError: if it has not
+        :raises OpenSearchLoadError: if it cannot be asked, or not by this user
         """
         self._search({"size": 0}, doing="while looking for the Alerting plugin")
 
     def monitors(self) -> list[StoredMonitor]:
         """Read every monitor of the cluster, whoever owns it; composite monitors (workflows) are left out.
 
-        :raises AlertingMissingError: where the cluster has no Alerting plugin
-        :raises OpenSearchLoadError: where they cannot be read
+        :raises AlertingMissingError: if the cluster has no Alerting plugin
+        :raises OpenSearchLoadError: if they cannot be read
         """
         found: dict[str, StoredMonitor] = {}
         for hit in self._hits():
@@ -156,7 +156,7 @@ class AlertingClient:
         """Create a monitor. The server chooses its id, so this is never sent twice when its outcome is unknown.
 
         :raises OpenSearchUnavailableError: with ``outcome_unknown`` where it may have been created all the same
-        :raises MonitorRefusedError: where the server will not have it
+        :raises MonitorRefusedError: if the server will not have it
         """
         answer = self._write("POST", MONITORS, doing=f"while creating the monitor {body.get('name')!r}", body=body)
         return read_monitor(answer, answer["monitor"])
@@ -164,10 +164,10 @@ class AlertingClient:
     def update(self, stored: StoredMonitor, body: Mapping[str, Any]) -> StoredMonitor:
         """Replace a monitor, provided that nobody wrote it since it was read.
 
-        :raises MonitorConflictError: where somebody did
-        :raises MonitorMissingError: where it is gone
+        :raises MonitorConflictError: if somebody did
+        :raises MonitorMissingError: if it is gone
         :raises OpenSearchUnavailableError: with ``outcome_unknown`` where it may have been written all the same
-        :raises MonitorRefusedError: where the server will not have it
+        :raises MonitorRefusedError: if the server will not have it
         """
         # The documentation calls these seq_no and primary_term; the plugin reads the names below and ignores others.
         params = {"if_seq_no": str(stored.seq_no), "if_primary_term": str(stored.primary_term)}
@@ -180,8 +180,8 @@ class AlertingClient:
 
         The API has no conditional delete: the monitor is read again right before.
 
-        :raises MonitorConflictError: where somebody wrote it
-        :raises MonitorRefusedError: where a workflow uses it
+        :raises MonitorConflictError: if somebody wrote it
+        :raises MonitorRefusedError: if a workflow uses it
         """
         now = self.get(stored.id)
         if now is None:
@@ -210,7 +210,7 @@ class AlertingClient:
         Nothing else tells of a bucket-level monitor that fails: it raises no alert of that, and its last run counts as
         one.
 
-        :raises MonitorMissingError: where it is gone
+        :raises MonitorMissingError: if it is gone
         """
         doing = f"while trying the monitor {monitor_id}"
         path = f"{MONITORS}/{monitor_id}/_execute"
@@ -225,7 +225,7 @@ class AlertingClient:
     def last_runs(self) -> LastRuns:
         """Read when monitors last ran.
 
-        :raises OpenSearchLoadError: where that cannot be read
+        :raises OpenSearchLoadError: if that cannot be read
         """
         answer = self.read(STATS, doing="while reading when monitors last ran")
         jobs: dict[str, datetime | None] = {}
@@ -236,9 +236,9 @@ class AlertingClient:
         return LastRuns(bool(answer.get("plugins.scheduled_jobs.enabled", True)), jobs)
 
     def alert_mapping(self) -> dict[str, Any]:
-        """Read the mapping of the index of alerts; empty where there is none yet.
+        """Read the mapping of the index of alerts; empty if there is none yet.
 
-        :raises OpenSearchLoadError: where it cannot be read
+        :raises OpenSearchLoadError: if it cannot be read
         """
         try:
             answer = self.read(f"/{ALERTS_INDEX}/_mapping", doing="while reading the mapping of the alerts")
@@ -252,7 +252,7 @@ class AlertingClient:
         The monitor is read first: of one that is not there the plugin never answers, and it answers no acknowledgement
         on that node from then on, until it is restarted.
 
-        :raises MonitorMissingError: where the monitor is gone
+        :raises MonitorMissingError: if the monitor is gone
         """
         if self.get(stored.id) is None:
             raise MonitorMissingError(f"The monitor {stored.name!r} is gone, and its alerts with it.")

@@ -175,7 +175,7 @@ def check_deletions(plan: SyncPlan, *, share: float, confirmed: bool = False) ->
 
     :param share: part of our monitors, 0 to 1, that may be deleted without a confirmation
     :param confirmed: whether a person said that they are to be deleted
-    :raises PlanRefusedError: where it deletes more
+    :raises PlanRefusedError: if it deletes more
     """
     deleted = {step.detection_id: step.name for step in plan.of(ChangeKind.DELETE)}
     ours = {step.detection_id for step in plan.steps if step.stored is not None and step.kind != ChangeKind.COPY}

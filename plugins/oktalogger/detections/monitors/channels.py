@@ -43,8 +43,8 @@ class Channel:
 def read_channels(client: AlertingClient) -> list[Channel]:
     """Read all channels of the cluster that the caller may see.
 
-    :raises ChannelError: where the cluster has no Notifications plugin
-    :raises OpenSearchLoadError: where they cannot be read
+    :raises ChannelError: if the cluster has no Notifications plugin
+    :raises OpenSearchLoadError: if they cannot be read
     """
     try:
         answer = client.read(CHANNELS, doing="while reading the notification channels")
@@ -66,8 +66,8 @@ def resolve_channels(client: AlertingClient, names: Iterable[str]) -> dict[str, 
 
     :param names: what rules and settings ask for; without any, nothing is sent
     :return: the id of each name
-    :raises ChannelError: where one is missing, disabled, or not the only one of its name
-    :raises OpenSearchLoadError: where they cannot be read
+    :raises ChannelError: if one is missing, disabled, or not the only one of its name
+    :raises OpenSearchLoadError: if they cannot be read
     """
     wanted = sorted(set(names))
     if not wanted:

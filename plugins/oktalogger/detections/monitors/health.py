@@ -72,7 +72,7 @@ def check_health(client: AlertingClient, monitors: Iterable[StoredMonitor], *, n
     :param client: the cluster
     :param monitors: which
     :param now: the present
-    :raises OpenSearchLoadError: where the cluster cannot be asked for another reason than this user's rights
+    :raises OpenSearchLoadError: if the cluster cannot be asked for another reason than this user's rights
     """
     now = now or datetime.now(UTC)
     enabled = [monitor for monitor in monitors if monitor.content.get("enabled")]
@@ -165,7 +165,7 @@ def not_at_work(
     :param owner: whose monitors they are
     :param now: the present
     :return: why not, in the words of a sentence, by the rule's id
-    :raises OpenSearchLoadError: where the cluster cannot be asked
+    :raises OpenSearchLoadError: if the cluster cannot be asked
     """
     now = now or datetime.now(UTC)
     found: dict[str, list[StoredMonitor]] = {}

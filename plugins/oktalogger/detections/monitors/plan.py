@@ -40,7 +40,7 @@ def make_plan(
     :param owner: whose monitors are looked after
     :param wanted: what else was asked for
     :param now: the present
-    :raises ValueError: where two rules have one id
+    :raises ValueError: if two rules have one id
     """
     wanted = wanted or Wanted()
     now = now or datetime.now(UTC)

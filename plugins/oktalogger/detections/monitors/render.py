@@ -51,7 +51,7 @@ def render_monitor(
     :param channel_ids: the id of each notification channel, by name
     :param settings: what monitors of this deployment have in common
     :return: the monitor; the same input always gives the same one, ids of triggers and actions included
-    :raises KeyError: where ``channel_ids`` lacks one of ``detection.channels_under(settings)``
+    :raises KeyError: if ``channel_ids`` lacks one of ``detection.channels_under(settings)``
     """
     channels = detection.channels_under(settings)
     actions = [_action(detection, settings, name, channel_ids[name]) for name in channels]

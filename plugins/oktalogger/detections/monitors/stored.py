@@ -152,7 +152,7 @@ def read_monitor(answer: Mapping[str, Any], content: Mapping[str, Any]) -> Store
 
     :param answer: what holds ``_id``, ``_version``, ``_seq_no`` and ``_primary_term``
     :param content: the monitor itself
-    :raises KeyError: where one of them is missing
+    :raises KeyError: if one of them is missing
     """
     return StoredMonitor(
         id=str(answer["_id"]),

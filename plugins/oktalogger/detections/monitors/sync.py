@@ -86,7 +86,7 @@ class SyncResult:
     :param rounds: how often the server was read
     :param requests: requests sent
     :param writes: those that create, update or delete
-    :param unasked: why OpenSearch could not be asked about searches before they were stored; empty where it was
+    :param unasked: why OpenSearch could not be asked about searches before they were stored; empty if it was
     """
 
     plan: SyncPlan
@@ -119,8 +119,8 @@ def render_all(
     :param detections: the compiled rules
     :param names: the index names to use
     :param settings: what monitors of this deployment have in common
-    :raises ChannelError: where a channel is missing, disabled, or not the only one of its name
-    :raises OpenSearchLoadError: where channels cannot be read
+    :raises ChannelError: if a channel is missing, disabled, or not the only one of its name
+    :raises OpenSearchLoadError: if channels cannot be read
     """
     rules = list(detections)
     ids = resolve_channels(client, (name for rule in rules for name in rule.channels_under(settings)))
@@ -136,8 +136,8 @@ def plan_sync(
     :param rendered: one monitor for each rule
     :param owner: whose monitors are looked after
     :param options: how the sync would go
-    :raises OpenSearchLoadError: where the server cannot be read
-    :raises ValueError: where two rules have one id
+    :raises OpenSearchLoadError: if the server cannot be read
+    :raises ValueError: if two rules have one id
     """
     options = options or SyncOptions()
     plan = make_plan(rendered, client.monitors(), owner, options.wanted)
@@ -162,10 +162,10 @@ def apply_sync(
     :param on_step: told after each step that was carried out
     :param sleep: waits before the server is read again after something failed
     :return: what was done; what people changed by hand is in its plan
-    :raises PlanRefusedError: where too much would be deleted; nothing was written
-    :raises SyncIncompleteError: where something could not be done, or the server dropped part of a monitor
-    :raises OpenSearchLoadError: where the server cannot be read
-    :raises ValueError: where two rules have one id
+    :raises PlanRefusedError: if too much would be deleted; nothing was written
+    :raises SyncIncompleteError: if something could not be done, or the server dropped part of a monitor
+    :raises OpenSearchLoadError: if the server cannot be read
+    :raises ValueError: if two rules have one id
     """
     options = options or SyncOptions()
     run = _Run(client, list(rendered), owner, options, on_step, sleep)

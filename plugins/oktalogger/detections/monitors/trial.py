@@ -55,8 +55,8 @@ def monitor_refusals(
     :param client: the client
     :param monitor: the monitor as it is sent to Alerting
     :param sleep: waits for a number of seconds
-    :return: a sentence for each fault; empty where there is none
-    :raises OpenSearchLoadError: where OpenSearch cannot be asked
+    :return: a sentence for each fault; empty if there is none
+    :raises OpenSearchLoadError: if OpenSearch cannot be asked
     """
     ((_, given),) = monitor["inputs"][0].items()
     search = trial_search(monitor, datetime.now(UTC))
@@ -73,7 +73,7 @@ def refused_detections(
     :param detections: the rules
     :param settings: what monitors of this deployment have in common
     :return: what keeps OpenSearch from running it, by the id of each detection that it cannot run
-    :raises OpenSearchLoadError: where OpenSearch cannot be asked
+    :raises OpenSearchLoadError: if OpenSearch cannot be asked
     """
     found: dict[str, tuple[str, ...]] = {}
     for detection in detections:

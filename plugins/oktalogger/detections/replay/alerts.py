@@ -102,7 +102,7 @@ def pending_alerts(
     :param channels: who hears of it
     :param quiet_since: a group of a threshold of which a channel heard since this instant stays quiet
     :return: the alerts; those without matches are not to be told, but remembered all the same
-    :raises OpenSearchLoadError: where OpenSearch refuses, or stays out of reach
+    :raises OpenSearchLoadError: if OpenSearch refuses, or stays out of reach
     """
     if not matches or not channels:
         return []
@@ -173,8 +173,8 @@ def mark_notified(
     :param refresh: make it visible at once, for the next look may follow at once; Amazon OpenSearch Serverless takes no
         such wish ("true refresh policy is not supported")
     :param sleep: waits that many seconds
-    :raises OpenSearchRequestError: where OpenSearch refuses one for good; the others are remembered
-    :raises OpenSearchLoadError: where OpenSearch refuses for another reason, or stays out of reach
+    :raises OpenSearchRequestError: if OpenSearch refuses one for good; the others are remembered
+    :raises OpenSearchLoadError: if OpenSearch refuses for another reason, or stays out of reach
     """
 
     def updates(match_ids: Collection[str]) -> list[Document]:
@@ -202,7 +202,7 @@ def mark_notified(
 
 
 def _updates(index: str, notes: Sequence[_Note], channel: str) -> Iterator[Document]:
-    """Make the updates that add a channel to those who heard of matches; none where it is there already."""
+    """Make the updates that add a channel to those who heard of matches; none if it is there already."""
     for note in notes:
         if channel not in note.channels:
             change = {"doc": {NOTIFIED: sorted({*note.channels, channel})}}
@@ -215,7 +215,7 @@ class _Note:
 
     :param match_id: of the match
     :param channels: who has heard of it
-    :param read: which writing of the match says so, None where the server does not tell
+    :param read: which writing of the match says so, None if the server does not tell
     """
 
     match_id: str

@@ -96,8 +96,8 @@ def store_matches(
     :param index: the index of matches, which must be there
     :param sleep: waits that many seconds
     :return: those that were not there before
-    :raises OpenSearchRequestError: where OpenSearch refuses one for good; the others are stored
-    :raises OpenSearchLoadError: where OpenSearch refuses for another reason, or stays out of reach
+    :raises OpenSearchRequestError: if OpenSearch refuses one for good; the others are stored
+    :raises OpenSearchLoadError: if OpenSearch refuses for another reason, or stays out of reach
     """
     documents = [
         Document(match.id, index, msgspec.json.encode(match.document(detection, run_id, found_at))) for match in matches
@@ -122,7 +122,7 @@ def first_found_in(client: OpenSearch, index: str, ids: Sequence[str], run_id: s
     :param index: the index of matches, where all of these are stored already
     :param ids: of the matches
     :param run_id: of the run
-    :raises OpenSearchLoadError: where OpenSearch refuses, or stays out of reach
+    :raises OpenSearchLoadError: if OpenSearch refuses, or stays out of reach
     """
     found: set[str] = set()
     for start in range(0, len(ids), _BATCH):

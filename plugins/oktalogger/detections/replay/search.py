@@ -139,8 +139,8 @@ def replay(
     :param clock: tells the time
     :param sleep: waits for a number of seconds
     :return: what each rule found
-    :raises ReplayIncompleteError: where OpenSearch refuses searches or matches of some rules, once the others were run
-    :raises OpenSearchLoadError: where OpenSearch refuses all else, or stays out of reach
+    :raises ReplayIncompleteError: if OpenSearch refuses searches or matches of some rules, once the others were run
+    :raises OpenSearchLoadError: if OpenSearch refuses all else, or stays out of reach
     """
     ensure_matches_index(client, names)
     # A search sees a document up to `refresh_interval` after it was stored, and nobody may look at this span again.
@@ -169,7 +169,7 @@ def find(
     """Run one detection over a span of time.
 
     :return: the matches in order of time, and whether there are more
-    :raises OpenSearchLoadError: where OpenSearch refuses, or stays out of reach
+    :raises OpenSearchLoadError: if OpenSearch refuses, or stays out of reach
     """
     found: list[Match] = []
     for match in _matches(client, names, detection, span, settings):

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from oktalogger.detections.rules.yaml_source import YamlDocument
-    from oktalogger.settings import Severity
+    from oktalogger.setting_readers import Severity
 
 OWN: Final = "oktalogger"
 OWN_KEYS: Final = ("enabled", "channels", "throttle", "dedup", "cells", "runbook", "corresponds", "tests")

@@ -53,9 +53,9 @@ def plan_setup(
     :param replicas: copies of each shard of future indices; None keeps the template's number
     :param confirm_deletions: whether months that are older than the retention may be deleted
     :param serverless: whether this is Amazon OpenSearch Serverless
-    :raises IndexConflictError: where an index template of our name is somebody else's, or an index with our alias
-    :raises SetupConflictError: where a role or a policy of our name is somebody else's
-    :raises RetentionRefusedError: where months would be deleted at once and that was not confirmed
+    :raises IndexConflictError: if an index template of our name is somebody else's, or an index with our alias
+    :raises SetupConflictError: if a role or a policy of our name is somebody else's
+    :raises RetentionRefusedError: if months would be deleted at once and that was not confirmed
     :raises OpenSearchLoadError: for all else
     """
     with _administrator():

@@ -20,7 +20,7 @@ def plan_indices(client: OpenSearch, names: IndexNames) -> SetupPlan:
 
     :param client: the client of an administrator
     :param names: the names of the deployment
-    :raises IndexConflictError: where an index that oktalogger did not make holds the alias
+    :raises IndexConflictError: if an index that oktalogger did not make holds the alias
     :raises OpenSearchLoadError: for all else
     """
     indices = read_indices(client, (names.alias, names.month_pattern))
