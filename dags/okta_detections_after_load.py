@@ -1,13 +1,13 @@
-"""Looks for detections in what was just loaded, and notifies by Airflow, where no monitor does.
+"""Looks for detections in what was just loaded, and notifies by Airflow, where no monitor does or can.
 
 ### What a run does
 
-Each load of the Okta System Log starts one. On a cluster with the Alerting plugin it is skipped where every rule has a
-monitor that is switched on, as the rule says, and running. It runs the other rules itself, and its log names each with
-the reason. Without the plugin it runs all. It runs the same compiled rules over what was loaded, by
-tries of the load that failed as well, keeps each match once in the index `okta-detection-matches`, and tells the
-channels that a rule names. Nobody hears of the same events twice, and a notification that did not go out is tried again
-with the task.
+Each load of the Okta System Log starts one. On a cluster with the Alerting plugin it runs the rules that no monitor can
+run (first times, absences), and those whose monitor is not there, switched off, not as the rule says, or not running;
+its log names each of these with the reason. It is skipped where there are none. Without the plugin it runs all. It
+runs the same compiled rules over what was loaded, by tries of the load that failed as well, keeps each match once in
+the index `okta-detection-matches`, and tells the channels that a rule names. Nobody hears of the same events twice, and
+a notification that did not go out is tried again with the task.
 
 Each rule with matches has a mapped task of `finding`, named after the rule: its log shows the matches, and what to do
 about them. Without matches `finding` is skipped. These tasks only show what `detect` found and told. They take slots

@@ -9,10 +9,10 @@ applied with other roles or principals. A second run changes nothing.
 ### What a run does
 
 It compares what OpenSearch has with what it should have, writes the difference into the log and the XCom `plan`, and
-then changes what differs: the **index templates**, the **retention policy** (Index State Management) and its assignment
-to existing months, the **roles** whose names begin with `oktalogger_`, and **who is mapped** to them. If a foreign
-role, template or policy has such a name, the run stops before it writes anything. If a plugin is missing, its part is
-left out with a notice.
+then changes what differs: the **index templates**, the **indices** (alias, mapping, settings, and the months to come),
+the **retention policy** (Index State Management) and its assignment to existing months, the **roles** whose names begin
+with `oktalogger_`, and **who is mapped** to them. If a foreign role, template or policy has such a name, the run stops
+before it writes anything. If a plugin is missing, its part is left out with a notice.
 
 If the address of **OpenSearch Dashboards** is known (`OKTALOGGER_DASHBOARDS_URL`, or `OKTALOGGER_DASHBOARDS_API_URL` if
 it is another one from here), the run also imports dashboards, saved searches and index patterns with the login of the
@@ -32,6 +32,7 @@ is true. Elsewhere name a connection of an administrator in the param `opensearc
 * `dry_run`: only compare
 * `confirm_deletions`: accept a retention that deletes months at once
 * `dashboards`: whether to import dashboards, searches and index patterns; true by default
+* `months_ahead`: make the indices of this month, so many after it, and those that Okta still keeps
 * `opensearch_conn_id`: the connection to use
 """
 
@@ -40,6 +41,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from oktalogger.compat import DAG, EXPONENTIAL_BACKOFF, Param
+from oktalogger.opensearch.setup.indices import MONTHS_AHEAD, MOST_MONTHS_AHEAD
 from oktalogger.operators.run import refuse_unknown_params
 from oktalogger.operators.setup import OpenSearchSetupOperator
 from oktalogger.settings import load_settings
@@ -64,6 +66,13 @@ with DAG(
         ),
         "dashboards": Param(
             True, type="boolean", description="Import dashboards and index patterns, if the address is known."
+        ),
+        "months_ahead": Param(
+            MONTHS_AHEAD,
+            type="integer",
+            minimum=0,
+            maximum=MOST_MONTHS_AHEAD,
+            description="Make the indices of this month, so many after it, and those that Okta still keeps.",
         ),
         "opensearch_conn_id": Param(
             settings.opensearch_conn_id,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -68,15 +69,26 @@ def opensearch_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def opensearch_secure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecureOpenSearch]:
-    """A real OpenSearch with the security plugin and TLS, one for the session."""
+    """A real OpenSearch with the security plugin and TLS, one for the session.
+
+    ``OKTALOGGER_TEST_OPENSEARCH_SECURE`` names a file with the line of JSON of one that runs already.
+    """
+    running = os.environ.get("OKTALOGGER_TEST_OPENSEARCH_SECURE")
+    if running:
+        yield _secure(json.loads(Path(running).read_text()))
+        return
     with _opensearch(tmp_path_factory.mktemp("opensearch-secure") / "run.log", "--security") as ready:
-        yield SecureOpenSearch(
-            url=ready["url"],
-            ca=Path(ready["ca"]),
-            username=ready["user"],
-            password=ready["password"],
-            certificates=Path(ready["certificates"]),
-        )
+        yield _secure(ready)
+
+
+def _secure(ready: dict[str, Any]) -> SecureOpenSearch:
+    return SecureOpenSearch(
+        url=ready["url"],
+        ca=Path(ready["ca"]),
+        username=ready["user"],
+        password=ready["password"],
+        certificates=Path(ready["certificates"]),
+    )
 
 
 @pytest.fixture(scope="session")

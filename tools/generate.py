@@ -92,8 +92,10 @@ def fingerprint(body: dict[str, Any]) -> str:
     """Return the sha256 of a template's index body, without its mark."""
     inner = made_from(body)
     mappings = {name: value for name, value in inner["mappings"].items() if name != "_meta"}
-    content = json.dumps({"mappings": mappings, "settings": inner.get("settings", {})}, sort_keys=True)
-    return hashlib.sha256(content.encode()).hexdigest()
+    content = {"mappings": mappings, "settings": inner.get("settings", {})}
+    if "aliases" in inner:
+        content["aliases"] = inner["aliases"]
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 def versions(root: Path, templates: dict[Path, dict[str, Any]]) -> dict[str, dict[str, str]]:

@@ -83,7 +83,10 @@ def pytest(*arguments: str) -> tuple[str, ...]:
 
 # What is about the loads, the security plugin or our own tools, and takes minutes: one release is enough.
 ONCE = (
-    *(f"tests/integration/test_{name}.py" for name in ("campaign", "opensearch_roles", "scale")),
+    *(
+        f"tests/integration/{name}.py"
+        for name in ("roles/test_loader", "roles/test_sync", "test_campaign", "test_scale")
+    ),
     "tests/local/test_bench.py",
 )
 

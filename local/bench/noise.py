@@ -19,7 +19,8 @@ from opensearchpy import OpenSearch
 from local.simulator.world import Event, events
 from oktalogger.detections.bundle import load_detections
 from oktalogger.detections.model import SEVERITIES, MonitorSettings
-from oktalogger.detections.replay.search import Span, find
+from oktalogger.detections.replay.search import find
+from oktalogger.detections.replay.span import Span
 from oktalogger.detections.testing.run import scratch_store
 from oktalogger.pipeline.document import Built, DocumentBuilder, Stamp
 from oktalogger.resources import include_dir
@@ -60,14 +61,14 @@ def _documents(builder: DocumentBuilder, happened: Iterable[Event]) -> Iterator[
 
 def _margin(store: OpenSearchStore, detection: CompiledDetection, window: Window) -> str:
     """Say how near to its threshold a rule came."""
-    if detection.threshold is None:
+    if detection.threshold is None or detection.threshold.parts or detection.threshold.measure != "count":
         return ""
     lowest = replace(detection, threshold=replace(detection.threshold, at_least=1))
-    most = 0
+    most: float = 0
     for day in window.split(timedelta(days=1)):
         matches, _ = find(store.client, store.names, lowest, Span(day), MonitorSettings())
         most = max([most, *(match.events if match.values is None else match.values for match in matches)])
-    return f", at most {most} of {detection.threshold.at_least}"
+    return f", at most {most:g} of {detection.threshold.at_least:g}"
 
 
 def _batches(documents: Iterable[Document]) -> Iterator[list[Document]]:

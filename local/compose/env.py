@@ -6,9 +6,12 @@ It needs nothing but Python. What the file has already stays; what is missing is
 from __future__ import annotations
 
 import base64
+import os
 import re
 import secrets
+import stat
 import sys
+import tempfile
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -69,15 +72,31 @@ def complete(text: str) -> str:
     return text
 
 
+def _replace(file: Path, text: str, mode: int) -> None:
+    """Write a file whole or not at all; nobody but its owner can read it meanwhile."""
+    descriptor, name = tempfile.mkstemp(prefix=file.name, dir=file.parent)
+    written = Path(name)
+    try:
+        with os.fdopen(descriptor, "w") as stream:
+            stream.write(text)
+        written.chmod(mode)
+        written.replace(file)
+    except BaseException:
+        written.unlink()
+        raise
+
+
 def main() -> int:
-    """Write the file, readable by its owner only."""
+    """Write the file, readable by its owner only. A file that is there keeps its mode."""
     before = FILE.read_text() if FILE.exists() else ""
     after = complete(before)
-    FILE.touch(mode=0o600)
+    mode = stat.S_IMODE(FILE.stat().st_mode) if FILE.exists() else 0o600
+    if mode & 0o077:
+        print(f"others than you can use {FILE.name}, which holds passwords: chmod 600 {FILE.name}", file=sys.stderr)
     if after == before:
         print(f"{FILE.name} has everything already")
         return 0
-    FILE.write_text(after)
+    _replace(FILE, after, mode)
     print(f"{FILE.name} is written; the passwords are in it. Go on with: docker compose up --build --detach")
     return 0
 

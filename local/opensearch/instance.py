@@ -143,7 +143,7 @@ def _security_settings(instance: Instance) -> dict[str, object]:
         "plugins.security.nodes_dn": [distinguished_name("node")],
         "plugins.security.authcz.admin_dn": [distinguished_name("admin")],
         "plugins.security.allow_default_init_securityindex": True,
-        "plugins.security.audit.type": "noop",
+        "plugins.security.audit.type": "internal_opensearch",
         "plugins.security.restapi.roles_enabled": ["all_access", "security_rest_api_access"],
     }
 
@@ -158,6 +158,9 @@ def _make_security(instance: Instance) -> None:
     users = {"_meta": {"type": "internalusers", "config_version": 2}, "admin": admin}
     (folder / "internal_users.yml").write_text(json.dumps(users))
     (folder / "config.yml").write_text(json.dumps(_security_config()))
+    # As on Amazon OpenSearch Service, where publishing the audit log does not begin it.
+    audit = folder / "audit.yml"
+    audit.write_text(audit.read_text().replace("\n  enabled: true\n", "\n  enabled: false\n", 1))
     secret = instance.config / "admin-password"
     secret.touch(mode=0o600)
     secret.write_text(password)

@@ -177,7 +177,13 @@ def _bucket_selector(inner: dict[str, Any]) -> dict[str, Any]:
     return {"gap_policy": "skip", **inner, "script": {"lang": "painless", **inner["script"]}}
 
 
+def _percentiles(inner: dict[str, Any]) -> dict[str, Any]:
+    # OpenSearch's AbstractPercentilesAggregationBuilder.doXContentBody.
+    return {"keyed": True, "tdigest": {"compression": 100.0}, **inner}
+
+
 _AGGREGATIONS: dict[str, Any] = {
+    "avg": dict,
     "bucket_selector": _bucket_selector,
     "date_histogram": _date_histogram,
     "composite": _composite,
@@ -185,6 +191,8 @@ _AGGREGATIONS: dict[str, Any] = {
     "cardinality": dict,
     "value_count": dict,
     "min": dict,
+    "percentiles": _percentiles,
+    "sum": dict,
     "max": dict,
     "terms": _terms,
     "top_hits": _top_hits,

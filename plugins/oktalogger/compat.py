@@ -174,6 +174,29 @@ def get_variable(name: str) -> str | None:
     return value
 
 
+def pool_slots(name: str) -> int | None:
+    """Return how many slots a pool has; None if there is none, or if this line of Airflow tells no task.
+
+    :param name: of the pool
+    """
+    if AIRFLOW_3:
+        return None
+    pool: Any = import_module("airflow.models.pool").Pool.get_pool(name)
+    return None if pool is None else int(pool.slots)
+
+
+def task_state(context: Context, task_id: str) -> str | None:
+    """Return the state of another task of the same run, on Airflow 3.
+
+    :param context: of the running task
+    :param task_id: of the other one
+    """
+    task: Any = context["ti"]
+    states: Any = task.get_task_states(dag_id=task.dag_id, task_ids=[task_id], run_ids=[task.run_id])
+    found = states.get(task.run_id, {}).get(task_id)
+    return None if found is None else str(getattr(found, "value", found))
+
+
 def outlet_extra(context: Context, asset: Asset, extra: Mapping[str, Any]) -> None:
     """Attach metadata to the event that a successful task writes for an asset (2.11: a dataset).
 
@@ -209,7 +232,9 @@ __all__ = [
     "make_asset",
     "mask_secret",
     "outlet_extra",
+    "pool_slots",
     "run_list_url",
+    "task_state",
     "trigger_at",
     "triggering_events",
 ]

@@ -10,6 +10,8 @@ import re
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 
+from oktalogger.text import MARKUPS
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -18,6 +20,8 @@ PACK: Final = "pack"
 
 Severity = Literal["informational", "low", "medium", "high", "critical"]
 """How bad a finding is, in Sigma's words for the level of a rule."""
+AuditScope = Literal["off", "changes", "events"]
+"""What the setup has OpenSearch's audit log note."""
 
 
 def ids(text: str) -> tuple[str, ...]:
@@ -86,6 +90,15 @@ def severity(text: str) -> Severity:
     raise ValueError("one of " + ", ".join(severities))
 
 
+def audit_scope(text: str) -> AuditScope:
+    """Read what the audit log is to hold."""
+    scopes: tuple[AuditScope, ...] = get_args(AuditScope)
+    for scope in scopes:
+        if text == scope:
+            return scope
+    raise ValueError("one of " + ", ".join(scopes))
+
+
 def folders(text: str) -> tuple[str, ...]:
     """Read names of folders, separated by commas.
 
@@ -109,6 +122,8 @@ def notifiers(text: str) -> dict[str, dict[str, Any]]:
     for name, value in values.items():
         if not isinstance(value, dict) or not isinstance(value.get("class"), str) or "." not in value["class"]:
             raise ValueError(f"{expected}; {name!r} is not so")
+        if value.get("markup", "plain") not in MARKUPS:
+            raise ValueError(f"{expected}; the `markup` of {name!r} is one of {', '.join(MARKUPS)}")
     return values
 
 
@@ -166,13 +181,6 @@ def percent(text: str) -> float:
     return value
 
 
-def true_or_false(text: str) -> bool:
-    """Read a switch."""
-    if text.strip().lower() not in ("true", "false"):
-        raise ValueError("true or false")
-    return text.strip().lower() == "true"
-
-
 def reserve(text: str) -> float:
     """Read a share from 0 up to 1, itself not included."""
     try:
@@ -182,3 +190,10 @@ def reserve(text: str) -> float:
     if not 0 <= value < 1:
         raise ValueError("a number from 0 up to 1, itself not included, like 0.25")
     return value
+
+
+def true_or_false(text: str) -> bool:
+    """Read ``true`` or ``false``."""
+    if text.strip().lower() not in ("true", "false"):
+        raise ValueError("true or false")
+    return text.strip().lower() == "true"

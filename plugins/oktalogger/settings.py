@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from oktalogger import setting_readers as readers
+from oktalogger.privacy.policy import Policy, read_policy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -145,6 +146,12 @@ class Settings:
         "channel of `OKTALOGGER_DETECTION_NOTIFIERS` that gets these two alerts. If unset, the task `verdict` fails "
         "instead",
     )
+    check_channel: str | None = _setting(
+        None,
+        readers.name,
+        "channel of `OKTALOGGER_DETECTION_NOTIFIERS` that is told what `okta_check` finds wrong. If unset, its task "
+        "fails instead",
+    )
     hold_back_seconds: int = _setting(
         30,
         readers.whole_number(0, 86_400),
@@ -178,6 +185,13 @@ class Settings:
         "how many days OpenSearch keeps each event at least; 0 keeps it for ever. "
         "[`okta_opensearch_setup`](opensearch-setup.md#retention) applies a change",
     )
+    audit: readers.AuditScope = _setting(
+        "changes",
+        readers.audit_scope,
+        "what [`okta_opensearch_setup`](opensearch-setup.md#the-audit-log) has the security plugin's audit log note: "
+        "`changes` to indices, ledger, rejected events and matches; `events` as well, a line for each; `off` leaves it "
+        "as it is",
+    )
     bulk_threads: int = _setting(
         4, readers.whole_number(1, 16), "how many pages one load may write to OpenSearch at once"
     )
@@ -206,6 +220,17 @@ class Settings:
         readers.hosts,
         "host names of the Okta orgs, separated by commas, such as `company.okta.com`. Alerts of threshold rules then "
         "link to Okta's System Log",
+    )
+    redact: Policy = _setting(
+        Policy(),
+        read_policy,
+        "what to take out of events before they are stored, such as `names=hash,mail=hash,addresses=network`: "
+        "[privacy](privacy.md)",
+    )
+    redact_archive: bool = _setting(
+        True,
+        readers.true_or_false,
+        "whether the archive is redacted too. `false` keeps Okta's own bytes there: [privacy](privacy.md#the-archive)",
     )
     detections_dir: tuple[str, ...] = _setting(
         (readers.PACK,),
@@ -236,7 +261,8 @@ class Settings:
         {},
         readers.notifiers,
         "JSON object, for clusters without the Alerting plugin. It names the Airflow notifier that each channel uses, "
-        'as in `{"soc": {"class": "package.module.Notifier", "argument": 1}}`',
+        'as in `{"soc": {"class": "package.module.Notifier", "argument": 1}}`. The key `markup` beside `class` says '
+        "what the target takes for markup: `plain`, `slack`, `markdown` (Teams, Discord) or `html` (mail)",
         shown=False,
     )
 
@@ -257,6 +283,11 @@ class Settings:
     def interval(self) -> timedelta:
         """How long a live window is."""
         return timedelta(minutes=self.interval_minutes)
+
+    @property
+    def okta_tasks(self) -> int:
+        """How many tasks may call Okta at once: live loads, those of a backfill, and one that reconciles."""
+        return self.live_tasks + self.backfill_tasks + 1
 
     @property
     def hold_back(self) -> timedelta:

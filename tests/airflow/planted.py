@@ -6,6 +6,7 @@ import base64
 import http.client
 import json
 import logging
+import os
 import re
 import traceback
 from collections.abc import Iterator
@@ -58,10 +59,14 @@ class Seen:
         self.texts.append((where, text if isinstance(text, str) else repr(text)))
 
     def error(self, where: str, error: BaseException) -> None:
-        """Take note of an exception: its text, its causes, and the traceback as it is printed."""
+        """Take note of an exception: its text, its causes, and the traceback as it is printed, local variables too."""
         self.note(where, "".join(traceback.format_exception(error)))
         one: BaseException | None = error
         while one is not None:
+            for frame, line in traceback.walk_tb(one.__traceback__):
+                if f"{os.sep}tests{os.sep}" not in frame.f_code.co_filename:
+                    for name, value in frame.f_locals.items():
+                        self.note(f"local variable {name} of {frame.f_code.co_qualname}, line {line}", repr(value))
             self.note(where, f"{one} {one!r} {one.args!r} {vars(one)!r}")
             one = one.__cause__ or one.__context__
 

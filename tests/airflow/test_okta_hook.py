@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from typing import Any
 from urllib.parse import parse_qs, quote, urlsplit
 
@@ -251,3 +252,13 @@ def test_a_proxy_that_is_no_address_is_an_error_that_does_not_show_it(
 def test_the_password_of_a_proxy_without_scheme_is_masked(monkeypatch: pytest.MonkeyPatch, masked: list[str]) -> None:
     assert connect(monkeypatch, extra={"proxy": "me:proxy%2Dpassword@proxy:3128"}).settings.proxy
     assert {"proxy-password", "proxy%2Dpassword"} <= set(masked)
+
+
+def test_a_connection_without_verification_warns(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(OktaHook, "log", logging.getLogger("test"), raising=False)
+    for extra, warned in (({"verify": False}, 1), ({}, 0)):
+        caplog.clear()
+        _ = connect(monkeypatch, extra=extra).client
+        assert len([record for record in caplog.records if "verification of TLS off" in record.message]) == warned

@@ -213,3 +213,12 @@ def test_the_store_is_of_the_names_it_is_given(monkeypatch: pytest.MonkeyPatch) 
     hook = connect(monkeypatch)
     store = hook.store(IndexNames("other"))
     assert (store.names.alias, store.client) == ("other", hook.client)
+
+
+def test_a_connection_without_verification_warns(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    for extra, warned in (({"verify_certs": False}, 1), ({}, 0)):
+        caplog.clear()
+        _ = connect(monkeypatch, extra=extra).client
+        assert len([record for record in caplog.records if "verification of TLS off" in record.message]) == warned

@@ -74,6 +74,7 @@ FIRST_TASKS = {
     "okta_detections_after_load": "detect",
     "okta_detection_replay": "parts",
     "okta_opensearch_setup": "set_up",
+    "okta_check": "ask",
 }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -34,6 +35,7 @@ def test_its_params(dag: Any) -> None:
         "dry_run": False,
         "confirm_deletions": False,
         "dashboards": True,
+        "months_ahead": 3,
         "opensearch_conn_id": "opensearch_default",
     }
     assert dag.get_task("set_up").opensearch_conn_id == "{{ params.opensearch_conn_id }}"
@@ -88,16 +90,22 @@ def test_airflow_sets_up_what_terraform_says(airflow_db: Path, airflow_commands:
         return {role for role, user in team.users.items() if user in found.get(role, {}).get("users", ())}
 
     said = run(airflow_commands, team, {"dry_run": True}, **documents)
-    assert "To be changed: 10 of 10 things" in said
+    # Four templates, three roles and their mappings, three indices beside the months, the audit log; this month, the
+    # three after it, and those that Okta still keeps.
+    things = re.search(r"To be changed: (\d+) of \1 things", said)
+    assert things is not None, said
+    number = int(things[1])
+    assert number in (14 + 7, 14 + 8)
     assert f"+ user {team.users['oktalogger_sync']}" in said
     assert mapped() == set()
 
     said = run(airflow_commands, team, {}, **documents)
-    assert "Changed: 10 of 10 things" in said
+    assert f"Changed: {number} of {number} things" in said
     assert "Done: create role mapping oktalogger_sync" in said
     assert mapped() == set(team.users)
 
-    assert "Changed: 0 of 10 things" in run(airflow_commands, team, {}, **documents)
+    assert "Changed: 0 of 11 things" in run(airflow_commands, team, {}, **documents)
+    assert len(team.admin.indices.get_alias(name=team.names.alias)) == number - 14
 
     said = run(airflow_commands, team, {"opensearch_conn_id": "opensearch_default"}, **documents)
     assert "rights of an administrator" in said

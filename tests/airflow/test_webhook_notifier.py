@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ import responses
 
 from oktalogger.compat import AirflowException
 from oktalogger.detections.replay.alerts import Alert
-from oktalogger.notifications.channels import make_notifier, notify
+from oktalogger.notifications.channels import make_notifier, markup_of, notify
 from oktalogger.notifications.webhook import WebhookNotifier
 from tests.airflow.conftest import ROOT
 from tests.unit.detections.bundles import detection
@@ -39,6 +40,41 @@ def test_posts_the_alert_s_text() -> None:
     notify(alert(), NOTIFIERS, context)
     [call] = responses.calls
     assert json.loads(call.request.body or "") == {"text": alert().text}
+
+
+@responses.activate
+@pytest.mark.parametrize(
+    ("markup", "group"),
+    [
+        ("plain", "\u2039!channel\u203a \u2039https[:]//evil.example|Okta: confirm\u203a \\n- forged"),
+        ("slack", "\u2039!channel\u203a \u2039https[:]//evil.example|Okta: confirm\u203a \\n- forged"),
+    ],
+)
+def test_no_value_of_an_event_acts_where_it_is_posted(markup: str, group: str) -> None:
+    responses.post(f"https://hooks.example.com/{SECRET}")
+    hostile = "<!channel> <https://evil.example|Okta: confirm> \n- forged"
+    found = match(1, group={"actor.alternateId": hostile}, example=f"by {hostile}", events=2)
+    rule = replace(detection(1), description="a < b & c")
+    context: Any = {"dag": None}
+    notify(Alert(rule, "soc", (found,)), {"soc": {**NOTIFIERS["soc"], "markup": markup}}, context)
+    [call] = responses.calls
+    text = json.loads(call.request.body or "")["text"]
+    assert f"[actor.alternateId={group}]" in text
+    assert f"by {group}" in text
+    assert ("a &lt; b &amp; c" if markup == "slack" else "a < b & c") in text
+
+
+@pytest.mark.parametrize(
+    ("path", "markup"),
+    [
+        ("airflow.providers.slack.notifications.slack_webhook.SlackWebhookNotifier", "slack"),
+        ("airflow.providers.smtp.notifications.smtp.SmtpNotifier", "html"),
+        ("company.Notifier", "plain"),
+    ],
+)
+def test_the_markup_of_a_target_follows_from_its_provider(path: str, markup: str) -> None:
+    assert markup_of({"class": path}) == markup
+    assert markup_of({"class": path, "markup": "markdown"}) == "markdown"
 
 
 @responses.activate

@@ -60,3 +60,19 @@ def test_the_file_is_for_its_owner_and_not_for_git(
     for value in parsed(before).values():
         assert value not in capsys.readouterr().out
     assert "/.env" in (paths.ROOT / ".gitignore").read_text().splitlines()
+
+
+def test_a_file_that_is_there_keeps_its_mode(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / ".env"
+    monkeypatch.setattr(env, "FILE", file)
+    for mode in (0o600, 0o400, 0o640):
+        file.unlink(missing_ok=True)
+        file.write_text("POSTGRES_PASSWORD=mine\n")
+        file.chmod(mode)
+        assert env.main() == 0
+        assert stat.S_IMODE(file.stat().st_mode) == mode
+        assert ("chmod 600" in capsys.readouterr().err) == (mode == 0o640)
+        assert "POSTGRES_PASSWORD=mine\n" in file.read_text()
+        assert [path.name for path in tmp_path.iterdir()] == [".env"]

@@ -36,9 +36,10 @@ def count(client: OpenSearch, index: str) -> int:
     return int(client.count(index=index)["count"])
 
 
-def write_index(client: OpenSearch, names: IndexNames) -> list[str]:
-    aliases = client.indices.get_alias(name=names.alias)
-    return [index for index, entry in aliases.items() if entry["aliases"][names.alias].get("is_write_index")]
+def months_behind(client: OpenSearch, names: IndexNames) -> dict[str, Any]:
+    """Return how each index behind the alias is behind it, in order."""
+    found = client.indices.get_alias(name=names.alias)
+    return {index: found[index]["aliases"][names.alias] for index in sorted(found)}
 
 
 class Requests:

@@ -91,12 +91,15 @@ def people(server: SecureOpenSearch) -> Iterator[People]:
     users = {role: f"user-{tag}-{role.removeprefix('oktalogger_')}" for role in ROLES}
     found = People(server, IndexNames(f"people-{tag}"), admin, users)
     found.forget_roles()
+    audit = call(admin, "GET", f"{SECURITY}/audit", doing="to put it back")["config"]
     for user in users.values():
         call(admin, "PUT", f"{SECURITY}/internalusers/{user}", doing="to make a user", body={"password": PASSWORD})
     try:
         yield found
     finally:
         found.forget_roles()
+        if call(admin, "GET", f"{SECURITY}/audit", doing="to compare")["config"] != audit:
+            call(admin, "PUT", f"{SECURITY}/audit/config", doing="to put it back", body=audit)
         for user in users.values():
             call(admin, "DELETE", f"{SECURITY}/internalusers/{user}", doing="to clean up", ignore=(404,))
         admin.indices.delete(index=f"{found.names.prefix}*", ignore_unavailable=True)

@@ -14,7 +14,8 @@ from opensearchpy import OpenSearch
 from local.simulator import world
 from local.standins.dashboards_queries import search_body
 from oktalogger.detections.bundle import load_detections
-from oktalogger.detections.replay.search import Span, replay
+from oktalogger.detections.replay.search import replay
+from oktalogger.detections.replay.span import Span
 from oktalogger.detections.testing.run import scratch_store
 from oktalogger.detections.testing.samples import ORDINARY_EVENT
 from oktalogger.opensearch.documents import Document, Rejection

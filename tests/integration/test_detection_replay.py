@@ -16,11 +16,13 @@ from opensearchpy import OpenSearch
 
 from oktalogger.detections import messages
 from oktalogger.detections.bundle import load_detections
+from oktalogger.detections.grouped_search import search_body
 from oktalogger.detections.model import CompiledDetection, MonitorSettings, Threshold
 from oktalogger.detections.replay.alerts import Alert, mark_notified, pending_alerts
 from oktalogger.detections.replay.matches import Match, store_matches
 from oktalogger.detections.replay.report import rows_text
-from oktalogger.detections.replay.search import ReplayIncompleteError, Span, replay
+from oktalogger.detections.replay.search import ReplayIncompleteError, replay
+from oktalogger.detections.replay.span import Span
 from oktalogger.detections.rules.cases import Case, CaseEvents
 from oktalogger.detections.testing.run import firing_groups, scratch_store
 from oktalogger.detections.testing.samples import documents, samples
@@ -371,3 +373,66 @@ def test_messages_come_out_as_text_that_can_be_read(client: OpenSearch) -> None:
     assert "{{" not in text
     assert f"query:'uuid:({source['uuid']}%20)'" in text
     assert "The monitor failed" not in text
+
+
+def test_no_name_acts_in_a_message(client: OpenSearch) -> None:
+    case = Case("one", True, (CaseEvents({"eventType": "system.api_token.create"}),), 0)
+    (sample,) = samples(case, THEN, "message")
+    link = "<https://evil.example|Okta: confirm>"
+    hostile = {
+        "displayMessage": f"Create API token {link}",
+        "actor": {
+            "id": "1",
+            "type": "User",
+            "displayName": "<!channel>\nOutcome: SUCCESS",
+            "alternateId": "a@b.example",
+        },
+        "outcome": {"result": "FAILURE", "reason": "[Okta](https://evil.example) {{ctx}} \x1b[31m"},
+        "target": [{"id": "1", "type": "Token", "displayName": f"\u202e{link}"}, {"id": "2", "displayName": "ci"}],
+    }
+    sample.event.update(hostile)
+    sample.event["client"]["geographicalContext"]["city"] = "@channel"
+    (document,) = documents([sample], IndexNames(), "r")
+    alert = {
+        "start_time": "2026",
+        "bucket_keys": "acme",
+        "sample_documents": [{"_source": json.loads(document.source)}],
+    }
+    answer = client.render_search_template(
+        body={
+            "source": json.dumps({"text": messages.body(TOKEN, MonitorSettings())}),
+            "params": {"ctx": {"newAlerts": [alert]}},
+        }
+    )
+    text = answer["template_output"]["text"]
+    assert (
+        "Event: system.api_token.create (Create API token \u2039https[:]//evil.example|Okta: confirm\u203a)\n" in text
+    )
+    assert "Actor: \u2039!channel\u203a\\nOutcome: SUCCESS / a@b.example\n" in text
+    assert "Outcome: FAILURE [Okta] (https[:]//evil.example) { {ctx}} \\x1b[31m\n" in text
+    assert "From: 198.51.100.20 / \uff20channel / United States\n" in text
+    assert "Targets: \\u202e\u2039https[:]//evil.example|Okta: confirm\u203a; ci; \n" in text
+    for acting in ("<", "://evil", "\x1b", "\u202e", "](", "{{"):
+        assert acting not in text
+
+
+def test_the_key_of_a_group_acts_nowhere(client: OpenSearch) -> None:
+    names = ["<!channel>", "x\u202ey", "[a](https://evil.example)", "two\nlines"]
+    case = Case("many", True, (CaseEvents({"eventType": "system.api_token.create"}),), 0)
+    with scratch_store(client) as store:
+        store.ensure_month(THEN)
+        for name in names:
+            (sample,) = samples(case, THEN, name)
+            sample.event["actor"] = {"alternateId": name}
+            store.create(documents([sample], store.names, "r"))
+        client.indices.refresh(index=store.names.alias)
+        body = search_body(TOKEN, query=TOKEN.selection, looked_at={"match_all": {}})
+        buckets = client.search(index=store.names.alias, body=body)["aggregations"]["composite_agg"]["buckets"]
+        keys = [bucket["key"]["okta_actor"] for bucket in buckets]
+        # The key is a query that still finds the event.
+        for key in keys:
+            query = {"query_string": {"query": unquote(key)}}
+            assert client.count(index=store.names.alias, body={"query": query})["count"] == 1, key
+    assert len(keys) == len(names)
+    for acting in ("<", ">", "\u202e", "](", "://", "\n", " "):
+        assert not any(acting in key for key in keys), keys

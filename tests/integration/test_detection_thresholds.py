@@ -14,7 +14,8 @@ from opensearchpy import OpenSearch
 from oktalogger.detections.grouped_search import group_values
 from oktalogger.detections.model import CompiledDetection, MonitorSettings, Threshold
 from oktalogger.detections.monitors.render import monitor_search
-from oktalogger.detections.replay.search import Span, find
+from oktalogger.detections.replay.search import find
+from oktalogger.detections.replay.span import Span
 from oktalogger.detections.rules.cases import Case, CaseEvents
 from oktalogger.detections.testing.run import firing_groups, scratch_store
 from oktalogger.detections.testing.samples import documents, samples

@@ -19,7 +19,8 @@ from oktalogger.detections.grouped_search import group_values
 from oktalogger.detections.model import MonitorSettings
 from oktalogger.detections.monitors.render import render_monitor
 from oktalogger.detections.monitors.trial import AnyChannel, monitor_refusals, refused_detections
-from oktalogger.detections.replay.search import Span, find
+from oktalogger.detections.replay.search import find
+from oktalogger.detections.replay.span import Span
 from oktalogger.detections.rules.cases import Case, CaseEvents
 from oktalogger.detections.rules.compiler import compile_folder
 from oktalogger.detections.testing.run import (
@@ -65,7 +66,11 @@ class Loaded:
 
     @property
     def of_events(self) -> list[CompiledDetection]:
-        return [detection for detection in self.compiled.detections if detection.threshold is None]
+        return [
+            detection
+            for detection in self.compiled.detections
+            if detection.threshold is None and detection.is_monitored
+        ]
 
     @property
     def of_thresholds(self) -> list[CompiledDetection]:

@@ -19,7 +19,7 @@ from oktalogger.opensearch.names import IndexNames
 from oktalogger.opensearch.request import call
 from oktalogger.opensearch.schema import ensure_month, ensure_schema
 from oktalogger.opensearch.templates import month_template, side_template
-from tests.integration.indices import Requests, write_index
+from tests.integration.indices import Requests, months_behind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -76,20 +76,25 @@ class TestSchema:
         shards = {name: entry["settings"]["index"]["number_of_shards"] for name, entry in settings.items()}
         assert shards == {month: "1", f"{names.prefix}-2026-12": "3"}
 
-    def test_the_newest_month_is_the_write_index_whatever_the_order(
-        self, client: OpenSearch, names: IndexNames
+    def test_months_come_with_their_aliases_and_nobody_writes_to_the_one_over_them(
+        self, client: OpenSearch, names: IndexNames, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         ensure_schema(client, names)
-        for number in ("2026-10", "2026-12", "2026-11", "2025-01", "2027-01"):
-            ensure_month(client, names, f"{names.prefix}-{number}")
-        assert write_index(client, names) == [f"{names.prefix}-2027-01"]
-        assert len(client.indices.get_alias(name=names.alias)) == 5
+        requests = Requests(client, monkeypatch)
+        months = [f"{names.prefix}-{number}" for number in ("2026-10", "2026-12", "2026-11", "2025-01", "2027-01")]
+        for month in months:
+            ensure_month(client, names, month)
+        assert months_behind(client, names) == {month: {"is_write_index": False} for month in months}
+        assert list(client.indices.get_alias(name=names.write_alias(months[0]))) == [months[0]]
+        assert not any("_alias" in request for request in requests.sent[:-2])
+        with pytest.raises(IndexConflictError, match="no write index is defined for alias"):
+            call(client, "PUT", f"/{names.alias}/_doc/1", doing="to write to the alias", body={})
 
     def test_a_lost_alias_is_given_back(self, client: OpenSearch, names: IndexNames, month: str) -> None:
         client.indices.delete_alias(index=month, name="*")
         assert ensure_schema(client, names).ready_months == frozenset()
         assert ensure_month(client, names, month).made is False
-        assert write_index(client, names) == [month]
+        assert list(months_behind(client, names)) == [month]
         assert ensure_schema(client, names).ready_months == {month}
 
     def test_many_tasks_at_once_end_in_the_same_state_as_one(self, opensearch_url: str, names: IndexNames) -> None:
@@ -109,8 +114,7 @@ class TestSchema:
             made = list(pool.map(task, range(12)))
         assert made.count(True) == len(months)
         client = make_client(OpenSearchSettings(url=opensearch_url, allow_http=True))
-        assert write_index(client, names) == [months[-1]]
-        assert set(client.indices.get_alias(name=names.alias)) == set(months)
+        assert set(months_behind(client, names)) == set(months)
         assert ensure_schema(client, names).ready_months == set(months)
         client.close()
 
@@ -128,17 +132,6 @@ class TestRaces:
     def requests(self, client: OpenSearch, monkeypatch: pytest.MonkeyPatch) -> Requests:
         return Requests(client, monkeypatch)
 
-    def test_another_task_makes_a_newer_month(
-        self, client: OpenSearch, other: OpenSearch, names: IndexNames, requests: Requests
-    ) -> None:
-        older, newer = f"{names.prefix}-2026-11", f"{names.prefix}-2026-12"
-        ensure_schema(client, names)
-        requests.before["POST /_aliases"] = lambda: ensure_month(other, names, newer)
-        assert ensure_month(client, names, older).made is True
-        assert requests.before == {}
-        assert write_index(client, names) == [newer]
-        assert ensure_schema(client, names).ready_months == {older, newer}
-
     def test_another_task_makes_the_same_month(
         self, client: OpenSearch, other: OpenSearch, names: IndexNames, requests: Requests
     ) -> None:
@@ -146,7 +139,7 @@ class TestRaces:
         ensure_schema(client, names)
         requests.before[f"PUT /{index}"] = lambda: ensure_month(other, names, index)
         assert ensure_month(client, names, index).made is False
-        assert write_index(client, names) == [index]
+        assert list(months_behind(client, names)) == [index]
 
     def test_another_task_makes_the_template(
         self, client: OpenSearch, other: OpenSearch, names: IndexNames, requests: Requests
@@ -180,14 +173,17 @@ class TestRaces:
         with pytest.raises(IndexConflictError, match=f"{index} exists and was not made by oktalogger"):
             ensure_month(client, names, index)
 
-    def test_a_month_is_deleted_before_it_gets_its_aliases(
+    def test_a_month_is_deleted_before_it_gets_back_its_aliases(
         self, client: OpenSearch, other: OpenSearch, names: IndexNames, requests: Requests
     ) -> None:
         index = f"{names.prefix}-2026-11"
         ensure_schema(client, names)
+        ensure_month(client, names, index)
+        client.indices.delete_alias(index=index, name="*")
         requests.before["POST /_aliases"] = lambda: other.indices.delete(index=index)
         assert ensure_month(client, names, index).made is True
-        assert write_index(client, names) == [index]
+        assert requests.before == {}
+        assert list(months_behind(client, names)) == [index]
 
 
 def test_an_error_is_told_whole_where_only_parts_of_an_answer_are_asked_for(client: OpenSearch) -> None:
@@ -206,9 +202,7 @@ class TestUpgrade:
     def test_an_older_template_and_its_months_get_the_new_fields(self, client: OpenSearch, names: IndexNames) -> None:
         index = f"{names.prefix}-2026-11"
         self.make_older(client, names)
-        client.indices.create(
-            index=index, body={"aliases": {names.alias: {"is_write_index": True}, names.write_alias(index): {}}}
-        )
+        client.indices.create(index=index)
         assert "severity" not in client.indices.get_mapping(index=index)[index]["mappings"]["properties"]
         report = ensure_schema(client, names)
         assert (report.template, report.upgraded_indices) == ("upgraded", (index,))
@@ -225,7 +219,7 @@ class TestUpgrade:
         for meta in (older["_meta"], older["template"]["mappings"]["_meta"]):
             meta["version"] = 1
         client.indices.put_index_template(name=ours.name, body=older)
-        client.indices.create(index=names.ledger, body={"aliases": {names.write_alias(names.ledger): {}}})
+        client.indices.create(index=names.ledger)
         report = ensure_schema(client, names)
         assert (report.side_templates[names.ledger], report.upgraded_indices) == ("upgraded", (names.ledger,))
         mapping = client.indices.get_mapping(index=names.ledger)[names.ledger]["mappings"]
@@ -246,7 +240,7 @@ class TestUpgrade:
     def test_an_archived_month_stops_nobody(self, client: OpenSearch, names: IndexNames) -> None:
         old, new = f"{names.prefix}-2026-10", f"{names.prefix}-2026-11"
         self.make_older(client, names)
-        client.indices.create(index=old, body={"aliases": {names.alias: {}, names.write_alias(old): {}}})
+        client.indices.create(index=old)
         client.indices.put_settings(index=old, body={"index.blocks.read_only": True})
         try:
             report = ensure_schema(client, names)
@@ -261,7 +255,7 @@ class TestUpgrade:
     def test_a_month_whose_mapping_somebody_changed_is_a_conflict(self, client: OpenSearch, names: IndexNames) -> None:
         index = f"{names.prefix}-2026-11"
         self.make_older(client, names)
-        client.indices.create(index=index, body={"aliases": {names.alias: {}, names.write_alias(index): {}}})
+        client.indices.create(index=index)
         client.indices.put_mapping(index=index, body={"properties": {"severity": {"type": "long"}}})
         assert "severity" in ensure_schema(client, names).not_upgraded[index]
         with pytest.raises(IndexConflictError, match="Somebody changed that mapping"):

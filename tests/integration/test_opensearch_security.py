@@ -42,7 +42,6 @@ CLUSTER = [
 INDEX = [
     "indices:admin/get",
     "indices:admin/create",
-    "indices:admin/aliases",
     "indices:admin/mapping/put",
     "indices:data/write/bulk*",
     "indices:data/write/index",

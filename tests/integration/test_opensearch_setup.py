@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -17,6 +18,7 @@ from oktalogger.opensearch.names import IndexNames
 from oktalogger.opensearch.request import call
 from oktalogger.opensearch.roles import ROLES
 from oktalogger.opensearch.setup.apply import apply_setup, plan_setup
+from oktalogger.opensearch.setup.indices import plan_indices
 from oktalogger.opensearch.setup.security import ROLES_API, shipped_documents
 from tests.integration.conftest import ROOT
 from tests.integration.people import SECURITY, People, people
@@ -29,6 +31,8 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.opensearch
 
+NOT_APPEND_ONLY = {"settings": {"index.append_only.enabled": False}}
+
 
 @pytest.fixture(scope="module")
 def everybody(opensearch_secure: Any) -> Iterator[People]:
@@ -40,6 +44,7 @@ def everybody(opensearch_secure: Any) -> Iterator[People]:
 def team(everybody: People) -> People:
     """The users without a role, on a server without anything of ours."""
     everybody.forget_roles()
+    everybody.admin.indices.delete(index=f"{everybody.names.prefix}*", ignore_unavailable=True)
     for template in everybody.names.templates:
         call(everybody.admin, "DELETE", f"/_index_template/{template}", doing="to clean up", ignore=(404,))
     return everybody
@@ -62,7 +67,10 @@ def test_a_first_setup_makes_everything_and_a_second_nothing(team: People) -> No
     before = security(team)
     first = set_up(team)
     assert [(step.kind, step.action) for step in first.steps] == (
-        [("index template", "create")] * 4 + [("role", "create")] * 3 + [("role mapping", "create")] * 3
+        [("index template", "create")] * 4
+        + [("index", "create")] * 3
+        + [("role", "create")] * 3
+        + [("role mapping", "create")] * 3
     )
     after = security(team)
     for kind in ("roles", "rolesmapping"):
@@ -78,7 +86,7 @@ def test_a_first_setup_makes_everything_and_a_second_nothing(team: People) -> No
 
 def test_a_plan_writes_nothing(team: People) -> None:
     before = security(team)
-    assert len(plan_setup(team.admin, team.names, team.documents(), retention_days=365).changes) == 10
+    assert len(plan_setup(team.admin, team.names, team.documents(), retention_days=365).changes) == 13
     assert security(team) == before
     assert not team.admin.indices.exists_index_template(name=team.names.template)
 
@@ -160,7 +168,7 @@ def test_without_the_security_plugin_there_is_a_notice(opensearch_url: str) -> N
     names = IndexNames("no-security-here")
     client = make_client(OpenSearchSettings(url=opensearch_url))
     plan = plan_setup(client, names, shipped_documents(names), retention_days=365)
-    assert [step.kind for step in plan.steps] == ["index template"] * 4
+    assert [step.kind for step in plan.steps] == ["index template"] * 4 + ["index"] * 3
     assert any("no security plugin" in notice for notice in plan.notices)
     assert any("no Index State Management plugin" in notice for notice in plan.notices)
     client.close()
@@ -175,9 +183,10 @@ def run(team: People, *arguments: str) -> subprocess.CompletedProcess[str]:
 def test_the_command_does_the_same(team: People, tmp_path: Path) -> None:
     file = tmp_path / "documents.json"
     file.write_text(json.dumps(team.document()))
-    planned = run(team, "--documents", str(file), "--check", "--json")
+    planned = run(team, "--documents", str(file), "--months-ahead", "0", "--check", "--json")
     assert planned.returncode == 3, planned.stderr
-    assert len(json.loads(planned.stdout)["changes"]) == 10
+    # This month, and those that Okta still keeps; and the audit log.
+    assert len(json.loads(planned.stdout)["changes"]) in (14 + 4, 14 + 5)
     applied = run(team, "--documents", str(file))
     assert applied.returncode == 0, applied.stderr
     assert f"+ user {team.users['oktalogger_loader']}" in applied.stdout
@@ -187,3 +196,17 @@ def test_the_command_does_the_same(team: People, tmp_path: Path) -> None:
     refused = run(team, "--documents", str(file))
     assert refused.returncode == 1
     assert "security_documents" in refused.stderr
+
+
+def test_months_are_made_ahead_so_that_nobody_else_makes_them_otherwise(team: People) -> None:
+    now = datetime(2026, 11, 29, tzinfo=UTC)
+    apply_setup(team.admin, plan_setup(team.admin, team.names, team.documents(), retention_days=365))
+    plan = plan_indices(team.admin, team.names, months_ahead=2, now=now)
+    apply_setup(team.admin, plan)
+    months = ["2026-08", "2026-09", "2026-10", "2026-11", "2026-12", "2027-01"]
+    assert sorted(team.admin.indices.get_alias(name=team.names.alias)) == [f"{team.names.prefix}-{m}" for m in months]
+    assert plan_indices(team.admin, team.names, months_ahead=2, now=now).steps == ()
+    loader = team.client(team.users["oktalogger_loader"])
+    with pytest.raises(IndexConflictError, match="already exists"):
+        call(loader, "PUT", f"/{team.names.prefix}-2027-01", doing="to make it first", body=NOT_APPEND_ONLY)
+    loader.close()

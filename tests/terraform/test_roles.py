@@ -70,15 +70,12 @@ MAY: list[tuple[str, str, str | None]] = [
     ("oktalogger_loader", "indices:admin/index_template/simulate_index", None),
     ("oktalogger_loader", "indices:admin/create", MONTH),
     ("oktalogger_loader", "indices:admin/get", MONTH),
-    ("oktalogger_loader", "indices:admin/aliases", "okta-system-log"),
-    ("oktalogger_loader", "indices:admin/mapping/put", MONTH),
     ("oktalogger_loader", "indices:data/write/index", MONTH),
     ("oktalogger_loader", "indices:data/write/bulk[s]", MONTH),
     ("oktalogger_loader", "indices:data/write/index", "okta-system-log-rejected"),
     ("oktalogger_loader", "indices:data/write/index", LEDGER),
     ("oktalogger_loader", "indices:data/read/get", LEDGER),
     ("oktalogger_loader", "indices:admin/create", MATCHES),
-    ("oktalogger_loader", "indices:admin/mapping/put", MATCHES),
     ("oktalogger_loader", "indices:data/write/update", MATCHES),
     ("oktalogger_loader", "indices:data/read/mget[shard]", MATCHES),
     ("oktalogger_sync", "cluster:admin/opendistro/alerting/monitor/write", None),
@@ -95,6 +92,13 @@ MAY: list[tuple[str, str, str | None]] = [
 ]
 
 MAY_NOT: list[tuple[str, str, str | None]] = [
+    # The template brings the aliases, and the setup upgrades mappings.
+    ("oktalogger_loader", "indices:admin/aliases", MONTH),
+    ("oktalogger_loader", "indices:admin/mapping/put", MONTH),
+    ("oktalogger_loader", "indices:admin/mapping/put", MATCHES),
+    ("oktalogger_loader", "indices:admin/create", "okta-system-log-payroll"),
+    ("oktalogger_loader", "indices:admin/create", "okta-system-log-2026-12-write"),
+    ("oktalogger_loader", "indices:data/write/index", "okta-system-log-payroll"),
     ("oktalogger_loader", "indices:data/write/delete", MONTH),
     ("oktalogger_loader", "indices:data/write/delete/byquery", MONTH),
     ("oktalogger_loader", "indices:data/write/update", MONTH),

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from oktalogger import __version__
+from oktalogger.checks import airflow, dashboards, detections, loads, okta, settings
+from oktalogger.checks.opensearch import cluster_checks
 from oktalogger.cli import build_parser, environment
 from oktalogger.hooks.forms import OKTA_EXTRAS, OPENSEARCH_EXTRAS
 from oktalogger.okta import errors as okta_errors
@@ -124,6 +126,14 @@ def test_the_command_line_page_has_every_command_with_every_option() -> None:
     for name, parser in commands(build_parser()):
         assert rows(text, f"## `{name}`") == option_rows(parser), name
     assert re.findall(r"^## `(.*)`$", text, re.MULTILINE) == [name for name, _ in commands(build_parser())]
+
+
+def test_the_page_on_checks_has_every_check_in_its_order() -> None:
+    groups = (settings, airflow, okta, detections, dashboards, loads)
+    names = {group.__name__.rpartition(".")[2]: [check.name for check in group.CHECKS] for group in groups}
+    in_order = [*names["settings"], *names["airflow"], *names["okta"], *(one.name for one in cluster_checks()),
+                *names["loads"], *names["detections"], *names["dashboards"]]  # fmt: skip
+    assert [row[0].strip("`") for row in rows(page("check.md"), "## What it asks")] == in_order
 
 
 def test_documented_commands_are_such_as_the_parser_takes() -> None:

@@ -5,21 +5,32 @@ from __future__ import annotations
 import argparse
 import logging
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from oktalogger import __version__
-from oktalogger.cli import coverage, detections, load, setup, take_over
+from oktalogger.cli import check, coverage, detections, load, report, setup, take_over
 from oktalogger.cli.environment import OKTA_VARIABLES, OPENSEARCH_VARIABLES, EnvironmentConfigError
 from oktalogger.cli.exit_codes import EXIT_FAILED, EXIT_STOPPED, EXIT_USAGE
 from oktalogger.okta.errors import OktaConfigurationError, OktaError
 from oktalogger.opensearch.errors import OpenSearchLoadError
 from oktalogger.pipeline.okta_clock import TooEarlyError
+from oktalogger.privacy.replacements import RedactionKeyError
 from oktalogger.resources import ResourceError
 from oktalogger.settings import SettingsError
 from oktalogger.window import WindowError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+
+_USAGE: Final = (
+    WindowError,
+    SettingsError,
+    ResourceError,
+    EnvironmentConfigError,
+    OktaConfigurationError,
+    RedactionKeyError,
+)
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -30,8 +41,10 @@ def build_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     load.add_parser(commands)
     coverage.add_parser(commands)
+    report.add_parser(commands)
     setup.add_parser(commands)
     take_over.add_parser(commands)
+    check.add_parser(commands)
     detections.add_parser(commands)
     return parser
 
@@ -53,7 +66,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         logging.getLogger(noisy).setLevel(logging.WARNING)
     try:
         return int(arguments.run(arguments))
-    except (WindowError, SettingsError, ResourceError, EnvironmentConfigError, OktaConfigurationError) as error:
+    except _USAGE as error:
         return _say(error, EXIT_USAGE)
     except (OktaError, OpenSearchLoadError, TooEarlyError) as error:
         return _say(error, EXIT_FAILED)

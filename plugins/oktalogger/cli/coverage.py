@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, Final
 
-from oktalogger.cli.environment import OKTA_URL, okta_client, opensearch_client, required
+from oktalogger.cli.environment import OKTA_URL, okta_client, opensearch_client, redaction_key, required
 from oktalogger.cli.exit_codes import EXIT_FAILED
 from oktalogger.okta.origin import org_name
 from oktalogger.okta.rate_budget import RateBudget
@@ -20,7 +20,9 @@ from oktalogger.pipeline.comparison import Comparison, compare_with_okta
 from oktalogger.pipeline.coverage import HourCoverage, HourState, coverage
 from oktalogger.pipeline.ledger_store import LedgerStore
 from oktalogger.pipeline.share import share_of
+from oktalogger.privacy.redactor import make_redactor
 from oktalogger.settings import Limit, load_settings
+from oktalogger.text import one_line
 from oktalogger.window import Window, hours, parse_instant
 
 if TYPE_CHECKING:
@@ -63,10 +65,11 @@ def run(arguments: argparse.Namespace) -> int:
     found = coverage(LedgerStore(client, names), census, org, within, now=datetime.now(UTC), kept=settings.retention)
     compared: list[Comparison] = []
     if arguments.verify:
+        redactor = make_redactor(settings.redact, redaction_key())
         with okta_client(gate=RateBudget(share_of("reconcile", settings))) as okta:
             for window in hours(within):
                 query = SystemLogQuery(since=window.start, until=window.end)
-                compared.append(compare_with_okta(okta, census, org, query))
+                compared.append(compare_with_okta(okta, census, org, query, redactor))
     if arguments.json:
         sys.stdout.write(json.dumps(_as_json(org, found, compared), indent=2) + "\n")
     else:
@@ -132,7 +135,8 @@ def _verdict(one: Comparison | None) -> str:
     if one is None:
         return ""
     rejected = f", {one.rejected:,} of them rejected" if one.rejected else ""
-    return f"  {one.in_okta:,} {'the same' if one.exact else 'NOT THE SAME'}{rejected}"
+    whole = f", {one.unredacted:,} of them stored in full, though they are to be redacted" if one.unredacted else ""
+    return f"  {one.in_okta:,} {'the same' if one.exact else 'NOT THE SAME'}{rejected}{whole}"
 
 
 def _differences(one: Comparison) -> list[str]:
@@ -148,4 +152,4 @@ def _listed(what: str, ids: tuple[str, ...]) -> list[str]:
     if not ids:
         return []
     more = f" and {len(ids) - _SHOWN:,} more" if len(ids) > _SHOWN else ""
-    return [f"      {what}: {', '.join(ids[:_SHOWN])}{more}"]
+    return [f"      {what}: {', '.join(map(one_line, ids[:_SHOWN]))}{more}"]

@@ -8,6 +8,7 @@ import sys
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from oktalogger.cli.detections_except import ExceptionArgumentsError, add_except_parser
 from oktalogger.cli.detections_sync import add_sync_parsers
 from oktalogger.cli.exit_codes import EXIT_FAILED, EXIT_USAGE
 from oktalogger.detections.bundle import (
@@ -18,6 +19,7 @@ from oktalogger.detections.bundle import (
     read_bundle,
     write_bundle,
 )
+from oktalogger.detections.exclusions import ended, ended_sentence, with_exclusions
 from oktalogger.detections.rules.compiler import Compiled, CompilerMissingError, compile_folder
 from oktalogger.detections.rules.folders import merge_folders
 from oktalogger.detections.rules.mapped import unmapped_fields
@@ -30,6 +32,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from oktalogger.detections.model import CompiledDetection
+
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the command to the parser."""
@@ -37,6 +41,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
     for add in (_add_check, _add_test, _add_replay, _add_show, _add_new, _add_bundle):
         add(actions)
+    add_except_parser(actions, add_folder=add_folder, folders_of=folders_of, say=say, guarded=guarded)
     add_sync_parsers(actions, common=common_arguments, folders_of=folders_of, guarded=guarded)
 
 
@@ -82,7 +87,7 @@ def guarded(action: Any) -> Any:
             for problem in error.problems:
                 say(str(problem))
             return EXIT_FAILED
-        except (UsageError, UnknownRuleError, CompilerMissingError, BundleError) as error:
+        except (UsageError, ExceptionArgumentsError, UnknownRuleError, CompilerMissingError, BundleError) as error:
             sys.stderr.write(f"error: {error}\n")
             return EXIT_USAGE
 
@@ -120,7 +125,12 @@ def _check(arguments: argparse.Namespace) -> int:
             problems.append(Problem(".", 1, f"there is no rule in {folder}", is_warning=True))
         elif not one.errors:
             problems += _bundle_problems(folder, one)
-    refused, unasked = _ask_engine(compiled)
+    in_force = with_exclusions(compiled.detections, compiled.exclusions)
+    problems += [
+        Problem(one.file, one.line, ended_sentence(one), is_warning=True)
+        for one in ended(in_force, datetime.now(UTC).date())
+    ]
+    refused, unasked = _ask_engine(in_force)
     problems += refused
     errors = [problem for problem in problems if arguments.strict or not problem.is_warning]
     if arguments.json:
@@ -135,7 +145,7 @@ def _check(arguments: argparse.Namespace) -> int:
     return EXIT_FAILED if errors else 0
 
 
-def _ask_engine(compiled: Compiled) -> tuple[list[Problem], str | None]:
+def _ask_engine(detections: Sequence[CompiledDetection]) -> tuple[list[Problem], str | None]:
     """Ask OpenSearch whether it can run each rule; return the problems, and why it was not asked, if so."""
     from oktalogger.cli.environment import OPENSEARCH_URL, opensearch_client
     from oktalogger.detections.monitors.render import monitor_settings
@@ -150,8 +160,8 @@ def _ask_engine(compiled: Compiled) -> tuple[list[Problem], str | None]:
     names = IndexNames(settings.index_prefix)
     client = opensearch_client()
     try:
-        refused = refused_detections(client, names, compiled.detections, monitor_settings(settings))
-        unmapped = unmapped_fields(client, names, compiled.detections)
+        refused = refused_detections(client, names, detections, monitor_settings(settings))
+        unmapped = unmapped_fields(client, names, detections)
     except IndexMissingError:
         return [], f"OpenSearch has no {names.alias} yet; load something, or run `detections test`"
     except OpenSearchLoadError as error:
@@ -159,7 +169,7 @@ def _ask_engine(compiled: Compiled) -> tuple[list[Problem], str | None]:
         return [Problem(OPENSEARCH_URL, 1, f"OpenSearch could not be asked: {error}")], str(error)
     found = [
         Problem(detection.file, detection.line, said)
-        for detection in compiled.detections
+        for detection in detections
         for said in refused.get(detection.id, ())
     ]
     return [*unmapped, *found], None
@@ -169,7 +179,10 @@ def _bundle_problems(folder: Path, compiled: Compiled) -> list[Problem]:
     bundle = read_bundle(folder)
     if bundle is None:
         return [Problem(BUNDLE_FILE, 1, "there is no bundle for workers yet: make it with `detections bundle`", True)]
-    if bundle.sources == hash_sources(folder) and bundle.detections == compiled.detections:
+    if bundle.sources == hash_sources(folder) and (bundle.detections, bundle.exclusions) == (
+        compiled.detections,
+        compiled.exclusions,
+    ):
         return []
     return [
         Problem(
@@ -236,7 +249,8 @@ def _add_replay(actions: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 def _replay(arguments: argparse.Namespace) -> int:
     from oktalogger.cli.environment import opensearch_client
     from oktalogger.detections.replay.report import rows_text
-    from oktalogger.detections.replay.search import Span, replay
+    from oktalogger.detections.replay.search import replay
+    from oktalogger.detections.replay.span import Span
     from oktalogger.opensearch.names import IndexNames
     from oktalogger.settings import load_settings
     from oktalogger.window import Window, parse_instant
@@ -255,20 +269,23 @@ def _replay(arguments: argparse.Namespace) -> int:
 
 
 def _add_show(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    parser = actions.add_parser("show", help="print the monitor that a rule compiles to")
+    parser = actions.add_parser("show", help="print the monitor, or the search, that a rule compiles to")
     common_arguments(parser)
     parser.set_defaults(run=guarded(_show))
 
 
 def _show(arguments: argparse.Namespace) -> int:
     from oktalogger.detections.model import MonitorSettings
-    from oktalogger.detections.monitors.render import render_monitor
+    from oktalogger.detections.monitors.render import monitor_search, render_monitor
     from oktalogger.opensearch.names import IndexNames
     from oktalogger.settings import load_settings
 
     names, settings = IndexNames(load_settings().index_prefix), MonitorSettings()
     bodies = []
     for detection in select_detections(load_detections(*folders_of(arguments)), arguments.rules):
+        if not detection.is_monitored:
+            bodies.append({"runs": "after each load", "search": monitor_search(detection, settings)})
+            continue
         ids = {name: f"<id of {name}>" for name in detection.channels_under(settings)}
         bodies.append(render_monitor(detection, names=names, channel_ids=ids, settings=settings).body)
     say(json.dumps(bodies, indent=2))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from oktalogger.cli.exit_codes import EXIT_CHANGES, EXIT_FAILED
@@ -13,19 +14,19 @@ from oktalogger.detections.monitors.change import PlanRefusedError, check_deleti
 from oktalogger.detections.monitors.channels import ChannelError
 from oktalogger.detections.monitors.health import check_health
 from oktalogger.detections.monitors.render import monitor_settings
-from oktalogger.detections.monitors.report import plan_text, result_text
+from oktalogger.detections.monitors.report import exceptions_text, plan_text, result_text, rules_after_load
 from oktalogger.detections.monitors.stored import Owner
 from oktalogger.detections.monitors.sync import SyncIncompleteError, SyncOptions, apply_sync, plan_sync, render_all
 from oktalogger.detections.rules.mapped import require_mapped
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from opensearchpy import OpenSearch
 
-    from oktalogger.detections.model import RenderedMonitor
+    from oktalogger.detections.model import CompiledDetection, RenderedMonitor
     from oktalogger.settings import Settings
 
 
@@ -72,13 +73,16 @@ def _plan(arguments: argparse.Namespace, folders: tuple[Path, ...]) -> int:
     opensearch = _client()
     client = AlertingClient(opensearch)
     try:
-        rendered = _rendered(opensearch, client, arguments, folders, settings)
+        detections = load_detections(*folders, skip_broken=arguments.skip_broken)
+        rendered = _rendered(opensearch, client, detections, settings)
         plan = plan_sync(client, rendered, Owner(settings.index_prefix), _options(arguments, settings))
     except ChannelError as error:
         return _failed(error)
     health = check_health(client, plan.wanted)
-    report = {**plan.as_dict(), "health": health.as_dict()}
-    _say(json.dumps(report, indent=2) if arguments.json else plan_text(plan, health))
+    after_load = rules_after_load(detections)
+    over = exceptions_text(detections, datetime.now(UTC).date())
+    report = {**plan.as_dict(), "health": health.as_dict(), "after_load": list(after_load)}
+    _say(json.dumps(report, indent=2) if arguments.json else over + plan_text(plan, health, after_load))
     try:
         check_deletions(plan, share=settings.detection_delete_percent / 100)
     except PlanRefusedError as error:
@@ -92,7 +96,8 @@ def _apply(arguments: argparse.Namespace, folders: tuple[Path, ...]) -> int:
     opensearch = _client()
     client = AlertingClient(opensearch)
     try:
-        rendered = _rendered(opensearch, client, arguments, folders, settings)
+        detections = load_detections(*folders, skip_broken=arguments.skip_broken)
+        rendered = _rendered(opensearch, client, detections, settings)
         result = apply_sync(client, rendered, Owner(settings.index_prefix), _options(arguments, settings))
     except SyncIncompleteError as error:
         _say(json.dumps(error.result.as_dict(), indent=2) if arguments.json else result_text(error.result))
@@ -106,13 +111,11 @@ def _apply(arguments: argparse.Namespace, folders: tuple[Path, ...]) -> int:
 def _rendered(
     opensearch: OpenSearch,
     client: AlertingClient,
-    arguments: argparse.Namespace,
-    folders: tuple[Path, ...],
+    detections: Sequence[CompiledDetection],
     settings: Settings,
 ) -> list[RenderedMonitor]:
     from oktalogger.opensearch.names import IndexNames
 
-    detections = load_detections(*folders, skip_broken=arguments.skip_broken)
     client.require()
     names = IndexNames(settings.index_prefix)
     require_mapped(opensearch, names, detections)

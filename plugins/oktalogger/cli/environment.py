@@ -38,6 +38,7 @@ OPENSEARCH_CLIENT_KEY: Final = "OKTALOGGER_OPENSEARCH_CLIENT_KEY"
 OPENSEARCH_AWS_REGION: Final = "OKTALOGGER_OPENSEARCH_AWS_REGION"
 OPENSEARCH_AWS_SERVICE: Final = "OKTALOGGER_OPENSEARCH_AWS_SERVICE"
 ALLOW_HTTP: Final = "OKTALOGGER_ALLOW_HTTP"
+REDACTION_KEY: Final = "OKTALOGGER_REDACTION_KEY"
 
 OKTA_VARIABLES: Final = (OKTA_URL, OKTA_TOKEN, OKTA_CLIENT_ID, OKTA_PRIVATE_KEY_FILE, OKTA_PRIVATE_KEY, OKTA_KEY_ID)
 OPENSEARCH_VARIABLES: Final = (
@@ -90,14 +91,21 @@ def opensearch_client(environ: Mapping[str, str] | None = None) -> OpenSearch:
     :param environ: the environment; ``os.environ`` by default
     :raises EnvironmentConfigError: if a variable is missing or contradicts another
     """
+    settings = opensearch_settings(environ)
     try:
-        return make_client(opensearch_settings(environ))
+        return make_client(settings)
     except ValueError as error:
         raise EnvironmentConfigError(f"{OPENSEARCH_URL}: {error}") from error
 
 
+def is_serverless(environ: Mapping[str, str] | None = None) -> bool:
+    """Say whether the environment names a collection of Amazon OpenSearch Serverless."""
+    environ = os.environ if environ is None else environ
+    return bool(environ.get(OPENSEARCH_AWS_REGION)) and environ.get(OPENSEARCH_AWS_SERVICE) == "aoss"
+
+
 def opensearch_settings(environ: Mapping[str, str] | None = None) -> OpenSearchSettings:
-    """Read where OpenSearch is and how to log in.
+    """Return where the OpenSearch is that the environment names, and how to log in.
 
     :param environ: the environment; ``os.environ`` by default
     :raises EnvironmentConfigError: if a variable is missing or contradicts another
@@ -199,6 +207,14 @@ def _sigv4(region: str, service: str) -> object:
     if credentials is None:
         raise EnvironmentConfigError(f"{OPENSEARCH_AWS_REGION} is set, but there are no AWS credentials to sign with.")
     return Urllib3AWSV4SignerAuth(credentials, region, service)
+
+
+def redaction_key(environ: Mapping[str, str] | None = None) -> str | None:
+    """Return the key of the hashes that redaction makes, None where the environment has none.
+
+    :param environ: the environment; ``os.environ`` by default
+    """
+    return (os.environ if environ is None else environ).get(REDACTION_KEY) or None
 
 
 def required(environ: Mapping[str, str], name: str) -> str:

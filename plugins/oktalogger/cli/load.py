@@ -11,7 +11,7 @@ import sys
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from oktalogger.cli.environment import OKTA_URL, okta_client, opensearch_client, required
+from oktalogger.cli.environment import OKTA_URL, okta_client, opensearch_client, redaction_key, required
 from oktalogger.cli.exit_codes import EXIT_REJECTED, EXIT_STOPPED
 from oktalogger.malloc import limit_heap_growth_of_process
 from oktalogger.okta.origin import org_name
@@ -26,6 +26,7 @@ from oktalogger.pipeline.progress import LoadReporter
 from oktalogger.pipeline.recorded_load import load_and_record
 from oktalogger.pipeline.share import share_of
 from oktalogger.pipeline.stop import LoadStoppedError, StopSignal
+from oktalogger.privacy.redactor import make_redactor
 from oktalogger.settings import load_settings
 from oktalogger.window import Window, parse_instant
 
@@ -77,6 +78,7 @@ def run(arguments: argparse.Namespace) -> int:
         q=arguments.q,
         page_limit=arguments.page_limit,
         threads=settings.bulk_threads,
+        redactor=make_redactor(settings.redact, redaction_key()),
     )
     store.prepare()
     limit_heap_growth_of_process()

@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from oktalogger.cli.environment import (
     OPENSEARCH_AWS_REGION,
-    OPENSEARCH_AWS_SERVICE,
     EnvironmentConfigError,
     dashboards_client,
+    is_serverless,
     opensearch_client,
 )
 from oktalogger.cli.exit_codes import EXIT_CHANGES
 from oktalogger.opensearch.names import IndexNames
 from oktalogger.opensearch.setup.apply import apply_setup, plan_setup
 from oktalogger.opensearch.setup.dashboards import field_links, plan_dashboards
+from oktalogger.opensearch.setup.indices import MONTHS_AHEAD, MOST_MONTHS_AHEAD
+from oktalogger.opensearch.setup.log_groups import log_group_notices
 from oktalogger.opensearch.setup.security import SecurityDocuments, read_security_documents, shipped_documents
+from oktalogger.opensearch.setup.steps import SetupPlan
 from oktalogger.settings import load_settings
 from oktalogger.urls import okta_links
 
@@ -44,6 +48,13 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument(
         "--dashboards", action="store_true", help="import dashboards and index patterns into OpenSearch Dashboards too"
     )
+    parser.add_argument(
+        "--months-ahead",
+        type=_months,
+        default=MONTHS_AHEAD,
+        metavar="N",
+        help=f"make the indices of this month, N more, and those that Okta still keeps (default: {MONTHS_AHEAD})",
+    )
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.set_defaults(run=run)
 
@@ -53,8 +64,6 @@ def run(arguments: argparse.Namespace) -> int:
 
     :return: 0; with ``--check`` 3 where anything is to be done, by the setup or by hand
     """
-    import os
-
     settings = load_settings()
     names = IndexNames(settings.index_prefix)
     documents = _documents(arguments.documents, names)
@@ -67,18 +76,31 @@ def run(arguments: argparse.Namespace) -> int:
         shards=settings.shards,
         replicas=settings.replicas,
         confirm_deletions=arguments.confirm_deletions,
-        serverless=bool(os.environ.get(OPENSEARCH_AWS_REGION)) and os.environ.get(OPENSEARCH_AWS_SERVICE) == "aoss",
+        serverless=is_serverless(),
+        months_ahead=arguments.months_ahead,
+        audit=settings.audit,
     )
     dashboards = dashboards_client(settings) if arguments.dashboards else None
     if dashboards is not None:
         links = field_links(okta=okta_links(settings.okta_hosts), run_url=None)
         plan += plan_dashboards(dashboards, names, links=links)
+    if documents.domain_arn is not None and os.environ.get(OPENSEARCH_AWS_REGION):
+        import boto3
+
+        plan += SetupPlan(notices=log_group_notices(boto3.Session(), documents.domain_arn))
     dry_run = arguments.dry_run or arguments.check
     if not dry_run:
         apply_setup(client, plan)
     text = json.dumps({**plan.as_dict(), "dry_run": dry_run}, indent=2) if arguments.json else plan.text()
     sys.stdout.write(text + "\n")
     return EXIT_CHANGES if arguments.check and (plan.changes or plan.by_hand) else 0
+
+
+def _months(text: str) -> int:
+    number = int(text)
+    if not 0 <= number <= MOST_MONTHS_AHEAD:
+        raise ValueError(text)
+    return number
 
 
 def _documents(file: str | None, names: IndexNames) -> SecurityDocuments:

@@ -9,14 +9,15 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from oktalogger.detections.model import CompiledDetection, canonical_json
+from oktalogger.detections.exclusions import with_exclusions
+from oktalogger.detections.model import CompiledDetection, Exclusion, canonical_json
 from oktalogger.detections.rules.compiler import Compiled, can_compile, compile_folder
-from oktalogger.detections.rules.folders import find_doubles
+from oktalogger.detections.rules.folders import aimless_problems, find_doubles
 from oktalogger.detections.rules.problems import DetectionsError
-from oktalogger.detections.rules.yaml_source import VARIABLES_FILE, rule_files
+from oktalogger.detections.rules.yaml_source import EXCEPTIONS_FILE, VARIABLES_FILE, rule_files
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -40,19 +41,19 @@ class Bundle:
     :param compiler_version: version of the compiler that made it
     :param sources: the hash of each file that it was made from
     :param detections: the compiled rules
+    :param exclusions: the filters and exceptions, which may name rules of other folders as well
     """
 
     compiler_version: int
     sources: dict[str, str]
     detections: tuple[CompiledDetection, ...]
+    exclusions: tuple[Exclusion, ...] = ()
 
 
 def hash_sources(folder: Path) -> dict[str, str]:
-    """Return the sha256 of each rule file, and of the lists, by its name relative to the folder."""
+    """Return the sha256 of each rule file, of the lists and of the exceptions, by its name relative to the folder."""
     paths = rule_files(folder)
-    variables = folder / VARIABLES_FILE
-    if variables.is_file():
-        paths.append(variables)
+    paths += [path for name in (VARIABLES_FILE, EXCEPTIONS_FILE) if (path := folder / name).is_file()]
     return {path.relative_to(folder).as_posix(): hashlib.sha256(_text(path)).hexdigest() for path in paths}
 
 
@@ -64,7 +65,9 @@ def write_bundle(folder: Path, compiled: Compiled) -> Path:
     :return: the file
     """
     detections = [canonical_json(detection.as_dict()) for detection in compiled.strictly()]
-    head = {"format": _FORMAT, "compiler_version": COMPILER_VERSION, "sources": hash_sources(folder)}
+    head: dict[str, Any] = {"format": _FORMAT, "compiler_version": COMPILER_VERSION, "sources": hash_sources(folder)}
+    if compiled.exclusions:
+        head["exclusions"] = [asdict(exclusion) for exclusion in compiled.exclusions]
     # One detection a line, so that a change of one rule is a change of one line.
     text = json.dumps(head, indent=1, sort_keys=True).removesuffix("\n}")
     listed = ",\n  ".join(detections)
@@ -90,7 +93,8 @@ def read_bundle(folder: Path) -> Bundle | None:
         if data["format"] != _FORMAT:
             raise BundleError(f"{path} has the format {data['format']}; this release reads {_FORMAT}. {_REMEDY}")
         detections = tuple(CompiledDetection.from_dict(values) for values in data["detections"])
-        return Bundle(int(data["compiler_version"]), dict(data["sources"]), detections)
+        exclusions = tuple(Exclusion.from_dict(values) for values in data.get("exclusions", ()))
+        return Bundle(int(data["compiler_version"]), dict(data["sources"]), detections, exclusions)
     except (ValueError, KeyError, TypeError) as error:
         raise BundleError(f"{path} cannot be read ({error}). {_REMEDY}") from error
 
@@ -103,6 +107,8 @@ _REMEDY: Final = (
 def load_detections(*folders: Path, skip_broken: bool = False) -> tuple[CompiledDetection, ...]:
     """Return the detections of some folders: from each bundle that is up to date, otherwise compiled on the spot.
 
+    Filters and exceptions of any folder are applied to the rules of all of them.
+
     :param folders: the folders of detections
     :param skip_broken: leave out rules that cannot be used, if rules are compiled here, and warn of each
     :raises DetectionsError: if rules are compiled here and one cannot be used, or if two folders have rules of
@@ -110,24 +116,28 @@ def load_detections(*folders: Path, skip_broken: bool = False) -> tuple[Compiled
     :raises BundleError: if rules must be compiled, and pySigma is not installed
     """
     found = {folder: _load_folder(folder, skip_broken=skip_broken) for folder in folders}
-    if doubles := find_doubles(found):
+    if doubles := find_doubles({folder: detections for folder, (detections, _) in found.items()}):
         raise DetectionsError(doubles)
-    return tuple(detection for detections in found.values() for detection in detections)
+    detections = [detection for detections, _ in found.values() for detection in detections]
+    exclusions = [exclusion for _, exclusions in found.values() for exclusion in exclusions]
+    for problem in aimless_problems(detections, exclusions):
+        logger.warning("%s", problem)
+    return with_exclusions(detections, exclusions)
 
 
-def _load_folder(folder: Path, *, skip_broken: bool) -> tuple[CompiledDetection, ...]:
+def _load_folder(folder: Path, *, skip_broken: bool) -> tuple[tuple[CompiledDetection, ...], tuple[Exclusion, ...]]:
     bundle = read_bundle(folder)
     stale = _why_stale(folder, bundle)
     if bundle is not None and stale is None:
-        return bundle.detections
+        return bundle.detections, bundle.exclusions
     if not can_compile():
         raise BundleError(f"{stale} pySigma, which compiles rules, is not installed here. {_REMEDY}")
     compiled = compile_folder(folder)
     if not skip_broken:
-        return compiled.strictly()
+        return compiled.strictly(), compiled.exclusions
     for problem in compiled.errors:
         logger.warning("Left out a rule that cannot be used: %s", problem)
-    return compiled.detections
+    return compiled.detections, compiled.exclusions
 
 
 def _why_stale(folder: Path, bundle: Bundle | None) -> str | None:

@@ -32,6 +32,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote
 
+from oktalogger.detections import slots
+from oktalogger.detections.slots import PUBLISHED
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -48,16 +51,13 @@ LAST: Final = "okta_last"
 SLOTS: Final = "okta_slots"
 SHIFTED_SLOTS: Final = "okta_shifted_slots"
 FRESH: Final = "okta_fresh"
-VALUES: Final = "okta_values"
 REACHED: Final = "okta_reached"
 ORG_FIELD: Final = "oktalogger.org"
-PUBLISHED: Final = "published"
 INGESTED: Final = "oktalogger.ingested_at"
 NO_VALUE: Final = "-"
 
 # OpenSearch gives up on more than 65,535 buckets; slots count as well as groups.
 PAGE_OF_GROUPS: Final = 1000
-_EXACT_UP_TO: Final = 3000
 
 _EVENT_CONDITION: Final = {
     "buckets_path": {"n": "_count"},
@@ -71,7 +71,9 @@ _THRESHOLD_CONDITION: Final = {
 # Joins fields and their values to `(field:value)AND(field:value)`: text that reads well, that is a query of Lucene as
 # it stands, and that holds no blank or quote, so that it can stand in an address. What has a meaning in either is
 # written as %5C%xx, a backslash and the character. A field with several values makes a key for each; one without any
-# leaves the event out, or is written as `params.absent`.
+# leaves the event out, or is written as `params.absent`. `<` and `>`, which nothing escapes in a query_string, and
+# characters that no eye sees (separators of lines, control and format characters: Java's types 13 to 16) become `?`,
+# which stands for any one character.
 _JOINED: Final = """
 List keys = [''];
 for (def f : params.fields) {
@@ -86,7 +88,10 @@ for (def f : params.fields) {
       String c = given.substring(i, i + 1);
       int code = (int) given.charAt(i);
       boolean plain = code > 127 || Character.isLetterOrDigit(given.charAt(i));
-      if (plain || (i > 0 && '._@-'.contains(c)) || given == params.absent) { safe.append(c); }
+      int kind = Character.getType(given.charAt(i));
+      boolean unseen = code > 127 && kind >= 13 && kind <= 16;
+      if (unseen || c == '<' || c == '>') { safe.append('?'); }
+      else if (plain || (i > 0 && '._@-'.contains(c)) || given == params.absent) { safe.append(c); }
       else if (c == ':') { safe.append('%5C:'); }
       else { safe.append(code < 16 ? '%5C%0' : '%5C%').append(Integer.toHexString(code)); }
     }
@@ -118,7 +123,8 @@ def condition(detection: CompiledDetection) -> dict[str, Any]:
 def group_fields(detection: CompiledDetection) -> tuple[str, ...]:
     """Return the fields whose values make a group, in the order in which a group's key names them."""
     if detection.threshold is None:
-        return tuple(dict.fromkeys((ORG_FIELD, *detection.dedup)))
+        news = detection.first_seen.fields if detection.first_seen is not None else ()
+        return tuple(dict.fromkeys((ORG_FIELD, *detection.dedup, *news)))
     return tuple(dict.fromkeys((ORG_FIELD, *detection.threshold.group_by)))
 
 
@@ -167,7 +173,7 @@ def search_body(
     """
     threshold = detection.threshold
     if threshold is None:
-        sources = _event_sources(detection, hour_of)
+        sources = _sources(detection, hour_of)
         # Alerting sorts the documents that a message shows by this; anything but a plain field hides them.
         inside: dict[str, Any] = {LAST: {"max": {"field": PUBLISHED}}, **(more or {})}
     else:
@@ -187,6 +193,15 @@ def search_body(
         "query": {"bool": {"filter": [{"query_string": {"query": query}}, dict(looked_at)]}},
         "aggregations": {GROUPS: {"composite": composite, "aggregations": inside}},
     }
+
+
+def _sources(detection: CompiledDetection, hour_of: str) -> list[dict[str, Any]]:
+    if detection.first_seen is not None:
+        # What lacks a value has nothing that could be new.
+        return [{GROUP: _joined(group_fields(detection), absent=None)}]
+    if detection.absence is not None:
+        return [{GROUP: _joined(group_fields(detection), absent=NO_VALUE)}]
+    return _event_sources(detection, hour_of)
 
 
 def _event_sources(detection: CompiledDetection, hour_of: str) -> list[dict[str, Any]]:
@@ -213,21 +228,8 @@ def _slots(
     threshold: Threshold, offset: int, fresh: Mapping[str, Any], least_fresh: int, more: Mapping[str, Any] | None
 ) -> dict[str, Any]:
     inside: dict[str, Any] = {FRESH: {"filter": dict(fresh)}, **(more or {})}
-    if threshold.counted is not None:
-        precision = min(max(_EXACT_UP_TO, 2 * threshold.at_least), 40_000)
-        inside[VALUES] = {"cardinality": {"field": threshold.counted, "precision_threshold": precision}}
-    inside[REACHED] = {
-        "bucket_selector": {
-            "buckets_path": {"n": "_count" if threshold.counted is None else VALUES, "fresh": f"{FRESH}._count"},
-            # The numbers are parameters, so that the server compiles one script for all thresholds.
-            "script": {
-                "source": "params.n >= params.at_least && params.fresh >= params.least_fresh",
-                "lang": "painless",
-                "params": {"at_least": threshold.at_least, "least_fresh": least_fresh},
-            },
-            "gap_policy": "skip",
-        }
-    }
+    inside |= slots.measured(threshold)
+    inside[REACHED] = slots.reached(threshold, fresh=f"{FRESH}._count", least_fresh=least_fresh)
     # Every default is written out, because that is how the server stores it, and the two are compared.
     histogram = {
         "field": PUBLISHED,

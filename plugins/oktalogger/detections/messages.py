@@ -20,15 +20,37 @@ if TYPE_CHECKING:
 # A list is shown by a section, whose tags Alerting does not take for a field: the section that is never shown is there
 # to make it fetch the field.
 _TARGETS: Final = "_source.oktalogger.target.any.display_name"
+_SHOWN: Final = "_source.oktalogger.shown"
+
+
+def _listed(field: str) -> str:
+    return f"{{{{#{field}}}}}{{{{.}}}}; {{{{/{field}}}}}{{{{#never}}}}{{{{{field}}}}}{{{{/never}}}}"
+
+
+def _safe(name: str, original: str, *, copy: str | None = None) -> str:
+    """Return the part of a template that shows the harmless copy of a text, or else the text.
+
+    :param name: what the copy is called, as in :mod:`oktalogger.pipeline.shown`
+    :param original: the template of the text as Okta sent it
+    :param copy: the template of the copy, by default one value; it shows nothing where there is no copy
+    """
+    field = f"{_SHOWN}.{name}"
+    return f"{copy or f'{{{{{field}}}}}'}{{{{^{field}}}}}{original}{{{{/{field}}}}}"
+
+
+_PLACE: Final = "client.geographicalContext"
 _EVENT_LINES: Final = (
     "Time: {{_source.published}}",
     "Org: {{_source.oktalogger.org}}",
-    "Event: {{_source.eventType}} ({{_source.displayMessage}})",
-    "Outcome: {{_source.outcome.result}} {{_source.outcome.reason}}",
-    "Actor: {{_source.actor.displayName}} ({{_source.actor.alternateId}})",
-    "From: {{_source.client.ipAddress}} {{_source.client.geographicalContext.city}} "
-    "{{_source.client.geographicalContext.country}}",
-    f"Targets: {{{{#{_TARGETS}}}}}{{{{.}}}}; {{{{/{_TARGETS}}}}}{{{{#never}}}}{{{{{_TARGETS}}}}}{{{{/never}}}}",
+    f"Event: {{{{_source.eventType}}}} ({_safe('message', '{{_source.displayMessage}}')})",
+    f"Outcome: {{{{_source.outcome.result}}}} {_safe('reason', '{{_source.outcome.reason}}')}",
+    f"Actor: {_safe('actor', '{{_source.actor.displayName}} ({{_source.actor.alternateId}})')}",
+    "From: "
+    + _safe(
+        "from",
+        f"{{{{_source.client.ipAddress}}}} {{{{_source.{_PLACE}.city}}}} {{{{_source.{_PLACE}.country}}}}",
+    ),
+    f"Targets: {_safe('targets', _listed(_TARGETS), copy=_listed(f'{_SHOWN}.targets'))}",
     "Event id: {{_source.uuid}}",
 )
 _SAMPLES: Final = "{{#sample_documents}}"
@@ -79,9 +101,8 @@ def _groups(detection: CompiledDetection, settings: MonitorSettings) -> str:
     threshold = detection.threshold
     if threshold is None:
         raise ValueError(f"{detection.title} has no threshold")
-    what = f"different values of {threshold.counted}" if threshold.counted else "events"
     lines = [
-        f"How many: at least {threshold.at_least} {what} within {_span(threshold.seconds)}.",
+        _literal(f"{'What' if threshold.parts else 'How many'}: {threshold.wanted} within {_span(threshold.seconds)}."),
         "{{#ctx.newAlerts}}Who: {{bucket_keys}}",
         "Seen: {{start_time}}",
     ]

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
-from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Final, get_args
+from dataclasses import asdict, dataclass, replace
+from datetime import date, timedelta
+from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 
 from oktalogger.setting_readers import Severity
 
@@ -27,6 +27,9 @@ ALERTING_SEVERITY: Final[dict[Severity, str]] = {
     "informational": "5",
 }
 
+# What a correlation computes of the events of a slot.
+Measure = Literal["count", "sum", "average", "percentile"]
+
 NOT_HISTORICAL: Final = "NOT oktalogger.historical:true"
 
 # Who an alert is about, unless a rule says otherwise: there is one alert for each of them and each period.
@@ -38,24 +41,144 @@ MONITOR_PREFIX: Final = "oktalogger: "
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Threshold:
-    """A threshold: what a correlation counts among the events that the query matches, and up to where.
+class RulePart:
+    """One of the rules whose events a ``temporal`` correlation wants together.
 
-    :param counted: index field whose distinct values are counted; ``None`` counts the events themselves
+    :param title: the rule's title
+    :param query: query_string that selects its events
+    """
+
+    title: str
+    query: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Threshold:
+    """A threshold: what a correlation counts or measures among the events that the query matches, and up to where.
+
+    :param counted: index field whose values are counted or measured; ``None`` counts the events themselves
     :param group_by: index fields; each combination of their values is counted separately
     :param seconds: length of the time slots of ``published``
-    :param at_least: the lowest count that fires
+    :param at_least: the lowest number that fires
+    :param measure: ``count`` counts events, or the distinct values of ``counted``; the others compute one number of all
+        values of ``counted``, which then is a number field
+    :param percentile: which percentile, 0 to 100
+    :param parts: rules that must all have matched within a slot; the number of events then does not matter
+    :param in_order: whether they must have matched in the order of ``parts``
     """
 
     counted: str | None
     group_by: tuple[str, ...]
     seconds: int
-    at_least: int
+    at_least: float
+    measure: Measure = "count"
+    percentile: float | None = None
+    parts: tuple[RulePart, ...] = ()
+    in_order: bool = False
 
     @property
     def timespan(self) -> timedelta:
         """The slot's length as a time span."""
         return timedelta(seconds=self.seconds)
+
+    @property
+    def wanted(self) -> str:
+        """What is reached when it fires, in words."""
+        if self.parts:
+            listed = " and ".join(f'"{part.title}"' for part in self.parts)
+            return f"events of the rules {listed}{', in this order,' if self.in_order else ''}"
+        if self.counted is None:
+            return f"at least {self.at_least:g} events"
+        if self.measure == "count":
+            return f"at least {self.at_least:g} different values of {self.counted}"
+        name = f"{self.percentile:g}th percentile" if self.percentile is not None else self.measure
+        return f"a {name} of {self.counted} of at least {self.at_least:g}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FirstSeen:
+    """What a rule of the kind ``first_seen`` calls new: a value that its dedup key did not have before.
+
+    :param fields: index fields whose combination of values is new
+    :param seconds: how long the combination must not have been there
+    :param newcomers: whether it is also new where the dedup key itself was not there within that time
+    """
+
+    fields: tuple[str, ...]
+    seconds: int
+    newcomers: bool = False
+
+    @property
+    def history(self) -> timedelta:
+        """How far back it looks."""
+        return timedelta(seconds=self.seconds)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Absence:
+    """What a rule of the kind ``absent`` misses: events that came, and come no more.
+
+    :param seconds: how long none came
+    :param group_by: index fields; each combination of their values is expected separately
+    :param history_seconds: within which time before one must have come, for the rule to expect more
+    """
+
+    seconds: int
+    group_by: tuple[str, ...]
+    history_seconds: int
+
+    @property
+    def silence(self) -> timedelta:
+        """How long none came."""
+        return timedelta(seconds=self.seconds)
+
+    @property
+    def history(self) -> timedelta:
+        """Within which time one must have come before."""
+        return timedelta(seconds=self.history_seconds)
+
+
+@dataclass(frozen=True, slots=True)
+class Exclusion:
+    """Events that rules leave out: by a Sigma filter for good, by an exception until a day.
+
+    :param title: of the filter; the reason of an exception
+    :param rules: names, ids or files of rules; empty for all rules
+    :param query: query_string that selects the events which are left out
+    :param fields: index fields that it looks at
+    :param owner: who answers for an exception
+    :param until: the last day of an exception, like ``2026-12-31``, UTC; empty for a filter
+    :param file: where it stands, relative to its folder
+    :param line: the line where it begins
+    """
+
+    title: str
+    rules: tuple[str, ...]
+    query: str
+    fields: tuple[str, ...] = ()
+    owner: str = ""
+    until: str = ""
+    file: str = ""
+    line: int = 0
+
+    @property
+    def clause(self) -> str:
+        """A query_string for the events that are left out, up to the last day."""
+        if not self.until:
+            return f"({self.query})"
+        after = date.fromisoformat(self.until) + timedelta(days=1)
+        return f"(({self.query}) AND published:<{after.isoformat()})"
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Exclusion:
+        """Read plain JSON values.
+
+        :raises TypeError: if a field is missing or unknown
+        """
+        given: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, list) else value for name, value in values.items()
+        }
+        return cls(**given)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,6 +205,10 @@ class CompiledDetection:
     :param selection: query_string that selects the events, historical ones too
     :param fields: index fields that the query, the grouping and the counting look at
     :param threshold: what is counted, or ``None`` where every matching event counts by itself
+    :param first_seen: what must be new about an event
+    :param absence: what is missed
+    :param counts: names and ids of the rules whose events a correlation is about
+    :param exceptions: events that raise no alert for a while
     :param file: the rule's file, relative to the folder of detections
     :param line: the line of the file where its `detection` or `correlation` begins
     """
@@ -104,13 +231,38 @@ class CompiledDetection:
     selection: str
     fields: tuple[str, ...] = ()
     threshold: Threshold | None = None
+    first_seen: FirstSeen | None = None
+    absence: Absence | None = None
+    counts: tuple[str, ...] = ()
+    exceptions: tuple[Exclusion, ...] = ()
     file: str = ""
     line: int = 0
 
     @property
     def query(self) -> str:
-        """The query_string of the monitor: the selection without historical events."""
-        return f"({self.selection}) AND {NOT_HISTORICAL}"
+        """The query_string of the monitor: what is judged, without historical events."""
+        return f"({self.judged}) AND {NOT_HISTORICAL}"
+
+    @property
+    def judged(self) -> str:
+        """The selection without the events of exceptions."""
+        excepted = "".join(f" AND NOT {one.clause}" for one in self.exceptions)
+        return f"({self.selection}){excepted}" if excepted else self.selection
+
+    def only_excepted(self, exception: Exclusion) -> CompiledDetection:
+        """Return the rule for the events of one of its exceptions alone."""
+        return replace(self, selection=f"({self.selection}) AND {exception.clause}", exceptions=())
+
+    @property
+    def is_monitored(self) -> bool:
+        """Whether OpenSearch Alerting can run the rule.
+
+        A monitor cannot compare with weeks of history, does not know how far the loads have come, and does not see
+        events in their order: it sees the first and the last event of each rule, which decides for two rules only.
+        """
+        threshold = self.threshold
+        in_order = threshold is not None and threshold.in_order and len(threshold.parts) > 2
+        return self.first_seen is None and self.absence is None and not in_order
 
     @property
     def period_minutes(self) -> int:
@@ -142,10 +294,18 @@ class CompiledDetection:
         given: dict[str, Any] = {
             name: tuple(value) if isinstance(value, list) else value for name, value in values.items()
         }
-        if given.get("threshold") is not None:
-            threshold: dict[str, Any] = dict(given["threshold"])
-            threshold["group_by"] = tuple(threshold["group_by"])
-            given["threshold"] = Threshold(**threshold)
+        kinds: tuple[tuple[str, Any], ...] = (
+            ("threshold", Threshold),
+            ("first_seen", FirstSeen),
+            ("absence", Absence),
+        )
+        for name, kind in kinds:
+            if given.get(name) is not None:
+                inner = {key: tuple(value) if isinstance(value, list) else value for key, value in given[name].items()}
+                if "parts" in inner:
+                    inner["parts"] = tuple(RulePart(**part) for part in inner["parts"])
+                given[name] = kind(**inner)
+        given["exceptions"] = tuple(Exclusion.from_dict(one) for one in given.get("exceptions", ()))
         return cls(**given)
 
 

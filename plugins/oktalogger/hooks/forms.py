@@ -103,6 +103,13 @@ OKTA_EXTRAS: Final = (
         "Address of the org's Admin Console, for links, if the host does not tell it (a custom domain).",
         in_form=False,
     ),
+    Extra(
+        "redaction_key",
+        "password",
+        "Redaction key",
+        "Key of the hashes that OKTALOGGER_REDACT makes: at least 16 characters that nobody can guess.",
+        in_form=False,
+    ),
 )
 
 OKTA_UI: Final[dict[str, Any]] = {

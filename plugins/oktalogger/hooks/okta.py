@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from oktalogger.compat import BaseHook, mask_secret
+from oktalogger.frames import forgetting_locals
 from oktalogger.hooks.connections import look_up
 from oktalogger.hooks.extras import ConnectionSettingsError, form_widgets, names, read_extras
 from oktalogger.hooks.forms import OKTA_EXTRAS, OKTA_UI
@@ -55,6 +56,7 @@ class OktaConnection:
     timeout: float = 60.0
     page_limit: int = 1000
     admin_url: str | None = None
+    redaction_key: str | None = field(default=None, repr=False)
 
     @property
     def org(self) -> str:
@@ -114,7 +116,8 @@ class OktaHook(BaseHook):
 
         :raises ConnectionSettingsError: if it cannot be used
         """
-        return read_okta_connection(look_up(self, self.okta_conn_id, self.conn_type))
+        with forgetting_locals():
+            return read_okta_connection(look_up(self, self.okta_conn_id, self.conn_type))
 
     @cached_property
     def api(self) -> OktaClient:
@@ -125,6 +128,12 @@ class OktaHook(BaseHook):
         :raises ConnectionSettingsError: if the connection cannot be used
         :raises OktaConfigurationError: if the org's address or the key cannot be used
         """
+        if self.settings.verify is False:
+            self.log.warning(
+                "The connection %s turns the verification of TLS off (`verify`): whoever stands between can read "
+                "Okta's token and change events. Give the path of a CA bundle instead.",
+                self.okta_conn_id,
+            )
         return self._make_client()
 
     @cached_property
@@ -157,17 +166,18 @@ class OktaHook(BaseHook):
         from oktalogger.okta.client import OktaClient
 
         settings = self.settings
-        return OktaClient(
-            settings.org_url,
-            self._auth(settings),
-            timeout=(CONNECT_TIMEOUT, settings.timeout),
-            gate=self._gate,
-            verify=settings.verify,
-            proxies={"http": settings.proxy, "https": settings.proxy} if settings.proxy else None,
-            user_agent="apache-airflow",
-            allow_http=settings.allow_http,
-            sleep=self._sleep,
-        )
+        with forgetting_locals():
+            return OktaClient(
+                settings.org_url,
+                self._auth(settings),
+                timeout=(CONNECT_TIMEOUT, settings.timeout),
+                gate=self._gate,
+                verify=settings.verify,
+                proxies={"http": settings.proxy, "https": settings.proxy} if settings.proxy else None,
+                user_agent="apache-airflow",
+                allow_http=settings.allow_http,
+                sleep=self._sleep,
+            )
 
     @staticmethod
     def _auth(settings: OktaConnection) -> OktaAuth:
@@ -201,7 +211,7 @@ def read_okta_connection(conn: Any) -> OktaConnection:
     values, unknown = read_extras(conn_id, conn.extra_dejson, OKTA_EXTRAS)
     token = (conn.password or "").strip() or None
     key = values.get("private_key")
-    secrets = [token, *proxy_secrets(values.get("proxy"))]
+    secrets = [token, values.get("redaction_key"), *proxy_secrets(values.get("proxy"))]
     for one in (key, values.get("fallback_private_key")):
         secrets += secret_parts(one) if one else []
     for secret in filter(None, secrets):

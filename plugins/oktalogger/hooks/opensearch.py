@@ -12,6 +12,7 @@ from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 from oktalogger.compat import BaseHook, mask_secret
+from oktalogger.frames import forgetting_locals
 from oktalogger.hooks.connections import look_up
 from oktalogger.hooks.extras import ConnectionSettingsError, names, read_extras
 from oktalogger.hooks.forms import OPENSEARCH_EXTRAS
@@ -84,6 +85,10 @@ class OpenSearchHook(BaseHook):
 
     @cached_property
     def _connection(self) -> tuple[OpenSearchSettings, dict[str, Any]]:
+        with forgetting_locals():
+            return self._read_connection()
+
+    def _read_connection(self) -> tuple[OpenSearchSettings, dict[str, Any]]:
         conn = look_up(self, self.opensearch_conn_id, self.conn_type)
         values, unknown = read_extras(conn.conn_id, conn.extra_dejson, OPENSEARCH_EXTRAS)
         if conn.password:
@@ -115,7 +120,14 @@ class OpenSearchHook(BaseHook):
         """
         from oktalogger.opensearch.client import make_client
 
-        return make_client(self.settings)
+        if not self.settings.verify_certs:
+            log.warning(
+                "The connection %s turns the verification of TLS off (`verify_certs`): whoever stands between can read "
+                "the login and change events. Give the authority's certificate in `ca_certs` instead.",
+                self.opensearch_conn_id,
+            )
+        with forgetting_locals():
+            return make_client(self.settings)
 
     def get_conn(self) -> OpenSearch:
         """Return :attr:`client`."""

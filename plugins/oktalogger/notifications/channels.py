@@ -4,25 +4,35 @@ from __future__ import annotations
 
 import logging
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from oktalogger.compat import BaseNotifier
 from oktalogger.settings import SettingsError
+from oktalogger.text import written_for
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from oktalogger.compat import Context
     from oktalogger.detections.replay.alerts import Alert
+    from oktalogger.text import Markup
 
 logger = logging.getLogger(__name__)
+
+# What the notifiers of Airflow's providers take for markup, by the beginning of their path.
+_MARKUP_OF: Final[dict[str, Markup]] = {
+    "airflow.providers.slack.": "slack",
+    "airflow.providers.smtp.": "html",
+    "airflow.providers.microsoft.": "markdown",
+    "airflow.providers.discord.": "markdown",
+}
 
 
 def notify(alert: Alert, notifiers: Mapping[str, Mapping[str, Any]], context: Context) -> None:
     """Tell a channel about an alert.
 
     The notifier's templated arguments may hold ``{{ alert.text }}`` and everything else of ``Alert.as_dict``. Text
-    from an event is never rendered as a template.
+    from an event is never rendered as a template, and every text is written for the markup of the notifier's target.
 
     :param alert: the text, and the channel to tell
     :param notifiers: the setting ``OKTALOGGER_DETECTION_NOTIFIERS``; an alert for a channel that is not in
@@ -36,7 +46,7 @@ def notify(alert: Alert, notifiers: Mapping[str, Mapping[str, Any]], context: Co
         logger.warning(
             "The channel %r has no notifier (OKTALOGGER_DETECTION_NOTIFIERS), so the alert is only in this log:\n%s",
             alert.channel,
-            alert.text,
+            written_for("plain", alert.text),
         )
         return
     send_to(alert.channel, definition, alert.as_dict(), context)
@@ -53,11 +63,23 @@ def send_to(channel: str, definition: Mapping[str, Any], alert: Mapping[str, Any
     :raises Exception: whatever the notifier raises
     """
     notifier = make_notifier(channel, definition)
-    values: dict[str, Any] = {**context, "alert": dict(alert)}
+    markup = markup_of(definition)
+    texts = {name: written_for(markup, value) if isinstance(value, str) else value for name, value in alert.items()}
+    values: dict[str, Any] = {**context, "alert": texts}
     values |= {name: getattr(notifier, name) for name in notifier.template_fields}
     # Not `notifier(values)`: in Airflow 2.11 that swallows errors.
     notifier.render_template_fields(values)  # type: ignore[arg-type]
     notifier.notify(values)  # type: ignore[arg-type]
+
+
+def markup_of(definition: Mapping[str, Any]) -> Markup:
+    """Return what the target of a notifier takes for markup: as the setting says, or as its provider is known for.
+
+    :param definition: the notifier's class and the arguments
+    """
+    known = (markup for path, markup in _MARKUP_OF.items() if definition["class"].startswith(path))
+    given: Markup | None = definition.get("markup")
+    return next(known, "plain") if given is None else given
 
 
 def make_notifier(channel: str, definition: Mapping[str, Any]) -> BaseNotifier:
@@ -67,7 +89,7 @@ def make_notifier(channel: str, definition: Mapping[str, Any]) -> BaseNotifier:
     :param definition: the notifier's class and the arguments
     :raises SettingsError: if it cannot be made
     """
-    arguments = {name: value for name, value in definition.items() if name != "class"}
+    arguments = {name: value for name, value in definition.items() if name not in ("class", "markup")}
     path = definition["class"]
     module, _, name = path.rpartition(".")
     try:

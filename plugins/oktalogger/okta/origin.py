@@ -44,7 +44,10 @@ def org_origin(org_url: str, *, allow_http: bool = False) -> str:
             f"{shown!r} is not the address of an Okta org: give scheme and host only, like https://company.okta.com"
         )
     if parts.path not in ("", "/") or parts.query or parts.fragment:
-        raise OktaConfigurationError(f"the org URL {shown!r} has a path: leave out everything after the host")
+        raise OktaConfigurationError(
+            f"the org URL {shown + _shown_path(parts)!r} has more than scheme and host: leave out everything after the "
+            "host"
+        )
     host = parts.hostname or ""
     if admin_host(host) == host:
         raise OktaConfigurationError(
@@ -56,6 +59,11 @@ def org_origin(org_url: str, *, allow_http: bool = False) -> str:
             "expressly for a test server"
         )
     return f"{parts.scheme}://{parts.netloc.lower()}"
+
+
+def _shown_path(parts: SplitResult) -> str:
+    """Return a path for a message, if nobody can have pasted a token into it: those are longer than its parts."""
+    return parts.path if re.fullmatch(r"(?:/[A-Za-z0-9_.-]{0,20}){1,6}", parts.path) else "/..." if parts.path else ""
 
 
 def admin_host(host: str) -> str | None:

@@ -219,14 +219,18 @@ class SystemLogClient:
             return replace(query, since=pager.reached).url(self.origin)
         return replace(query, since=parts[-1].query.since).url(self.origin) if parts else None
 
-    def check(self) -> None:
+    def check(self, *, filter: str | None = None, q: str | None = None) -> ListPage:
         """Make one cheap request, without retries, to see whether everything is in place to read the System Log.
 
+        :param filter: a SCIM filter to ask with
+        :param q: keywords to ask with
+        :return: the answer, with at most one event
         :raises OktaError: the subclass that says what to do.
         """
         now = datetime.now(UTC)
-        query = SystemLogQuery(since=now - timedelta(hours=1), until=now - timedelta(minutes=1), limit=1)
-        self._client.page(SYSTEM_LOG, query.url(self.origin), about="connection check", retries=False)
+        since, until = now - timedelta(hours=1), now - timedelta(minutes=1)
+        query = SystemLogQuery(since=since, until=until, filter=filter, q=q, limit=1)
+        return self._client.page(SYSTEM_LOG, query.url(self.origin), about="connection check", retries=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,7 @@ from urllib3.exceptions import HTTPError
 from urllib3.exceptions import ProxyError as PoolProxyError
 
 from oktalogger import __version__
+from oktalogger.frames import forgetting_locals
 from oktalogger.okta.errors import (
     OktaCertificateError,
     OktaConfigurationError,
@@ -104,7 +105,8 @@ class Transport:
         prepared.headers.update({**request.headers, **(request.sign() if request.sign else {})})
         started = time.monotonic()
         try:
-            return self._exchange(request, prepared, started + self._response_seconds)
+            with forgetting_locals():
+                return self._exchange(request, prepared, started + self._response_seconds)
         except (OSError, HTTPError) as error:  # requests' own errors are OSErrors
             if isinstance(error, ValueError) or not isinstance(
                 error, requests.RequestException | HTTPError | TimeoutError

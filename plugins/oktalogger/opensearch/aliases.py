@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from oktalogger.opensearch.errors import OpenSearchLoadError, OpenSearchPermissionError
 from oktalogger.opensearch.request import call
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from oktalogger.opensearch.existing import IndexState
     from oktalogger.opensearch.names import IndexNames
 
-_APPEND_ONLY = "append_only.enabled"
-_PIPELINES = ("default_pipeline", "final_pipeline")
+# Whoever writes to the alias itself is refused: no index of it is its write index.
+_NOT_WRITTEN: Final = {"is_write_index": False}
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,18 +39,6 @@ class Repair:
         return f"{self.found} {self.done}"
 
 
-@dataclass(frozen=True, slots=True)
-class Trouble:
-    """Something about an index that only an administrator can put right.
-
-    :param index: the index concerned
-    :param found: what is wrong and what to do, in sentences
-    """
-
-    index: str
-    found: str
-
-
 def repairs(names: IndexNames, indices: Mapping[str, IndexState]) -> list[Repair]:
     """Say what has to change so that exactly our months are behind the alias, all of them, and whole.
 
@@ -66,7 +54,7 @@ def repairs(names: IndexNames, indices: Mapping[str, IndexState]) -> list[Repair
                     name,
                     f"The month {name} is not behind the alias {names.alias}, so that no search finds its events.",
                     "It gets the alias.",
-                    _add(name, names.alias, is_write_index=False),
+                    _add(name, names.alias, **_NOT_WRITTEN),
                 )
             )
         elif month and names.alias in state.narrowed:
@@ -76,7 +64,17 @@ def repairs(names: IndexNames, indices: Mapping[str, IndexState]) -> list[Repair
                     f"The alias {names.alias} has a filter or a routing for the month {name}, so that searches do not "
                     "find all of its events.",
                     "It gets the alias without one.",
-                    _add(name, names.alias, is_write_index=state.aliases[names.alias]),
+                    _add(name, names.alias, **_NOT_WRITTEN),
+                )
+            )
+        elif month and state.aliases[names.alias]:
+            found.append(
+                Repair(
+                    name,
+                    f"The month {name} is the write index of the alias {names.alias}, as an older oktalogger made it: "
+                    "whoever writes to the alias adds to that month.",
+                    "It is no longer that.",
+                    _add(name, names.alias, **_NOT_WRITTEN),
                 )
             )
         elif not month and names.alias in state.aliases:
@@ -113,64 +111,20 @@ def _not_through(names: IndexNames, state: IndexState, alias: str) -> Repair:
     )
 
 
-def troubles(names: IndexNames, indices: Mapping[str, IndexState]) -> list[Trouble]:
-    """Say which months have settings that a month must not have, and that only an administrator can change.
+def alias_actions(names: IndexNames, state: IndexState) -> list[dict[str, Any]]:
+    """Say what has to change for one index to be writable, and for a month to be found.
+
+    Where the index was made from our template, nothing has to.
 
     :param names: the names of the deployment
-    :param indices: as read for the alias and for the names of the months
+    :param state: the index
     """
-    found = []
-    for name, state in sorted(indices.items()):
-        # Amazon OpenSearch Serverless tells no settings.
-        if not names.is_month(name) or not state.meta.ours or not state.uuid:
-            continue
-        if state.settings.get(_APPEND_ONLY) != "true":
-            found.append(
-                Trouble(
-                    name,
-                    f"The month {name} is not append-only (index.{_APPEND_ONLY}): its events can be overwritten and "
-                    "deleted. OpenSearch cannot change that of an index: make the month anew from its template, as "
-                    '"Setting up OpenSearch" says of taking out an event.',
-                )
-            )
-        for setting in _PIPELINES:
-            if (pipeline := state.settings.get(setting, "_none")) != "_none":
-                found.append(
-                    Trouble(
-                        name,
-                        f"The month {name} has the ingest pipeline {pipeline} (index.{setting}), which may change or "
-                        "drop events while they are stored: set it to _none.",
-                    )
-                )
-    return found
-
-
-def first_aliases(names: IndexNames, index: str) -> dict[str, Any]:
-    """Return the aliases that an index is made with."""
-    aliases: dict[str, Any] = {names.write_alias(index): {}}
-    if index not in names.side_indices:
-        # Not yet the write index: whether it is the newest is decided from what is there afterwards.
-        aliases[names.alias] = {"is_write_index": False}
-    return aliases
-
-
-def alias_actions(names: IndexNames, index: str, indices: Mapping[str, IndexState]) -> list[dict[str, Any]]:
-    """Say what has to change for one index to be writable, and for the newest month to be the write index."""
-    actions: list[dict[str, Any]] = []
-    write_alias = names.write_alias(index)
-    if write_alias not in indices[index].aliases or write_alias in indices[index].narrowed:
-        actions.append(_add(index, write_alias))
-    if index in names.side_indices:
-        return actions
-    months = [state for state in indices.values() if names.is_month(state.name) and state.meta.ours]
-    newest = max(state.name for state in months)
-    for state in months:
-        is_write = state.aliases.get(names.alias)
-        if state.name == newest and not is_write:
-            actions.append(_add(newest, names.alias, is_write_index=True))
-        elif state.name != newest and (is_write or (is_write is None and state.name == index)):
-            actions.append(_add(state.name, names.alias, is_write_index=False))
-    return actions
+    wanted: list[tuple[str, dict[str, bool]]] = [(names.write_alias(state.name), {})]
+    if state.name not in names.side_indices:
+        wanted.append((names.alias, _NOT_WRITTEN))
+    return [
+        _add(state.name, alias, **how) for alias, how in wanted if alias not in state.aliases or alias in state.narrowed
+    ]
 
 
 def _add(index: str, alias: str, **how: bool) -> dict[str, Any]:
@@ -210,6 +164,5 @@ def change_aliases(client: OpenSearch, actions: Iterable[Mapping[str, Any]], *, 
     try:
         call(client, "POST", "/_aliases", doing=doing, index=index, body={"actions": list(actions)})
     except OpenSearchLoadError as error:
-        lost = "more than one write index" in (error.reason or "") or error.error_type == "index_not_found_exception"
-        if not lost:
+        if error.error_type != "index_not_found_exception":
             raise

@@ -40,6 +40,13 @@ _NO_CREDENTIALS = re.compile(r"when calling the (AssumeRole\w*|GetRoleCredential
 # Amazon OpenSearch Serverless, collections of the types TIMESERIES and VECTORSEARCH.
 _NO_IDS = "Document ID is not supported in create/index operation request"
 _PLUGIN_MISSING = "no handler found for uri"
+# What only the setup does where roles are told apart.
+_SETUP_ONLY: Final = (
+    "indices:admin/aliases",
+    "indices:admin/index_template/put",
+    "indices:admin/mapping/put",
+    "indices:admin/settings/update",
+)
 # AWS answers these with 403, before OpenSearch has seen the request.
 _AWS_UNKNOWN = re.compile(
     r"security token|signature|UnrecognizedClient|InvalidClientTokenId|Missing Authentication|ExpiredToken"
@@ -245,11 +252,11 @@ def _whom_to_map(user: str, backend_roles: tuple[str, ...], permissions: tuple[s
     """Say which role is missing to whom, and the ways to give it."""
     known = f"OpenSearch knows the caller as {user}, but no role mapped to it allows this."
     who = f"the backend role {' or '.join(backend_roles)}" if backend_roles else f"the user {user}"
-    if any("index_template/put" in permission for permission in permissions):
+    if any(permission in _SETUP_ONLY for permission in permissions):
         return (
-            f"{known} The index templates are missing or older than this version of oktalogger, and only the DAG "
-            f"{SETUP_DAG} (or `python -m oktalogger setup`) puts them, with the rights of an administrator: run it. "
-            f"Or map {who} to a role that has {', '.join(permissions)}."
+            f"{known} Index templates, mappings, aliases or settings are missing or older than this version of "
+            f"oktalogger, and only the DAG {SETUP_DAG} (or `python -m oktalogger setup`) changes them, with the rights "
+            f"of an administrator: run it. Or map {who} to a role that has {', '.join(permissions)}."
         )
     try:
         role = role_that_allows(permissions)

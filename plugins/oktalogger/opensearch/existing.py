@@ -1,10 +1,11 @@
-"""Reads the existing templates and indices in two small requests, and refuses foreign ones."""
+"""Reads the existing indices, and refuses foreign ones."""
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from oktalogger.opensearch.errors import IndexConflictError, IndexMissingError, OpenSearchRequestError
 from oktalogger.opensearch.request import call
@@ -17,9 +18,11 @@ if TYPE_CHECKING:
 
     from oktalogger.opensearch.names import IndexNames
 
-_SETTINGS = ("index.uuid", "index.append_only.enabled", "index.default_pipeline", "index.final_pipeline")
+# An index without an alias comes with an empty object, so that none goes unseen.
+_MARKS = "*.aliases,*.mappings._meta,*.settings.index.uuid"
+_WHOLE = "*.aliases,*.mappings,*.settings.index"
 _NARROWING = frozenset({"filter", "index_routing", "search_routing"})
-_OTHER_PREFIX = "or give oktalogger another index prefix (OKTALOGGER_INDEX_PREFIX)"
+OTHER_PREFIX: Final = "or give oktalogger another index prefix (OKTALOGGER_INDEX_PREFIX)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +34,8 @@ class IndexState:
     :param meta: the mark in its mapping
     :param uuid: OpenSearch's own name for it, which no second index ever gets; empty if it does not say
     :param narrowed: those of its aliases that have a filter or a routing, and so do not show all of it
-    :param settings: those below ``index`` that decide what becomes of its documents
+    :param settings: those below ``index``, by their whole name; empty if it was not read whole
+    :param mapping: its mapping, likewise
     """
 
     name: str
@@ -40,46 +44,29 @@ class IndexState:
     uuid: str = ""
     narrowed: frozenset[str] = frozenset()
     settings: Mapping[str, str] = field(default_factory=dict)
+    mapping: Mapping[str, Any] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class TemplateState:
-    """One index template on the server.
+def flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
+    """Return the leaves of nested JSON as text, by their whole names, as ``actor.properties.id.type``.
 
-    :param meta: the mark in it
-    :param settings: its settings below ``index``, values as text, as the server keeps them
+    So settings and mappings compare that OpenSearch returns nested otherwise than they were sent, and with text for
+    numbers and truth values.
     """
-
-    meta: Meta
-    settings: Mapping[str, Any]
-
-
-def read_templates(client: OpenSearch, names: IndexNames) -> dict[str, TemplateState]:
-    """Read the index templates that have our names, one request."""
-    answer = call(
-        client,
-        "GET",
-        f"/_index_template/{names.prefix}*",
-        doing="to read its index templates",
-        only=(
-            "index_templates.name,index_templates.index_template._meta,"
-            "index_templates.index_template.template.settings.index"
-        ),
-        # An empty list comes with 404.
-        ignore=(404,),
-    )
-    found = {}
-    for entry in answer.get("index_templates", ()):
-        body = entry.get("index_template", {})
-        settings = body.get("template", {}).get("settings", {}).get("index", {})
-        found[entry["name"]] = TemplateState(Meta.of(body.get("_meta")), settings)
+    found: dict[str, str] = {}
+    for key, value in tree.items():
+        if isinstance(value, dict):
+            found |= flat(value, f"{prefix}{key}.")
+        else:
+            found[prefix + key] = value if isinstance(value, str) else json.dumps(value)
     return found
 
 
-def read_indices(client: OpenSearch, wanted: Iterable[str]) -> dict[str, IndexState]:
+def read_indices(client: OpenSearch, wanted: Iterable[str], *, whole: bool = False) -> dict[str, IndexState]:
     """Read the concrete indices behind some names of indices and aliases, one request.
 
     :param wanted: names; those that do not exist are left out of the answer
+    :param whole: also their settings and mappings: some ten kilobytes for each
     """
     answer = call(
         client,
@@ -87,30 +74,29 @@ def read_indices(client: OpenSearch, wanted: Iterable[str]) -> dict[str, IndexSt
         f"/{','.join(wanted)}",
         doing="to read the state of its indices",
         params={"ignore_unavailable": "true", "allow_no_indices": "true"},
-        # An index without an alias comes with an empty object, so that none goes unseen.
-        only="*.aliases,*.mappings._meta," + ",".join(f"*.settings.{setting}" for setting in _SETTINGS),
+        only=_WHOLE if whole else _MARKS,
     )
     return {name: _state(name, entry) for name, entry in answer.items()}
 
 
 def _state(name: str, entry: Mapping[str, Any]) -> IndexState:
     aliases = entry.get("aliases", {})
-    settings = dict(entry.get("settings", {}).get("index", {}))
-    # A group of settings comes as an object.
-    if isinstance(append_only := settings.pop("append_only", None), dict):
-        settings["append_only.enabled"] = append_only.get("enabled", "false")
+    settings = flat(entry.get("settings", {}).get("index", {}))
+    uuid = settings.pop("uuid", "")
+    mapping = entry.get("mappings", {})
     return IndexState(
         name,
         {alias: bool(how.get("is_write_index")) for alias, how in aliases.items()},
-        Meta.of(entry.get("mappings", {}).get("_meta")),
-        settings.pop("uuid", ""),
+        Meta.of(mapping.get("_meta")),
+        uuid,
         frozenset(alias for alias, how in aliases.items() if _NARROWING & how.keys()),
         settings,
+        mapping,
     )
 
 
 def read_mapping(client: OpenSearch, index: str) -> IndexState | None:
-    """Read the mark in the mapping of one index, one request; None if there is no such index.
+    """Read the mapping of one index, one request; None if there is no such index.
 
     It needs no right but that on mappings, and says nothing of the index's aliases.
 
@@ -126,28 +112,16 @@ def read_mapping(client: OpenSearch, index: str) -> IndexState | None:
         ignore=(404,),
     )
     if index in answer:
-        return IndexState(index, {}, Meta.of(answer[index].get("mappings", {}).get("_meta")))
+        mapping = answer[index].get("mappings", {})
+        return IndexState(index, {}, Meta.of(mapping.get("_meta")), mapping=mapping)
     others = sorted(name for name, entry in answer.items() if isinstance(entry, dict) and "mappings" in entry)
     if others:
         raise IndexConflictError(
             f"There is an alias named {index}, of {', '.join(others)}, where oktalogger keeps an index. Nothing was "
-            f"changed. Remove the alias (POST _aliases, remove), {_OTHER_PREFIX}.",
+            f"changed. Remove the alias (POST _aliases, remove), {OTHER_PREFIX}.",
             index=index,
         )
     return None
-
-
-def check_template(template: Template, found: TemplateState | None) -> None:
-    """Refuse a template of ours that is somebody else's.
-
-    :raises IndexConflictError: if it has not our mark
-    """
-    if found is not None and not found.meta.ours:
-        raise IndexConflictError(
-            f"The index template {template.name} exists and was not made by oktalogger (its _meta.managed_by is "
-            f"{found.meta.managed_by!r}). Nothing was changed. Rename or delete that template, {_OTHER_PREFIX}.",
-            index=template.name,
-        )
 
 
 def check_indices(names: IndexNames, indices: Mapping[str, IndexState], *, written: Iterable[str]) -> None:
@@ -161,7 +135,7 @@ def check_indices(names: IndexNames, indices: Mapping[str, IndexState], *, writt
         raise IndexConflictError(
             f"There is an index named {names.alias}, where oktalogger keeps an alias over its months; as a rule some "
             "other tool wrote there before and OpenSearch made the index by itself. Nothing was changed. Reindex it "
-            f"under another name and delete it, {_OTHER_PREFIX}.",
+            f"under another name and delete it, {OTHER_PREFIX}.",
             index=names.alias,
         )
     to_write = set(written)
@@ -170,14 +144,14 @@ def check_indices(names: IndexNames, indices: Mapping[str, IndexState], *, writt
             raise IndexConflictError(
                 f"The index {index.name} holds the alias {names.alias} but was not made by oktalogger (no "
                 "_meta.managed_by in its mapping): searches and monitors on the alias would see foreign documents. "
-                f"Nothing was changed. Take the alias from it (POST _aliases, remove), {_OTHER_PREFIX}.",
+                f"Nothing was changed. Take the alias from it (POST _aliases, remove), {OTHER_PREFIX}.",
                 index=index.name,
             )
         if index.name in to_write and not index.meta.ours:
             raise IndexConflictError(
                 f"The index {index.name} exists and was not made by oktalogger (no _meta.managed_by in its mapping), "
                 "so its mapping is not the one that searches and detections need. Nothing was loaded. Reindex it "
-                f"under another name and delete it, {_OTHER_PREFIX}.",
+                f"under another name and delete it, {OTHER_PREFIX}.",
                 index=index.name,
             )
         for owner in to_write:
@@ -186,7 +160,7 @@ def check_indices(names: IndexNames, indices: Mapping[str, IndexState], *, writt
                 what = "is named" if index.name == alias else "holds the alias"
                 raise IndexConflictError(
                     f"The index {index.name} {what} {alias}, the alias through which oktalogger writes {owner}. "
-                    f"Nothing was loaded. Take the alias from it or reindex it under another name, {_OTHER_PREFIX}.",
+                    f"Nothing was loaded. Take the alias from it or reindex it under another name, {OTHER_PREFIX}.",
                     index=index.name,
                 )
 
@@ -224,7 +198,7 @@ def check_would_be_ours(client: OpenSearch, template: Template, index: str) -> N
         f"The index template {' or '.join(winners)} wins over oktalogger's template {template.name} "
         f"(priority {template.body['priority']}) for the index {index}, which would then not have the mapping "
         "that searches and detections need. Nothing was made. Give that template a lower priority or narrower index "
-        f"patterns, {_OTHER_PREFIX}.",
+        f"patterns, {OTHER_PREFIX}.",
         index=index,
     )
 

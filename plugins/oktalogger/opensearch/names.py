@@ -33,7 +33,7 @@ class IndexNames:
 
     @property
     def alias(self) -> str:
-        """The alias over all months; the newest month is its write index."""
+        """The alias over all months, for reading: each month is written under an alias of its own."""
         return self.prefix
 
     @property

@@ -19,6 +19,7 @@ from urllib.parse import urlencode
 import msgspec
 from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt, wait_exponential, wait_random
 
+from oktalogger.frames import forgetting_locals
 from oktalogger.opensearch.diagnosis import Failure, error_for, shorten
 from oktalogger.opensearch.errors import (
     OpenSearchLoadError,
@@ -99,14 +100,15 @@ def send(
     from opensearchpy import exceptions
 
     try:
-        answer = client.transport.perform_request(
-            method,
-            # Not as `params`: opensearch-py takes `timeout` out of those, for its own.
-            f"{path}?{urlencode(query)}" if query else path,
-            body=body,
-            headers=sent,
-            ignore=ignore,
-        )
+        with forgetting_locals():
+            answer = client.transport.perform_request(
+                method,
+                # Not as `params`: opensearch-py takes `timeout` out of those, for its own.
+                f"{path}?{urlencode(query)}" if query else path,
+                body=body,
+                headers=sent,
+                ignore=ignore,
+            )
     except exceptions.SerializationError as error:
         said = error.args[0] if error.args else error
         raise _no_answer_of_opensearch(said, doing=doing, index=index) from error

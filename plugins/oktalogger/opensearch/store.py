@@ -88,7 +88,10 @@ class OpenSearchStore:
         index = self.names.month_index(published)
         with self._lock:
             if index not in self._ready:
-                self._uuids[index] = ensure_month(self.client, self.names, index).state.uuid
+                ready = ensure_month(self.client, self.names, index)
+                for sentence in ready.troubles:
+                    log.warning("%s", sentence)
+                self._uuids[index] = ready.state.uuid
                 self._ready.add(index)
 
     def identity(self, index: str) -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from oktalogger.opensearch.names import DEFAULT_PREFIX
 from oktalogger.resources import resource
 
 if TYPE_CHECKING:
@@ -93,9 +94,12 @@ def matches_template(names: IndexNames, *, replicas: int | None = None) -> Templ
 def _load(file: str, name: str, pattern: str, shards: int | None, replicas: int | None) -> Template:
     body: dict[str, Any] = msgspec.json.decode(resource(file).read_bytes())
     body["index_patterns"] = [pattern]
+    inner = body["template"]
+    if "aliases" in inner:
+        inner["aliases"] = {alias.replace(DEFAULT_PREFIX, name): how for alias, how in inner["aliases"].items()}
     wanted = {"number_of_shards": shards, "number_of_replicas": replicas}
     asked = {setting: number for setting, number in wanted.items() if number is not None}
-    settings = body["template"]["settings"]["index"]
+    settings = inner["settings"]["index"]
     if replicas is not None:
         del settings["auto_expand_replicas"]
     settings.update(asked)

@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from oktalogger.compat import AirflowSkipException, triggering_events
+from oktalogger.detections.exclusions import ended, ended_sentence
 from oktalogger.detections.messages import about
 from oktalogger.detections.monitors.api import AlertingClient
 from oktalogger.detections.monitors.health import not_at_work
@@ -16,7 +17,8 @@ from oktalogger.detections.monitors.stored import Owner
 from oktalogger.detections.replay.alerts import mark_notified, pending_alerts
 from oktalogger.detections.replay.matches import first_found_in
 from oktalogger.detections.replay.report import merge_rows, replay_windows, rows_text
-from oktalogger.detections.replay.search import ReplayIncompleteError, Span, replay
+from oktalogger.detections.replay.search import ReplayIncompleteError, keep_excepted, replay
+from oktalogger.detections.replay.span import Span
 from oktalogger.detections.select import UnknownRuleError, select_detections
 from oktalogger.notifications.channels import notify
 from oktalogger.opensearch.errors import OpenSearchLoadError
@@ -163,8 +165,9 @@ class DetectionAlertOperator(DetectionOperator):
     """
     Runs the enabled rules that no monitor is at work for over what has just been loaded, and notifies.
 
-    On a cluster without the Alerting plugin these are all rules. On one with it the task is skipped where every enabled
-    rule has a monitor that is there, switched on, as the rule says, and running. Nobody hears of the same events twice;
+    On a cluster without the Alerting plugin these are all rules. On one with it these are the rules that no monitor can
+    run, and those whose monitor is not there, switched off, not as the rule says, or not running. The task is skipped
+    where there are none. Nobody hears of the same events twice;
     a notification that fails is tried again with the task. A rule that OpenSearch will not run fails the task, after
     all others have been run and told of. Cleared, the task looks from its own loads on up to the present.
 
@@ -190,8 +193,21 @@ class DetectionAlertOperator(DetectionOperator):
             client = hook.client
             try:
                 names = IndexNames(settings.index_prefix)
-                rules = self._unwatched(client, names, settings)
-                found, incomplete = self._look(client, names, rules, settings, context)
+                rules = self._detections()
+                for exception in ended(rules, datetime.now(UTC).date()):
+                    self.log.warning("%s: %s", exception.file, ended_sentence(exception))
+                enabled = [rule for rule in rules if rule.enabled]
+                unwatched = self._unwatched(client, names, settings, enabled)
+                watched = [rule for rule in enabled if rule not in unwatched and rule.exceptions]
+                if not unwatched and not watched:
+                    raise AirflowSkipException(
+                        "This cluster has the Alerting plugin, and a monitor is at work for each rule: there is "
+                        "nothing to do here."
+                    )
+                span = Span(loaded_range(context), by="loaded", historical=False)
+                found, incomplete = self._look(client, names, unwatched, settings, context, span)
+                common = monitor_settings(settings)
+                keep_excepted(client, names, watched, span, run_id=str(context["run_id"]), settings=common)
                 self._notify(hook, names, found, settings, context)
                 if incomplete is not None:
                     raise incomplete
@@ -200,8 +216,9 @@ class DetectionAlertOperator(DetectionOperator):
                 client.close()
         return [item.as_dict() for item in first if item.matches]
 
-    def _unwatched(self, client: OpenSearch, names: IndexNames, settings: Settings) -> list[CompiledDetection]:
-        rules = [rule for rule in self._detections() if rule.enabled]
+    def _unwatched(
+        self, client: OpenSearch, names: IndexNames, settings: Settings, rules: list[CompiledDetection]
+    ) -> list[CompiledDetection]:
         alerting = AlertingClient(client)
         if not alerting.available():
             self.log.info(
@@ -209,23 +226,19 @@ class DetectionAlertOperator(DetectionOperator):
             )
             return rules
         common, owner = monitor_settings(settings), Owner(settings.index_prefix)
-        reasons = not_at_work(alerting, rules, names=names, settings=common, owner=owner)
+        monitored = [rule for rule in rules if rule.is_monitored]
+        reasons = not_at_work(alerting, monitored, names=names, settings=common, owner=owner)
         measure_monitors(len(reasons))
-        if not reasons:
-            raise AirflowSkipException(
-                "This cluster has the Alerting plugin, and a monitor is at work for each rule: there is nothing to do "
-                "here."
+        if reasons:
+            listed = "\n".join(f"- {rule.title}: {reasons[rule.id]}" for rule in monitored if rule.id in reasons)
+            self.log.warning(
+                "This cluster has the Alerting plugin, but no monitor is at work for %d of %d rules, which run here "
+                "instead. Run the DAG okta_detections, and look at its task verify:\n%s",
+                len(reasons),
+                len(monitored),
+                listed,
             )
-        unwatched = [rule for rule in rules if rule.id in reasons]
-        listed = "\n".join(f"- {rule.title}: {reasons[rule.id]}" for rule in unwatched)
-        self.log.warning(
-            "This cluster has the Alerting plugin, but no monitor is at work for %d of %d rules, which run here "
-            "instead. Run the DAG okta_detections, and look at its task verify:\n%s",
-            len(unwatched),
-            len(rules),
-            listed,
-        )
-        return unwatched
+        return [rule for rule in rules if rule.id in reasons or not rule.is_monitored]
 
     def _look(
         self,
@@ -234,8 +247,8 @@ class DetectionAlertOperator(DetectionOperator):
         rules: Sequence[CompiledDetection],
         settings: Settings,
         context: Context,
+        span: Span,
     ) -> tuple[list[Found], ReplayIncompleteError | None]:
-        span = Span(loaded_range(context), by="loaded", historical=False)
         self.log.info("%d rules over the events loaded in %s.", len(rules), span.window)
         common = monitor_settings(settings)
         incomplete: ReplayIncompleteError | None = None
@@ -244,6 +257,8 @@ class DetectionAlertOperator(DetectionOperator):
             all_found = replay(client, names, rules, span, run_id=str(context["run_id"]), settings=common)
         except ReplayIncompleteError as error:
             all_found, incomplete = error.found, error
+        for item in (item for item in all_found if item.excepted):
+            self.log.info("%d matches of %s are excepted: kept, not told.", len(item.excepted), item.detection.name)
         found = [item for item in all_found if item.matches]
         self.log.info("%s", f"\n{rows_text([one.as_dict() for one in found])}" if found else "No rule matched.")
         return found, incomplete

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from oktalogger.compat import AirflowFailException, AirflowSkipException, BaseOperator
@@ -12,7 +13,7 @@ from oktalogger.detections.monitors.change import CHANGES, ChangeKind, PlanRefus
 from oktalogger.detections.monitors.channels import ChannelError
 from oktalogger.detections.monitors.health import check_health
 from oktalogger.detections.monitors.render import monitor_settings
-from oktalogger.detections.monitors.report import plan_text, result_text
+from oktalogger.detections.monitors.report import exceptions_text, plan_text, result_text, rules_after_load
 from oktalogger.detections.monitors.stored import Owner
 from oktalogger.detections.monitors.sync import SyncIncompleteError, SyncOptions, apply_sync, plan_sync, render_all
 from oktalogger.detections.rules.mapped import require_mapped
@@ -134,7 +135,9 @@ class DetectionPlanOperator(DetectionOperator):
                 )
             plan = plan_sync(sync.client, sync.rendered(detections), sync.owner, sync.options())
             health = check_health(sync.client, plan.wanted)
-            self.log.info("%d rules. The plan:\n%s", len(detections), plan_text(plan, health))
+            text = exceptions_text(detections, datetime.now(UTC).date())
+            text += plan_text(plan, health, rules_after_load(detections))
+            self.log.info("%d rules. The plan:\n%s", len(detections), text)
             if not sync.dry_run:
                 share = sync.settings.detection_delete_percent / 100
                 check_deletions(plan, share=share, confirmed=sync.confirmed)

@@ -13,6 +13,7 @@ from oktalogger.opensearch.errors import OpenSearchLoadError
 from oktalogger.opensearch.names import IndexPrefixError
 from oktalogger.pipeline.live import FEWEST_TRIES
 from oktalogger.pipeline.stop import LoadStoppedError
+from oktalogger.privacy.replacements import RedactionKeyError
 from oktalogger.resources import ResourceError
 from oktalogger.settings import SettingsError
 from oktalogger.window import WindowError
@@ -34,6 +35,7 @@ def failing_at_once(*errors: type[Exception]) -> Iterator[None]:
     hopeless: tuple[type[Exception], ...] = (
         ConnectionSettingsError,
         IndexPrefixError,
+        RedactionKeyError,
         ResourceError,
         SettingsError,
         WindowError,

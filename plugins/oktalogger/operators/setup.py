@@ -10,6 +10,7 @@ from oktalogger.opensearch.errors import OpenSearchLoadError
 from oktalogger.opensearch.names import IndexNames
 from oktalogger.opensearch.setup.apply import apply_setup, plan_setup
 from oktalogger.opensearch.setup.dashboards import field_links, plan_dashboards
+from oktalogger.opensearch.setup.indices import MONTHS_AHEAD
 from oktalogger.opensearch.setup.security import SecurityDocuments, read_security_documents, shipped_documents
 from oktalogger.opensearch.setup.steps import SetupPlan
 from oktalogger.operators.errors import failing_at_once
@@ -27,11 +28,12 @@ if TYPE_CHECKING:
 
 class OpenSearchSetupOperator(BaseOperator):
     """
-    Puts index templates, the retention policy, roles, role mappings and Dashboards' saved objects in place.
+    Puts templates, indices, retention, roles, role mappings and Dashboards' saved objects in place, if they differ.
 
-    The operator changes what differs. It imports saved objects if it knows the address of Dashboards, and the param
-    ``dashboards`` is not false. It compares everything first, and writes nothing if a foreign object has one of our
-    names. With the param ``dry_run`` it writes nothing. The log has the plan; the operator returns what it did.
+    The operator compares everything first, and writes nothing if a foreign object has one of our names. It imports
+    saved objects if it knows the address of Dashboards, and the param ``dashboards`` is not false. With the param
+    ``dry_run`` it writes nothing. The param ``months_ahead`` says how many months it makes beforehand. The log has the
+    plan; the operator returns what it did.
 
     :param opensearch_conn_id: Airflow connection of an administrator (templated); None takes
         ``OKTALOGGER_OPENSEARCH_CONN_ID``
@@ -72,10 +74,13 @@ class OpenSearchSetupOperator(BaseOperator):
                 context,
                 dry_run=bool(params.get("dry_run")),
                 confirmed=bool(params.get("confirm_deletions")),
+                months_ahead=int(params.get("months_ahead", MONTHS_AHEAD)),
                 wants_dashboards=bool(params.get("dashboards", True)),
             )
 
-    def _set_up(self, context: Context, *, dry_run: bool, confirmed: bool, wants_dashboards: bool) -> dict[str, Any]:
+    def _set_up(
+        self, context: Context, *, dry_run: bool, confirmed: bool, months_ahead: int, wants_dashboards: bool
+    ) -> dict[str, Any]:
         settings = load_settings()
         names = IndexNames(settings.index_prefix)
         documents = self._documents(names)
@@ -96,6 +101,8 @@ class OpenSearchSetupOperator(BaseOperator):
                 replicas=settings.replicas,
                 confirm_deletions=confirmed,
                 serverless=hook.serverless,
+                months_ahead=months_ahead,
+                audit=settings.audit,
             )
             saved, failure = self._plan_dashboards(dashboards, names, settings) if dashboards else (SetupPlan(), None)
             plan += saved

@@ -22,6 +22,7 @@ from oktalogger.pipeline.progress import LoadReporter
 from oktalogger.pipeline.recorded_load import load_and_record
 from oktalogger.pipeline.share import share_of
 from oktalogger.pipeline.stop import StopSignal
+from oktalogger.privacy.redactor import make_redactor
 from oktalogger.settings import Settings, load_settings
 from oktalogger.urls import rejected_url, window_discover_url, window_system_log_url
 from oktalogger.window import Window, format_instant, resolve_window
@@ -257,6 +258,7 @@ class OktaSystemLogToOpenSearchOperator(BaseOperator):
             q=_given(self.q) or connection.q,
             page_limit=connection.page_limit,
             threads=settings.bulk_threads,
+            redactor=make_redactor(settings.redact, connection.redaction_key),
         )
 
     def _held_back(self, settings: Settings) -> timedelta:

@@ -77,6 +77,12 @@ STAMPED: Final = (
         "keyword",
         "names of the fields that the document was stored without, because their type is not the mapping's",
     ),
+    AddedField(
+        "redacted",
+        "keyword",
+        "what was [taken out of the event](privacy.md): `field=drop`, `=hash` or `=network`, and `field=text` where "
+        "something inside a text was replaced",
+    ),
     AddedField("published_hour", "byte", "hour of `published`, UTC"),
     AddedField("published_weekday", "byte", "weekday of `published`, UTC; 1 is Monday"),
 )

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from oktalogger.okta.system_log import SystemLogClient, SystemLogQuery
+    from oktalogger.privacy.redactor import Redactor
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,7 @@ class Comparison:
     :param doubled: ids that stand in more than one document behind the alias
     :param altered: uuids of events whose document says something else than Okta
     :param rejected: how many events are kept as rejected, and in no document
+    :param unredacted: how many events are stored in full, though the policy redacts something of them
     """
 
     window: Window
@@ -40,6 +42,7 @@ class Comparison:
     doubled: tuple[str, ...] = ()
     altered: tuple[str, ...] = ()
     rejected: int = 0
+    unredacted: int = 0
 
     @property
     def exact(self) -> bool:
@@ -58,6 +61,7 @@ class Comparison:
             "doubled": list(self.doubled),
             "altered": list(self.altered),
             "rejected": self.rejected,
+            "unredacted": self.unredacted,
         }
 
 
@@ -74,7 +78,9 @@ class Documents(Protocol):
         """Return those ids that are documents of the index of rejected events."""
 
 
-def compare_with_okta(client: SystemLogClient, census: Documents, org: str, query: SystemLogQuery) -> Comparison:
+def compare_with_okta(
+    client: SystemLogClient, census: Documents, org: str, query: SystemLogQuery, redactor: Redactor | None = None
+) -> Comparison:
     """Read a window of Okta again, and compare event by event, value by value, with what OpenSearch holds.
 
     A document is the same if it holds what Okta sent, less our own ``oktalogger``, with the parts that did not fit the
@@ -84,26 +90,33 @@ def compare_with_okta(client: SystemLogClient, census: Documents, org: str, quer
     :param census: what OpenSearch holds
     :param org: the Okta org's host name
     :param query: the window; a hash of each of its events is in memory, so take an hour at a time
+    :param redactor: redacts each event as the load does, so that redacted is compared with redacted; an event that is
+        stored in full, because it was loaded before anything was redacted, is the same as well
     :raises OktaError: if Okta cannot be read
     :raises OpenSearchLoadError: if OpenSearch cannot be asked
     """
     window = Window(query.since, query.until)
     contents: dict[str, set[bytes]] = {}
+    whole: dict[str, set[bytes]] = {}
     nameless: set[str] = set()
     for page in client.pages(query):
         for raw in page.events:
-            body = bytes(raw)
+            sent = bytes(raw)
+            body = sent if redactor is None else redactor.redact(sent).event
             uuid, published = identity(body)
             if uuid is None:
                 nameless.add(rejection_id(org, body))
             elif published is None or published in window:
                 contents.setdefault(uuid, set()).add(_content_of(body))
+                if redactor is not None:
+                    whole.setdefault(uuid, set()).add(_content_of(sent))
     seen: Counter[str] = Counter()
     altered: set[str] = set()
+    unredacted: set[str] = set()
     for uuid, source in census.documents(org, window):
         seen[uuid] += 1
-        if uuid in contents and _stored_content(source) not in contents[uuid]:
-            altered.add(uuid)
+        if uuid in contents and (stored := _stored_content(source)) not in contents[uuid]:
+            (unredacted if stored in whole.get(uuid, ()) else altered).add(uuid)
     missing = contents.keys() - seen.keys()
     rejected = census.rejected_among(missing) if missing else set()
     kept = census.rejected_ids(nameless) if nameless else set()
@@ -115,6 +128,7 @@ def compare_with_okta(client: SystemLogClient, census: Documents, org: str, quer
         doubled=tuple(sorted(uuid for uuid, times in seen.items() if times > 1)),
         altered=tuple(sorted(altered)),
         rejected=len(rejected) + len(kept),
+        unredacted=len(unredacted),
     )
 
 

@@ -120,6 +120,8 @@ def coverage(
     *,
     now: datetime | None = None,
     kept: timedelta | None = None,
+    filter: str | None = None,
+    q: str | None = None,
 ) -> list[HourCoverage]:
     """Say of each hour whether it is covered, and whether what was stored is there.
 
@@ -129,6 +131,8 @@ def coverage(
     :param within: the range to look at
     :param now: the time, in UTC, by this machine's clock where not given
     :param kept: how long events are kept; None for ever
+    :param filter: Okta's filter expression that this deployment reads through
+    :param q: Okta's keyword search, likewise
     :return: one entry an hour, in order; an hour is covered if complete windows of any kind of load cover all of it,
         and it holds as many events as these stored
     :raises OpenSearchLoadError: if OpenSearch cannot be asked
@@ -136,14 +140,14 @@ def coverage(
     now = now or datetime.now(UTC)
     whole = whole_hours(within)
     entries = list(ledger.entries(org, whole))
-    covered = merge(entry.window for entry in entries if entry.covers)
+    covered = merge(entry.window for entry in entries if entry.covers_for(filter, q))
     too_old = [entry.window for entry in entries if entry.state == "older_than_kept"]
     read = merge([*covered, *too_old])
     # After the ledger: whatever that calls stored is visible to the counts.
     settling = timedelta(0) if census.refresh() else SETTLING
     counted = census.events_by_hour(org, whole)
     events = counted if whole == within else census.events_by_hour(org, within)
-    expected = expected_events(entries)
+    expected = expected_events(entries, filter, q)
     found_events = {hour: count.events for hour, count in counted.items()}
     damaged = {
         hour_of(one.window.start)

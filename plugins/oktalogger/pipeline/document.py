@@ -12,12 +12,14 @@ import msgspec
 from oktalogger.opensearch.bulk import Document, Rejection
 from oktalogger.pipeline.added_fields import LONGEST_KEYWORD
 from oktalogger.pipeline.lift import lift, too_long
+from oktalogger.pipeline.shown import shown
 from oktalogger.window import Window, format_instant
 
 if TYPE_CHECKING:
     from oktalogger.okta.system_log import Page
     from oktalogger.opensearch.names import IndexNames
     from oktalogger.pipeline.drift import Fitted
+    from oktalogger.privacy.redactor import Redactor
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,11 +177,13 @@ class DocumentBuilder:
 
     :param stamp: what every document says about the load
     :param names: the index names to use
+    :param redactor: takes out of each event what must not be stored, before anything else sees it; None for nothing
     """
 
-    def __init__(self, stamp: Stamp, names: IndexNames) -> None:
+    def __init__(self, stamp: Stamp, names: IndexNames, redactor: Redactor | None = None) -> None:
         self._stamp = stamp
         self._names = names
+        self._redactor = redactor
         # The same in every document, so encoded once; what differs goes in behind it.
         self._stamp_json = _encode(stamp.fields())[:-1]
         self._marks_history = stamp.kind in HISTORICAL_KINDS
@@ -192,15 +196,19 @@ class DocumentBuilder:
         :param latest: the latest ``published`` that can be; by default a day after ``now``
         """
         event: Any = None
+        done: tuple[str, ...] = ()
+        if self._redactor is not None:
+            redacted = self._redactor.redact(raw)
+            raw, done = redacted.event, redacted.done
         try:
             event = _decode(raw)
-            return self._build(raw, event, now, latest or now + _FURTHEST_AHEAD)
+            return self._build(raw, event, now, latest or now + _FURTHEST_AHEAD, done)
         except (msgspec.DecodeError, RecursionError, UnicodeError) as error:
             return _rejection(raw, event, "unreadable_event", str(error))
         except EventError as error:
             return _rejection(raw, event, error.kind, str(error))
 
-    def _build(self, raw: bytes, event: Any, now: datetime, latest: datetime) -> Built:
+    def _build(self, raw: bytes, event: Any, now: datetime, latest: datetime, done: tuple[str, ...]) -> Built:
         if type(event) is not dict:
             raise EventError("unreadable_event", "The event is no JSON object.")
         uuid = event.get("uuid")
@@ -228,6 +236,10 @@ class DocumentBuilder:
         # A shorter event has no such text, and most are shorter.
         if len(raw) > LONGEST_KEYWORD and (paths := too_long(event)):
             added["too_long"] = paths
+        if done:
+            added["redacted"] = done
+        if copies := shown(event, added):
+            added["shown"] = copies
         line = _one_line(raw)
         source = b'%b,"oktalogger":%b,%b}' % (line[:-1], self._stamp_json, _encode(added)[1:])
         document = Document(uuid, self._names.month_index(published), source)

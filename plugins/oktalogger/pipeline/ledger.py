@@ -10,7 +10,7 @@ import hashlib
 from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final, Literal, cast
 
 import msgspec
 
@@ -148,6 +148,32 @@ class LedgerEntry(msgspec.Struct, frozen=True, kw_only=True):
         all_of_it = not self.filter and not self.q
         the_same = (self.filter or None, self.q or None) == (filter or None, q or None)
         return all_of_it or the_same
+
+
+_INSTANTS: Final = ("started_at", "loading_since", "updated_at", "completed_at", "stored_at", "counted_until")
+
+
+class LedgerEntryError(ValueError):
+    """A document of the ledger is not an entry of ours."""
+
+
+def read_entry(entry_id: str, source: object) -> LedgerEntry:
+    """Read a document of the ledger, which anybody with the loader's role may have written.
+
+    :param entry_id: the id of the document
+    :param source: its content
+    :raises LedgerEntryError: if it cannot be read, or says something else than its id
+    """
+    try:
+        entry = msgspec.convert(source, LedgerEntry)
+        window, kind = entry.window, cast("LoadKind", entry.kind)
+    except (msgspec.ValidationError, ValueError, TypeError) as error:
+        raise LedgerEntryError(str(error)) from error
+    if any(at.tzinfo is None for name in _INSTANTS if (at := getattr(entry, name)) is not None):
+        raise LedgerEntryError("it has a time without a time zone")
+    if entry.id != entry_id or LedgerKey(entry.org, kind, window, entry.filter, entry.q).id != entry_id:
+        raise LedgerEntryError(f"it is for {entry.org}, {entry.kind}, {window}")
+    return entry
 
 
 def begin(

@@ -7,7 +7,6 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-import msgspec
 from tenacity import (
     Retrying,
     retry_if_exception_type,
@@ -19,7 +18,15 @@ from tenacity import (
 
 from oktalogger.opensearch.errors import IndexMissingError, OpenSearchLoadError, OpenSearchUnavailableError
 from oktalogger.opensearch.request import call
-from oktalogger.pipeline.ledger import LedgerEntry, LedgerKey, advance, begin, from_the_start
+from oktalogger.pipeline.ledger import (
+    LedgerEntry,
+    LedgerEntryError,
+    LedgerKey,
+    advance,
+    begin,
+    from_the_start,
+    read_entry,
+)
 from oktalogger.pipeline.load_result import LoadResult
 
 if TYPE_CHECKING:
@@ -34,6 +41,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _PAGE = 1000
+# One that cannot be read must not hide those before it.
+_NEWEST = 20
 _RACES = 5
 # Another try of the same load changes its entry with every page until somebody takes it over.
 _OPENING = timedelta(seconds=30)
@@ -109,7 +118,7 @@ class LedgerStore:
                 )
             return None, {"op_type": "create"}
         version = {"if_seq_no": str(answer["_seq_no"]), "if_primary_term": str(answer["_primary_term"])}
-        return msgspec.convert(answer["_source"], LedgerEntry), version
+        return _entry_of(entry_id, answer["_source"]), version
 
     def write(self, entry_id: str, entry: LedgerEntry, version: dict[str, str]) -> dict[str, str] | None:
         """Write an entry; return what the next write must carry, or ``None`` where somebody else was faster."""
@@ -145,10 +154,10 @@ class LedgerStore:
             f"/{self._names.ledger}/_search",
             doing="while reading the newest entry of the ledger",
             index=self._names.ledger,
-            body={"size": 1, "query": {"bool": query}, "sort": [{"window_end": "desc"}]},
+            body={"size": _NEWEST, "query": {"bool": query}, "sort": [{"window_end": "desc"}]},
         )
-        hits = answer["hits"]["hits"]
-        return msgspec.convert(hits[0]["_source"], LedgerEntry).window_end if hits else None
+        read = (_entry_of(hit["_id"], hit["_source"]) for hit in answer["hits"]["hits"])
+        return next((entry.window_end for entry in read if entry is not None), None)
 
     def entries(self, org: str, within: Window, *, kinds: tuple[str, ...] = ()) -> Iterator[LedgerEntry]:
         """Yield the entries of all windows that share a moment with a range, in order of their start.
@@ -185,10 +194,26 @@ class LedgerStore:
             )
             hits = answer["hits"]["hits"]
             for hit in hits:
-                yield msgspec.convert(hit["_source"], LedgerEntry)
+                entry = _entry_of(hit["_id"], hit["_source"])
+                if entry is not None:
+                    yield entry
             if len(hits) < _PAGE:
                 return
             body["search_after"] = hits[-1]["sort"]
+
+
+def _entry_of(entry_id: str, source: object) -> LedgerEntry | None:
+    """Read a document of the ledger; None, with a warning, where it cannot be an entry of ours."""
+    try:
+        return read_entry(entry_id, source)
+    except LedgerEntryError as error:
+        log.warning(
+            "The document %s of the ledger was not written by oktalogger, or was changed since (%s): its window counts "
+            "as not loaded.",
+            entry_id,
+            error,
+        )
+        return None
 
 
 class StoredEntry:

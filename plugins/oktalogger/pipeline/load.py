@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from oktalogger.okta.system_log import Page, SystemLogQuery
     from oktalogger.pipeline.page_store import DocumentStore
+    from oktalogger.privacy.redactor import Redactor
 
 # A window that ends later than this from now was asked for by mistake; a smaller difference is two clocks.
 CLOCK_TOLERANCE: Final = timedelta(minutes=1)
@@ -60,6 +61,7 @@ class LoadPlan:
     :param q: Okta's keyword search, passed through
     :param page_limit: events a page, 1 to 1000
     :param threads: how many pages may be on their way into OpenSearch at once
+    :param redactor: takes out of each event what must not be stored; None for nothing
     """
 
     stamp: Stamp
@@ -71,6 +73,7 @@ class LoadPlan:
     q: str | None = None
     page_limit: int = 1000
     threads: int = 4
+    redactor: Redactor | None = None
 
     @property
     def reads(self) -> Window:
@@ -148,7 +151,7 @@ class _Load:
         self._storer = PageStorer(store, plan.stamp, plan.covered, self._claims)
         self._plan = plan
         self._reads = plan.reads
-        self._builder = DocumentBuilder(plan.stamp, store.names)
+        self._builder = DocumentBuilder(plan.stamp, store.names, plan.redactor)
         self._on_stored = on_stored
         self._stop = stop
         self._wait = wait

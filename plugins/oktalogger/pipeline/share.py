@@ -22,7 +22,7 @@ def share_of(kind: LoadKind, settings: Settings, *, part: float | None = None) -
     :param part: instead of the settings' part of the limit
     :raises ValueError: if ``part`` is not over 0 up to 1
     """
-    tasks = settings.live_tasks + settings.backfill_tasks + 1  # and one that reconciles
+    tasks = settings.okta_tasks
     if kind not in PATIENT_KINDS:
         return Share(settings.live_share if part is None else part, tasks=tasks)
     return Share(

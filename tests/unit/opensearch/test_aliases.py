@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from oktalogger.opensearch.aliases import alias_actions, repairs, troubles
+from oktalogger.opensearch.aliases import alias_actions, repairs
 from oktalogger.opensearch.existing import IndexState
 from oktalogger.opensearch.names import IndexNames
 from oktalogger.opensearch.templates import Meta
@@ -18,11 +18,10 @@ OURS = Meta("oktalogger", 2)
 
 def index(name: str, *, narrowed: tuple[str, ...] = (), **more: Any) -> IndexState:
     values: dict[str, Any] = {
-        "aliases": {NAMES.alias: name == MONTH, NAMES.write_alias(name): False},
+        "aliases": {NAMES.alias: False, NAMES.write_alias(name): False},
         "meta": OURS,
         "uuid": f"uuid of {name}",
         "narrowed": frozenset(narrowed),
-        "settings": {"append_only.enabled": "true"},
     }
     return IndexState(name, **values | more)
 
@@ -33,7 +32,7 @@ def actions(*indices: IndexState) -> list[dict[str, Any]]:
 
 def test_where_all_is_well_nothing_is_done() -> None:
     assert actions(index(MONTH), index(OLDER)) == []
-    assert troubles(NAMES, {MONTH: index(MONTH)}) == []
+    assert alias_actions(NAMES, index(MONTH)) == []
 
 
 def test_a_copy_loses_the_alias_and_that_through_which_its_original_is_written() -> None:
@@ -64,33 +63,19 @@ def test_one_that_is_not_ours_does_not() -> None:
     assert actions(index(MONTH), index(OLDER, aliases={}, meta=Meta(None, 0))) == []
 
 
-def test_a_filter_on_the_alias_goes_and_the_write_index_stays() -> None:
+def test_a_filter_on_the_alias_goes() -> None:
     assert actions(index(MONTH, narrowed=(NAMES.alias,))) == [
-        {"add": {"index": MONTH, "alias": "okta-system-log", "is_write_index": True}}
+        {"add": {"index": MONTH, "alias": "okta-system-log", "is_write_index": False}}
     ]
+
+
+def test_a_month_that_an_older_version_made_the_write_index_is_that_no_longer() -> None:
+    older = index(MONTH, aliases={NAMES.alias: True, NAMES.write_alias(MONTH): False})
+    (repair,) = repairs(NAMES, {MONTH: older})
+    assert "write index" in str(repair)
+    assert repair.action == {"add": {"index": MONTH, "alias": "okta-system-log", "is_write_index": False}}
 
 
 def test_the_alias_through_which_a_month_is_written_must_not_narrow_it_either() -> None:
     state = index(MONTH, narrowed=(NAMES.write_alias(MONTH),))
-    assert alias_actions(NAMES, MONTH, {MONTH: state}) == [
-        {"add": {"index": MONTH, "alias": "okta-system-log-2026-11-write"}}
-    ]
-
-
-@pytest.mark.parametrize(
-    ("settings", "said"),
-    [
-        ({}, "not append-only"),
-        ({"append_only.enabled": "false"}, "not append-only"),
-        ({"append_only.enabled": "true", "final_pipeline": "redact"}, "the ingest pipeline redact"),
-        ({"append_only.enabled": "true", "default_pipeline": "redact"}, "the ingest pipeline redact"),
-    ],
-)
-def test_settings_that_a_month_must_not_have_are_named(settings: dict[str, str], said: str) -> None:
-    (trouble,) = troubles(NAMES, {MONTH: index(MONTH, settings=settings)})
-    assert MONTH in trouble.found
-    assert said in trouble.found
-
-
-def test_where_no_settings_are_told_none_are_missed() -> None:
-    assert troubles(NAMES, {MONTH: index(MONTH, settings={}, uuid="")}) == []
+    assert alias_actions(NAMES, state) == [{"add": {"index": MONTH, "alias": "okta-system-log-2026-11-write"}}]

@@ -19,6 +19,8 @@ from oktalogger.opensearch.templates import month_template
 from oktalogger.pipeline.comparison import Comparison, compare_with_okta
 from oktalogger.pipeline.document import Built, DocumentBuilder, Stamp
 from oktalogger.pipeline.drift import fit
+from oktalogger.privacy.policy import read_policy
+from oktalogger.privacy.redactor import Redactor
 from oktalogger.window import Window
 from tests.unit.pipeline.loading import ScriptedSource, event
 
@@ -45,17 +47,17 @@ class Holding:
         return ids & self._rejected
 
 
-def compare(census: Holding, *pages: list[bytes]) -> Comparison:
+def compare(census: Holding, *pages: list[bytes], redactor: Redactor | None = None) -> Comparison:
     source = ScriptedSource([[msgspec.Raw(raw) for raw in events] for events in pages])
-    return compare_with_okta(cast("SystemLogClient", source), census, "o", QUERY)
+    return compare_with_okta(cast("SystemLogClient", source), census, "o", QUERY, redactor)
 
 
 def okta(number: int, **more: Any) -> bytes:
     return json.dumps(json.loads(bytes(event(number))) | more).encode()
 
 
-def stored(body: bytes) -> tuple[str, Any]:
-    built = DocumentBuilder(Stamp("o", HOUR, "run", "manual"), IndexNames()).build(body, TEN)
+def stored(body: bytes, redactor: Redactor | None = None) -> tuple[str, Any]:
+    built = DocumentBuilder(Stamp("o", HOUR, "run", "manual"), IndexNames(), redactor).build(body, TEN)
     assert isinstance(built, Built)
     return built.document.id, json.loads(built.document.source)
 
@@ -81,6 +83,7 @@ def test_what_is_missing_foreign_doubled_or_altered_is_named() -> None:
         "doubled": ["u-2"],
         "altered": ["u-5"],
         "rejected": 0,
+        "unredacted": 0,
     }
 
 
@@ -106,6 +109,24 @@ def test_every_value_is_the_same_as_itself_only(one: Any) -> None:
     for other in VALUES:
         found = compare(Holding(stored(okta(1, client={"x": [one]}))), [okta(1, client={"x": [other]})])
         assert found.exact == (json.dumps(one) == json.dumps(other)), (one, other)
+
+
+def test_redacted_is_compared_with_redacted() -> None:
+    hashing = Redactor(read_policy("all=hash,free_text=drop"), "a key that nobody guesses")
+    person = {"actor": {"type": "User", "displayName": "Ada Planted", "alternateId": "ada@corp.example"}}
+    one, other = okta(1, **person), okta(2, **person, brandNew="x")
+    found = compare(Holding(stored(one, hashing), stored(other, hashing)), [one, other], redactor=hashing)
+    assert found == Comparison(HOUR, 2)
+    changed = okta(1, actor={**person["actor"], "displayName": "Eve"})
+    assert compare(Holding(stored(one, hashing)), [changed], redactor=hashing).altered == ("u-1",)
+    later = Redactor(hashing.policy, "another key that nobody guesses")
+    assert compare(Holding(stored(one, hashing)), [one], redactor=later).altered == ("u-1",)
+    before = compare(Holding(stored(one)), [one], redactor=hashing)
+    assert before.exact
+    assert before.unredacted == 1
+    unreadable = b"no json"
+    kept = rejection_id("o", hashing.redact(unreadable).event)
+    assert compare(Holding(rejected=frozenset({kept})), [unreadable], redactor=hashing).rejected == 1
 
 
 def test_the_order_of_keys_says_nothing() -> None:

@@ -301,7 +301,11 @@ class TestSearches:
     def hit(self, number: int) -> dict[str, Any]:
         window = Window(NOON + timedelta(hours=number), NOON + timedelta(hours=number + 1))
         entry = begin(LedgerKey("o", "scheduled", window), None, run_id="r", run_url=None, now=NOON)
-        return {"_source": msgspec.json.decode(msgspec.json.encode(entry)), "sort": [number, f"id-{number}"]}
+        return {
+            "_id": entry.id,
+            "_source": msgspec.json.decode(msgspec.json.encode(entry)),
+            "sort": [number, f"id-{number}"],
+        }
 
     def test_the_newest_complete_window(self, index: Index, ledger: LedgerStore) -> None:
         index.hits = [[self.hit(4)], []]
@@ -310,7 +314,7 @@ class TestSearches:
         asked = index.asked[0]
         assert (asked["method"], asked["path"]) == ("POST", "/okta-system-log-ledger/_search")
         assert asked["body"] == {
-            "size": 1,
+            "size": 20,
             "query": {
                 "bool": {
                     "filter": [{"term": {"org": "o"}}, {"exists": {"field": "completed_at"}}],
@@ -342,6 +346,31 @@ class TestSearches:
             "sort": [{"window_start": "asc"}, {"id": "asc"}],
         }
         assert (second["search_after"], third["search_after"]) == ([2, "id-2"], [5, "id-5"])
+
+    @pytest.mark.parametrize(
+        "forged",
+        [
+            {"tries": "many"},
+            {"window_end": "2026-11-23T11:00:00Z"},
+            {"window_start": "2026-11-23T12:00:00"},
+            {"completed_at": "2026-11-23T12:00:00"},
+            {"kind": "backfill"},
+            {"org": "another"},
+            {"id": "else"},
+            {"_id": "else"},
+        ],
+        ids=str,
+    )
+    def test_what_nobody_of_ours_wrote_counts_for_nothing(
+        self, index: Index, ledger: LedgerStore, forged: dict[str, str], caplog: pytest.LogCaptureFixture
+    ) -> None:
+        hit = self.hit(0)
+        hit |= {name: value for name, value in forged.items() if name in hit}
+        hit["_source"] |= {name: value for name, value in forged.items() if name not in hit}
+        index.hits = [[hit, self.hit(1)], [hit, self.hit(1)]]
+        assert [entry.window_start for entry in ledger.entries("o", HOUR)] == [NOON + timedelta(hours=1)]
+        assert f"{hit['_id']} of the ledger was not written by oktalogger" in caplog.text
+        assert ledger.newest_complete("o") == NOON + timedelta(hours=2)
 
     def test_kinds_narrow_it(self, index: Index, ledger: LedgerStore) -> None:
         index.hits = [[]]

@@ -94,6 +94,7 @@ def test_an_event_that_came_before_is_counted_once() -> None:
 
     result = load(Repeating([]))
     assert (result.read, result.created, stored(result)) == (5, 2, 2)
+    assert (result.rejected, result.drifted) == (1, 0)
 
 
 def test_that_okta_keeps_no_such_events_is_said_once() -> None:

@@ -104,6 +104,20 @@ def test_a_late_event_that_a_killed_try_stored_is_late_and_one_stored_before_the
         assert (result.created, result.late) == (2, late)
 
 
+def test_one_that_another_load_stored_keeps_none_of_the_others_from_being_claimed() -> None:
+    store = MemoryStore()
+    wider = LoadPlan(Stamp("o", Window(TEN, TEN + timedelta(hours=1)), "run", "scheduled"))
+    load_window(ScriptedSource([[event(0)]]), store, wider, clock=lambda: TEN + timedelta(hours=1))
+    killed_after(store, 0, [0, 1, 2])
+    result = load(store, [0, 1, 2], earlier=EarlierTries(BEGAN))
+    assert (result.created, result.existing) == (2, 1)
+
+
+def test_what_is_stored_at_the_moment_in_which_its_window_was_complete_is_late() -> None:
+    assert load(MemoryStore(), [0], covered=CoveredTime([(WINDOW, NOW)])).late == 1
+    assert load(MemoryStore(), [0], covered=CoveredTime([(WINDOW, NOW + SECOND)])).late == 0
+
+
 def test_what_another_window_or_kind_stored_is_not_claimed() -> None:
     store = MemoryStore()
     wider = LoadPlan(Stamp("o", Window(TEN, TEN + timedelta(hours=1)), "run", "scheduled"))

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+from oktalogger.detections.exclusions import ended, ended_sentence
 
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from datetime import date
+
+    from oktalogger.detections.model import CompiledDetection
     from oktalogger.detections.monitors.change import SyncPlan
     from oktalogger.detections.monitors.health import Health
     from oktalogger.detections.monitors.sync import SyncResult
@@ -14,14 +18,29 @@ if TYPE_CHECKING:
 _MOST_DIFFERENCES: Final = 8
 
 
-def plan_text(plan: SyncPlan, health: Health | None = None) -> str:
+def exceptions_text(detections: Iterable[CompiledDetection], today: date) -> str:
+    """Return a line for each exception whose last day is over."""
+    return "".join(f"WARNING: {one.file}: {ended_sentence(one)}\n" for one in ended(detections, today))
+
+
+def rules_after_load(detections: Iterable[CompiledDetection]) -> tuple[str, ...]:
+    """Return the names of the enabled rules that no monitor can run: a DAG runs them after each load."""
+    return tuple(sorted(rule.name for rule in detections if rule.enabled and not rule.is_monitored))
+
+
+def plan_text(plan: SyncPlan, health: Health | None = None, after_load: Sequence[str] = ()) -> str:
     """Return a plan as text: one line for each monitor that is not simply unchanged, and the counts.
 
     :param health: what is wrong with the monitors, which comes first
+    :param after_load: names of the rules that run after each load, which come last
     """
     lines = [f"WARNING: {line}" for line in health.lines] if health is not None else []
     lines += [f"SWITCHED OFF by hand: {step.name}" for step in plan.switched_off]
-    return "\n".join([*lines, steps_text(plan.as_dict())])
+    lines.append(steps_text(plan.as_dict()))
+    if after_load:
+        listed = ", ".join(after_load)
+        lines.append(f"{len(after_load)} more rules run without a monitor, in okta_detections_after_load: {listed}")
+    return "\n".join(lines)
 
 
 def steps_text(plan: Mapping[str, Any]) -> str:

@@ -113,7 +113,7 @@ class SyncResult:
 def render_all(
     client: AlertingClient, detections: Iterable[CompiledDetection], names: IndexNames, settings: MonitorSettings
 ) -> list[RenderedMonitor]:
-    """Make the monitors of all detections, with the channels that they name.
+    """Make the monitors of all detections that Alerting can run, with the channels that they name.
 
     :param client: the cluster, asked for its channels
     :param detections: the compiled rules
@@ -122,7 +122,7 @@ def render_all(
     :raises ChannelError: if a channel is missing, disabled, or not the only one of its name
     :raises OpenSearchLoadError: if channels cannot be read
     """
-    rules = list(detections)
+    rules = [rule for rule in detections if rule.is_monitored]
     ids = resolve_channels(client, (name for rule in rules for name in rule.channels_under(settings)))
     return [render_monitor(rule, names=names, channel_ids=ids, settings=settings) for rule in rules]
 

@@ -18,6 +18,7 @@ from oktalogger.opensearch.bulk import BulkWriter
 from oktalogger.opensearch.documents import Document, Revision
 from oktalogger.opensearch.errors import OpenSearchRequestError
 from oktalogger.opensearch.request import AS_LONG_AS_A_BULK, call
+from oktalogger.text import harmless
 from oktalogger.window import format_instant
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ class Alert:
     @property
     def text(self) -> str:
         """What happened, what it means, and what to do."""
-        lines = [_line(match) for match in self.matches[:_MOST_SHOWN]]
+        lines = [_line(self.detection, match) for match in self.matches[:_MOST_SHOWN]]
         if len(self.matches) > _MOST_SHOWN:
             lines.append(f"... and {len(self.matches) - _MOST_SHOWN} more in the index of matches")
         return "\n".join([self.subject, "", *lines, "", about(self.detection)])
@@ -253,11 +254,26 @@ def _notes(
     return notes
 
 
-def _line(match: Match) -> str:
+def _line(detection: CompiledDetection, match: Match) -> str:
+    if detection.absence is not None:
+        return f"- none in {match.org}{_in_brackets(match)} since {format_instant(match.last)}: {match.example}"
     when = format_instant(match.first)
     if match.events > 1:
         when += f" to {format_instant(match.last)}"
-    group = ", ".join(f"{field}={value}" for field, value in match.group.items())
-    counted = f"{match.values} different values in " if match.values is not None else ""
-    many = f"{counted}{match.events} events, for example: " if match.events > 1 or group else ""
-    return f"- {when} {match.org}{f' [{group}]' if group else ''}: {many}{match.example}"
+    many = (
+        f"{_counted(detection, match)}{match.events} events, for example: " if match.events > 1 or match.group else ""
+    )
+    return f"- {when} {match.org}{_in_brackets(match)}: {many}{harmless(match.example)}"
+
+
+def _in_brackets(match: Match) -> str:
+    group = ", ".join(f"{field}={harmless(value)}" for field, value in match.group.items())
+    return f" [{group}]" if group else ""
+
+
+def _counted(detection: CompiledDetection, match: Match) -> str:
+    if match.values is None:
+        return ""
+    if detection.threshold is None or detection.threshold.measure == "count":
+        return f"{match.values:g} different values in "
+    return f"{detection.threshold.measure} {match.values:g} in "

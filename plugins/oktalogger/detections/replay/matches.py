@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
+from uuid import UUID, uuid5
 
 import msgspec
 
@@ -20,24 +21,25 @@ if TYPE_CHECKING:
 
     from opensearchpy import OpenSearch
 
-    from oktalogger.detections.model import CompiledDetection
+    from oktalogger.detections.model import CompiledDetection, Exclusion
 
 _BATCH: Final = 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Match:
-    """One event that a rule selects, or one slot of time in which a group reached a rule's threshold.
+    """What a rule found: a group of events, a slot of time that reached a threshold, a first time, or a silence.
 
     :param id: the same whenever the same is found again
     :param org: the Okta org's host name
     :param first: when the first of its events was published
     :param last: when the last of its events was published
     :param events: how many events there are
-    :param values: how many different values there are, where a rule counts values
+    :param values: how many different values there are, or what a rule measures of them
     :param group: what the events have in common, by index field
     :param event_id: the `uuid` of one of them
     :param example: one of them in a line
+    :param excepted: the exception that keeps it from being told
     """
 
     id: str
@@ -45,10 +47,15 @@ class Match:
     first: datetime
     last: datetime
     events: int
-    values: int | None
+    values: float | None
     group: dict[str, str]
     event_id: str
     example: str
+    excepted: Exclusion | None = None
+
+    def excepted_by(self, exception: Exclusion) -> Match:
+        """Return the match as one that an exception keeps from being told."""
+        return replace(self, id=str(uuid5(UUID(self.id), "excepted")), excepted=exception)
 
     def group_lines(self) -> list[str]:
         """Return what the events have in common, as it is stored."""
@@ -67,6 +74,7 @@ class Match:
                 "title": detection.title,
                 "severity": detection.severity,
                 "attack": list(detection.attack),
+                "tactics": list(detection.tactics),
             },
             "org": self.org,
             "first": format_instant(self.first),
@@ -78,7 +86,12 @@ class Match:
             "example": self.example,
             "run_id": run_id,
             "found_at": format_instant(found_at),
+            **self._exception(),
         }
+
+    def _exception(self) -> dict[str, Any]:
+        why = self.excepted
+        return {} if why is None else {"excepted": {"owner": why.owner, "reason": why.title, "until": why.until}}
 
 
 def store_matches(

@@ -10,16 +10,21 @@ import logging
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, Final, Literal
-from uuid import UUID, uuid5
+from typing import TYPE_CHECKING, Any, Final
 
 from oktalogger.detections import grouped_search as grouped
 from oktalogger.detections.model import MonitorSettings
-from oktalogger.detections.replay.matches import Match, store_matches
+from oktalogger.detections.replay.absent import absent_matches
+from oktalogger.detections.replay.first_seen import first_seen_matches
+from oktalogger.detections.replay.groups import SHOWN, groups_of, instant, match_of
+from oktalogger.detections.replay.matches import store_matches
+from oktalogger.detections.replay.order import is_in_order
+from oktalogger.detections.replay.span import time_range
+from oktalogger.detections.slots import PUBLISHED, value_in
 from oktalogger.opensearch.errors import OpenSearchRequestError
-from oktalogger.opensearch.request import call, refresh
+from oktalogger.opensearch.request import refresh
 from oktalogger.opensearch.schema import ensure_matches_index
-from oktalogger.window import format_instant
+from oktalogger.window import Window, format_instant
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -27,8 +32,9 @@ if TYPE_CHECKING:
     from opensearchpy import OpenSearch
 
     from oktalogger.detections.model import CompiledDetection, Threshold
+    from oktalogger.detections.replay.matches import Match
+    from oktalogger.detections.replay.span import Span
     from oktalogger.opensearch.names import IndexNames
-    from oktalogger.window import Window
 
 log = logging.getLogger(__name__)
 
@@ -37,36 +43,6 @@ log = logging.getLogger(__name__)
 REFRESHED_WITHIN: Final = 60.0
 # A rule that finds more in one window is too wide to look at match by match.
 MOST_MATCHES: Final = 10_000
-_SHOWN: Final = [
-    "uuid",
-    "published",
-    "eventType",
-    "outcome.result",
-    "actor.alternateId",
-    "client.ipAddress",
-    "oktalogger.org",
-    "oktalogger.target.any.display_name",
-]
-_FIRST, _LAST, _EXAMPLE = "okta_first", "okta_latest", "okta_example"
-_MORE: Final = {
-    _FIRST: {"min": {"field": grouped.PUBLISHED}},
-    _LAST: {"max": {"field": grouped.PUBLISHED}},
-    _EXAMPLE: {"top_hits": {"size": 1, "_source": _SHOWN, "sort": [{grouped.PUBLISHED: "asc"}]}},
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Span:
-    """What is looked at.
-
-    :param window: a range of time
-    :param by: of which time: ``published`` for history, ``loaded`` for what a load has just brought
-    :param historical: whether events that a backfill loaded count
-    """
-
-    window: Window
-    by: Literal["published", "loaded"] = "published"
-    historical: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,12 +53,14 @@ class Found:
     :param matches: what it found, in order of time; at most ``MOST_MATCHES``
     :param new: those that no replay had found before
     :param is_cut: whether there is more
+    :param excepted: what exceptions keep from being told
     """
 
     detection: CompiledDetection
     matches: tuple[Match, ...]
     new: tuple[Match, ...]
     is_cut: bool
+    excepted: tuple[Match, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain JSON values: a row of the table."""
@@ -94,6 +72,7 @@ class Found:
             "matches": len(self.matches),
             "more": self.is_cut,
             "new": len(self.new),
+            "excepted": len(self.excepted),
             "first": format_instant(min(match.first for match in self.matches)) if self.matches else None,
             "last": format_instant(max(match.last for match in self.matches)) if self.matches else None,
             "example": self.matches[0].example if self.matches else None,
@@ -154,10 +133,12 @@ def replay(
         try:
             found, is_cut = find(client, names, detection, span, settings or MonitorSettings())
             new = store_matches(client, names.matches, detection, found, run_id=run_id, found_at=clock(), sleep=sleep)
+            excepted = find_excepted(client, names, detection, span, settings or MonitorSettings())
+            store_matches(client, names.matches, detection, excepted, run_id=run_id, found_at=clock(), sleep=sleep)
         except OpenSearchRequestError as error:
             refusals[detection.name] = error
             continue
-        results.append(Found(detection, tuple(found), tuple(new), is_cut))
+        results.append(Found(detection, tuple(found), tuple(new), is_cut, tuple(excepted)))
     if refusals:
         raise ReplayIncompleteError(results, refusals)
     return results
@@ -179,40 +160,77 @@ def find(
     return sorted(found, key=lambda match: (match.first, match.id)), False
 
 
+def keep_excepted(
+    client: OpenSearch,
+    names: IndexNames,
+    detections: Iterable[CompiledDetection],
+    span: Span,
+    *,
+    run_id: str,
+    settings: MonitorSettings | None = None,
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    sleep: Callable[[float], None] = time.sleep,
+) -> None:
+    """Store what the exceptions of rules keep from being told, where monitors run the rules themselves.
+
+    The parameters are those of :func:`replay`.
+
+    :raises OpenSearchLoadError: where OpenSearch refuses, or stays out of reach
+    """
+    ensure_matches_index(client, names)
+    for detection in detections:
+        excepted = find_excepted(client, names, detection, span, settings or MonitorSettings())
+        store_matches(client, names.matches, detection, excepted, run_id=run_id, found_at=clock(), sleep=sleep)
+
+
+def find_excepted(
+    client: OpenSearch, names: IndexNames, detection: CompiledDetection, span: Span, settings: MonitorSettings
+) -> list[Match]:
+    """Find over a span of time what the exceptions of a rule keep from being told.
+
+    :raises OpenSearchLoadError: where OpenSearch refuses, or stays out of reach
+    """
+    return [
+        match.excepted_by(exception)
+        for exception in detection.exceptions
+        for match in find(client, names, detection.only_excepted(exception), span, settings)[0]
+    ]
+
+
 def _matches(
     client: OpenSearch, names: IndexNames, detection: CompiledDetection, span: Span, settings: MonitorSettings
 ) -> Iterator[Match]:
-    after = None
-    while True:
-        body = grouped.search_body(
-            detection,
-            query=_query(detection, span),
-            looked_at=_looked_at(detection, span, settings),
-            fresh=_within(span),
-            # Every slot that was reached is wanted, so that an id does not depend on the span.
-            least_fresh=0,
-            hour_of=grouped.PUBLISHED if span.by == "published" else grouped.INGESTED,
-            after=after,
-            more=_MORE,
-        )
-        groups = _search(client, names, detection, body)["aggregations"][grouped.GROUPS]
-        for group in groups["buckets"]:
-            if detection.threshold is None:
-                yield _group_match(detection, group)
-            else:
-                yield from _slot_matches(detection, detection.threshold, group)
-        after = groups.get("after_key")
-        if after is None:
-            return
+    if detection.first_seen is not None:
+        yield from first_seen_matches(client, names, detection, detection.first_seen, span)
+        return
+    if detection.absence is not None:
+        yield from absent_matches(client, names, detection, detection.absence, span)
+        return
+    threshold = detection.threshold
+    for group in groups_of(
+        client,
+        names,
+        detection,
+        query=span.query(detection),
+        looked_at=_looked_at(threshold, span, settings),
+        fresh=span.clause,
+        # Every slot that was reached is wanted, so that an id does not depend on the span.
+        least_fresh=0,
+        hour_of=span.field,
+        more=SHOWN,
+    ):
+        values = grouped.group_values(group["key"])
+        if threshold is None:
+            yield match_of(detection, f"group/{group['key'][grouped.HOUR]}", values, group)
+            continue
+        for slot in _reached_slots(threshold, group):
+            start = instant(slot["key"])
+            within = Window(start, start + threshold.timespan)
+            if detection.is_monitored or is_in_order(client, names, detection, threshold, values, within):
+                yield match_of(detection, f"slot/{slot['key']}", values, slot, value=value_in(threshold, slot))
 
 
-def _group_match(detection: CompiledDetection, group: dict[str, Any]) -> Match:
-    values = grouped.group_values(group["key"])
-    return _match(detection, f"group/{group['key'][grouped.HOUR]}", values, group)
-
-
-def _slot_matches(detection: CompiledDetection, threshold: Threshold, group: dict[str, Any]) -> Iterator[Match]:
-    values = grouped.group_values(group["key"])
+def _reached_slots(threshold: Threshold, group: dict[str, Any]) -> Iterator[dict[str, Any]]:
     reached = {slot["key"] for slot in group[grouped.SLOTS]["buckets"]}
     half = threshold.seconds * 1000 // 2
     shifted = [
@@ -223,78 +241,15 @@ def _slot_matches(detection: CompiledDetection, threshold: Threshold, group: dic
     ]
     for slot in (*group[grouped.SLOTS]["buckets"], *shifted):
         if slot[grouped.FRESH]["doc_count"]:
-            yield _match(detection, f"slot/{slot['key']}", values, slot)
+            yield slot
 
 
-def _match(detection: CompiledDetection, key: str, values: dict[str, str], bucket: dict[str, Any]) -> Match:
-    hit = bucket[_EXAMPLE]["hits"]["hits"][0]
-    return Match(
-        id=str(uuid5(UUID(detection.id), f"{key}/" + "/".join(values.values()))),
-        org=values[grouped.ORG_FIELD],
-        first=_instant(bucket[_FIRST]["value"]),
-        last=_instant(bucket[_LAST]["value"]),
-        events=bucket["doc_count"],
-        values=bucket[grouped.VALUES]["value"] if grouped.VALUES in bucket else None,
-        group={field: value for field, value in values.items() if field != grouped.ORG_FIELD},
-        event_id=hit["_id"],
-        example=_in_a_line(hit["_source"]),
-    )
-
-
-def _query(detection: CompiledDetection, span: Span) -> str:
-    return detection.selection if span.historical else detection.query
-
-
-def _within(span: Span) -> dict[str, Any]:
-    field = grouped.PUBLISHED if span.by == "published" else grouped.INGESTED
-    return _range(field, span.window.start, span.window.end)
-
-
-def _looked_at(detection: CompiledDetection, span: Span, settings: MonitorSettings) -> dict[str, Any]:
-    threshold = detection.threshold
+def _looked_at(threshold: Threshold | None, span: Span, settings: MonitorSettings) -> dict[str, Any]:
     if threshold is None:
-        return _within(span)
+        return span.clause
     if span.by == "loaded":
         start = span.window.end - timedelta(hours=settings.lookback_hours)
-        return _range(grouped.INGESTED, min(start, span.window.start), span.window.end)
+        return time_range(grouped.INGESTED, min(start, span.window.start), span.window.end)
     # The slots at both ends reach over the window.
     edge = threshold.timespan
-    return _range(grouped.PUBLISHED, span.window.start - edge, span.window.end + edge)
-
-
-def _range(field: str, start: datetime, end: datetime) -> dict[str, Any]:
-    return {"range": {field: {"gte": format_instant(start), "lt": format_instant(end)}}}
-
-
-def _search(
-    client: OpenSearch, names: IndexNames, detection: CompiledDetection, body: dict[str, Any]
-) -> dict[str, Any]:
-    answer: dict[str, Any] = call(
-        client,
-        "POST",
-        f"/{names.alias}/_search",
-        doing=f"while running {detection.title}",
-        index=names.alias,
-        # Without an index yet, there is nothing to find. With a part of one, there might be.
-        params={"ignore_unavailable": "true", "allow_partial_search_results": "false"},
-        body=body,
-    )
-    if "aggregations" not in answer:
-        answer["aggregations"] = {grouped.GROUPS: {"buckets": []}}
-    return answer
-
-
-def _instant(value: float) -> datetime:
-    return datetime.fromtimestamp(value / 1000, UTC)
-
-
-def _in_a_line(source: dict[str, Any]) -> str:
-    targets = source.get("oktalogger", {}).get("target", {}).get("any", {}).get("display_name") or []
-    parts = [
-        source.get("eventType"),
-        (source.get("outcome") or {}).get("result"),
-        f"by {(source.get('actor') or {}).get('alternateId')}",
-        f"from {(source.get('client') or {}).get('ipAddress')}",
-        f"on {', '.join(targets)}" if targets else None,
-    ]
-    return " ".join(str(part) for part in parts if part and not str(part).endswith(" None"))[:1000]
+    return time_range(PUBLISHED, span.window.start - edge, span.window.end + edge)

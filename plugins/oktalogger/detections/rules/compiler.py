@@ -3,32 +3,32 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
-from oktalogger.detections.model import DEFAULT_DEDUP, CompiledDetection, Threshold
+from oktalogger.detections.model import CompiledDetection, RulePart
+from oktalogger.detections.rules import kinds
+from oktalogger.detections.rules.correlation import check_type, read_threshold, references
 from oktalogger.detections.rules.fields import FieldError, field_table
+from oktalogger.detections.rules.filter_files import is_filter, read_exceptions, read_filter
 from oktalogger.detections.rules.problems import DetectionsError, Problem, RuleError
-from oktalogger.detections.rules.rule import OWN, Rule, check_tests, read_rule
+from oktalogger.detections.rules.rule import Rule, check_tests, read_rule
 from oktalogger.detections.rules.strict import strict_problems
 from oktalogger.detections.rules.variables import read_variables
 from oktalogger.detections.rules.yaml_source import read_documents, rule_files
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
     from pathlib import Path
 
+    from oktalogger.detections.model import Exclusion, Threshold
     from oktalogger.detections.rules.sigma import Selection
     from oktalogger.detections.rules.yaml_source import YamlDocument
 
-LONGEST_TIMESPAN_SECONDS: Final = 7 * 24 * 3600
-SHORTEST_TIMESPAN_SECONDS: Final = 10
 # `search.query.max_query_string_length` and `indices.query.bool.max_clause_count`, at their defaults.
 LONGEST_QUERY: Final = 32_000
 MOST_CLAUSES: Final = 1_024
-_COUNTS: Final = ("event_count", "value_count")
-_TEMPORAL: Final = ("temporal", "temporal_ordered")
 
 
 class CompilerMissingError(RuntimeError):
@@ -42,11 +42,13 @@ class Compiled:
     :param detections: the usable ones, in the order of their files
     :param rules: the rule of each detection, by its id
     :param problems: the problems found, warnings included
+    :param exclusions: filters and exceptions, which may name rules of other folders as well
     """
 
     detections: tuple[CompiledDetection, ...]
     rules: Mapping[str, Rule]
     problems: tuple[Problem, ...]
+    exclusions: tuple[Exclusion, ...] = ()
 
     @property
     def errors(self) -> tuple[Problem, ...]:
@@ -81,15 +83,22 @@ def compile_folder(folder: Path) -> Compiled:
         )
     variables, problems = read_variables(folder)
     rules = []
+    exclusions, more = read_exceptions(folder, variables)
+    problems += more
     for path in rule_files(folder):
         documents, unreadable = read_documents(path.read_bytes(), path.relative_to(folder).as_posix())
         problems += unreadable
         for document in documents:
+            if is_filter(document):
+                exclusion, more = read_filter(document, variables)
+                problems += more
+                exclusions += [exclusion] if exclusion is not None else []
+                continue
             rules.append(read_rule(document))
             # Do not check the details of a form that is refused as a whole.
             if rules[-1].title:
                 problems += strict_problems(document, variables)
-    return _Compilation(rules, variables, problems).run()
+    return replace(_Compilation(rules, variables, problems).run(), exclusions=tuple(exclusions))
 
 
 class _Compilation:
@@ -152,7 +161,7 @@ class _Compilation:
         for rule in self._rules:
             body = rule.document.data.get("correlation")
             if rule.kind == "threshold" and isinstance(body, dict) and body.get("generate") is not True:
-                for reference in _references(body):
+                for reference in references(body):
                     if (found := self._find(reference, rule.document)) is not None:
                         counted.add(id(found))
         return counted
@@ -204,36 +213,39 @@ class _Compilation:
 
         document = rule.document
         body = document.data["correlation"]
-        _check_type(document, body.get("type"))
+        check_type(document, body.get("type"))
         correlation = read_correlation(document)
-        selections = []
-        for reference in _references(body):
-            counted = self._find(reference, document)
-            if counted is None:
-                raise RuleError(
-                    f"the correlation counts the rule {reference!r}, which is in no file here",
-                    document.line("correlation", "rules"),
-                )
-            if counted.kind == "threshold":
-                raise RuleError(
-                    f"the correlation counts {reference!r}, itself a correlation; a monitor counts events only",
-                    document.line("correlation", "rules"),
-                )
-            selection = self._selection(counted)
-            if selection is None:
-                raise RuleError(
-                    f"the correlation counts the rule {reference!r}, which cannot be used: see {counted.document.file}",
-                    document.line("correlation", "rules"),
-                )
-            selections.append(selection)
-        threshold = _read_threshold(document, correlation)
+        counted = [self._counted(reference, document) for reference in references(body)]
+        selections = [selection for _, selection in counted]
+        parts = [RulePart(title=one.title, query=selection.text) for one, selection in counted]
+        threshold = read_threshold(document, correlation, parts)
         clause = either([Clause(selection.text) for selection in selections])
         looked_at = {field for selection in selections for field in selection.fields}
         looked_at |= {*threshold.group_by, *([threshold.counted] if threshold.counted else [])}
         clauses = sum(selection.clauses for selection in selections)
-        return self._detection(rule, Selection(clause.text, tuple(sorted(looked_at)), clauses), threshold)
+        counts = tuple(dict.fromkeys(name for one, _ in counted for name in (one.name, one.id) if name))
+        selection = Selection(clause.text, tuple(sorted(looked_at)), clauses)
+        return self._detection(rule, selection, threshold, counts)
 
-    def _detection(self, rule: Rule, selection: Selection, threshold: Threshold | None) -> CompiledDetection:
+    def _counted(self, reference: str, document: YamlDocument) -> tuple[Rule, Selection]:
+        at = document.line("correlation", "rules")
+        rule = self._find(reference, document)
+        if rule is None:
+            raise RuleError(f"the correlation counts the rule {reference!r}, which is in no file here", at)
+        if rule.kind == "threshold":
+            raise RuleError(
+                f"the correlation counts {reference!r}, itself a correlation; a monitor counts events only", at
+            )
+        selection = self._selection(rule)
+        if selection is None:
+            raise RuleError(
+                f"the correlation counts the rule {reference!r}, which cannot be used: see {rule.document.file}", at
+            )
+        return rule, selection
+
+    def _detection(
+        self, rule: Rule, selection: Selection, threshold: Threshold | None, counts: tuple[str, ...] = ()
+    ) -> CompiledDetection:
         stem = re.sub(r"[^A-Za-z0-9_]+", "_", rule.document.file.rpartition("/")[2].rpartition(".")[0])
         outputs = self._in_file[rule.document.file] > 1 and rule.name and rule.kind == "event"
         detection = CompiledDetection(
@@ -250,26 +262,19 @@ class _Compilation:
             enabled=rule.own.enabled,
             channels=rule.own.channels,
             throttle_minutes=rule.own.throttle_minutes,
-            dedup=_dedup(rule) if threshold is None else (),
+            dedup=kinds.dedup(rule) if threshold is None else (),
             cells=rule.own.cells,
             selection=selection.text,
-            fields=selection.fields,
+            fields=tuple(sorted({*selection.fields, *kinds.fields(rule)})),
             threshold=threshold,
+            first_seen=kinds.first_seen(rule),
+            absence=kinds.absence(rule),
+            counts=counts,
             file=rule.document.file,
             line=rule.document.line("detection" if threshold is None else "correlation"),
         )
         _check_size(len(detection.query), selection.clauses)
         return detection
-
-
-def _dedup(rule: Rule) -> tuple[str, ...]:
-    if rule.own.dedup is None:
-        return DEFAULT_DEDUP
-    line = rule.document.line(OWN, "dedup")
-    try:
-        return tuple(dict.fromkeys(field_table().resolve_countable(name).path for name in rule.own.dedup))
-    except FieldError as error:
-        raise RuleError(str(error), line) from None
 
 
 def _check_size(characters: int, clauses: int) -> None:
@@ -282,63 +287,3 @@ def _check_size(characters: int, clauses: int) -> None:
         f"two), and OpenSearch takes {LONGEST_QUERY:,} and {MOST_CLAUSES - 1:,}; split the rule or its list in "
         "several, each with an `id` of its own, or look for what the values have in common, like a network"
     )
-
-
-def _references(body: Mapping[str, Any]) -> list[str]:
-    rules = body.get("rules")
-    given: Iterable[Any] = [rules] if isinstance(rules, str) else rules if isinstance(rules, list) else []
-    return [str(reference) for reference in given]
-
-
-def _check_type(document: YamlDocument, given: Any) -> None:
-    if given in _COUNTS:
-        return
-    if given in _TEMPORAL:
-        message = (
-            f"a correlation of the type `{given}` cannot be watched by OpenSearch Alerting, whose monitors count "
-            "within one group of events and do not know which rule matched first; use `event_count` or `value_count`"
-        )
-    else:
-        message = f"the correlation's `type` is {given!r}; a monitor can do {' and '.join(_COUNTS)}"
-    raise RuleError(message, document.line("correlation", "type"))
-
-
-def _read_threshold(document: YamlDocument, correlation: Any) -> Threshold:
-    table = field_table()
-    condition = correlation.condition
-    operator = condition.op.name.lower()
-    at = document.line("correlation", "condition")
-    if operator not in ("gt", "gte") or condition.count != int(condition.count):
-        raise RuleError(
-            f"the correlation's condition is `{operator}: {condition.count}`; a monitor can tell that something was "
-            "reached (`gte` or `gt` a whole number), not that something stayed away",
-            at,
-        )
-    at_least = int(condition.count) + (operator == "gt")
-    if at_least < 1:
-        raise RuleError("the correlation's condition holds without any event; count to 1 at least", at)
-    seconds = correlation.timespan.seconds
-    if not SHORTEST_TIMESPAN_SECONDS <= seconds <= LONGEST_TIMESPAN_SECONDS:
-        raise RuleError(
-            f"the correlation's `timespan` is {correlation.timespan.spec}; a monitor can count over 10s to 7d",
-            document.line("correlation", "timespan"),
-        )
-    aliases = {alias.alias: set(alias.mapping.values()) for alias in correlation.aliases}
-    group_by = []
-    for name in correlation.group_by or ():
-        meant = {table.resolve_countable(field).path for field in aliases.get(name, {name})}
-        if len(meant) > 1:
-            raise RuleError(
-                f"the alias `{name}` stands for several fields, and a monitor groups all events by the same; use a "
-                "field that all of them have",
-                document.line("correlation", "aliases", name),
-            )
-        group_by.append(meant.pop())
-    counted = None
-    if correlation.type.name == "VALUE_COUNT":
-        if not isinstance(condition.fieldref, str):
-            raise RuleError("a monitor counts the values of one field, not of several", at)
-        counted = table.resolve_countable(condition.fieldref).path
-    elif condition.fieldref is not None:
-        raise RuleError("`event_count` counts events, so `field` has no meaning; use `value_count`", at)
-    return Threshold(counted=counted, group_by=tuple(dict.fromkeys(group_by)), seconds=seconds, at_least=at_least)

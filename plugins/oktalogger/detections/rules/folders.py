@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from oktalogger.detections.exclusions import aimless
 from oktalogger.detections.rules.compiler import Compiled
 from oktalogger.detections.rules.problems import Problem
 
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from oktalogger.detections.model import CompiledDetection
+    from oktalogger.detections.model import CompiledDetection, Exclusion
 
 
 def merge_folders(compiled: Mapping[Path, Compiled]) -> Compiled:
@@ -27,11 +28,27 @@ def merge_folders(compiled: Mapping[Path, Compiled]) -> Compiled:
         for problem in one.problems
     ]
     problems += find_doubles({folder: one.detections for folder, one in compiled.items()})
+    detections = tuple(detection for one in compiled.values() for detection in one.detections)
+    exclusions = tuple(exclusion for one in compiled.values() for exclusion in one.exclusions)
+    problems += aimless_problems(detections, exclusions)
     return Compiled(
-        tuple(detection for one in compiled.values() for detection in one.detections),
+        detections,
         {id: rule for one in compiled.values() for id, rule in one.rules.items()},
         tuple(problems),
+        exclusions,
     )
+
+
+def aimless_problems(detections: Sequence[CompiledDetection], exclusions: Sequence[Exclusion]) -> list[Problem]:
+    """Find filters and exceptions that name a rule which is in none of the folders.
+
+    :param detections: the rules of all folders
+    :param exclusions: the filters and exceptions of all folders
+    """
+    return [
+        Problem(one.file, one.line, f"it names the rule {name!r}, which is in no folder here, so it leaves nothing out")
+        for one, name in aimless(detections, exclusions)
+    ]
 
 
 def find_doubles(detections: Mapping[Path, Sequence[CompiledDetection]]) -> list[Problem]:

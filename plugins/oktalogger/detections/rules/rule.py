@@ -13,16 +13,20 @@ from uuid import UUID
 
 from oktalogger.detections.model import SEVERITIES
 from oktalogger.detections.rules.cases import Case, parse_cases, parse_span
+from oktalogger.detections.rules.kind_keys import read_absence, read_first_seen
 from oktalogger.detections.rules.problems import Problem, RuleError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
+    from oktalogger.detections.model import Absence, FirstSeen
     from oktalogger.detections.rules.yaml_source import YamlDocument
     from oktalogger.setting_readers import Severity
 
 OWN: Final = "oktalogger"
-OWN_KEYS: Final = ("enabled", "channels", "throttle", "dedup", "cells", "runbook", "corresponds", "tests")
+OWN_KEYS: Final = (
+    *("enabled", "channels", "throttle", "dedup", "cells", "first_seen", "absent", "runbook", "corresponds", "tests"),
+)
 MOST_CELLS: Final = 100
 _LONGEST_TITLE: Final = 200
 _LONGEST_THROTTLE: Final = timedelta(days=1)
@@ -38,7 +42,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Own:
-    """What stands under ``oktalogger:``. The fields are those of ``CompiledDetection``.
+    """What stands under ``oktalogger:``. The fields are those of ``CompiledDetection``, in the rule's own names.
 
     :param corresponds: rules of public sets that alert on the same, for the documentation only
     """
@@ -48,6 +52,8 @@ class Own:
     throttle_minutes: int | None = None
     dedup: tuple[str, ...] | None = None
     cells: int | None = None
+    first_seen: FirstSeen | None = None
+    absent: Absence | None = None
     runbook: str = ""
     corresponds: tuple[str, ...] = ()
     cases: tuple[Case, ...] = ()
@@ -221,6 +227,8 @@ class _Reader:
             throttle_minutes=self._own_part(given, "throttle", _throttle, None),
             dedup=self._own_part(given, "dedup", _dedup, None),
             cells=self._own_part(given, "cells", _cells, None),
+            first_seen=self._own_part(given, "first_seen", read_first_seen, None),
+            absent=self._own_part(given, "absent", read_absence, None),
             runbook=self._own_part(given, "runbook", _runbook, ""),
             corresponds=self._own_part(given, "corresponds", _corresponds, ()),
             cases=self._own_part(given, "tests", lambda tests: parse_cases(self._document, tests), ()),
@@ -234,10 +242,9 @@ class _Reader:
         return default if found is None else found
 
     def _check_own(self, own: Own, kind: RuleKind) -> None:
-        given = (("dedup", own.dedup), ("cells", own.cells))
-        for key in (name for name, value in given if kind == "threshold" and value is not None):
-            message = f"`{key}` has no effect on a correlation, whose alerts are one for each `group-by`; leave it out"
-            self._problems.append(self._document.problem(message, OWN, key))
+        unused = {key: why for key, value, why in _unused(own, kind) if value is not None}
+        for key, why in unused.items():
+            self._problems.append(self._document.problem(f"`{key}` has no effect {why}; leave it out", OWN, key))
 
     def _text(self, key: str) -> str:
         value = self._data.get(key)
@@ -277,12 +284,20 @@ def check_tests(rule: Rule) -> Iterable[Problem]:
 def _refused_form(data: dict[str, Any]) -> tuple[str, str] | None:
     if "action" in data:
         return "action", f"`action: {data['action']}` is not supported; write each rule out, or use a correlation"
-    if "filter" in data and "detection" not in data:
-        return (
-            "filter",
-            "a Sigma filter is not supported; put the exclusion into the rule, or into a list of variables.yml",
-        )
     return None
+
+
+def _unused(own: Own, kind: RuleKind) -> Iterator[tuple[str, Any, str]]:
+    if kind == "threshold":
+        why = "on a correlation, whose alerts are one for each `group-by`"
+        yield from (("dedup", own.dedup, why), ("cells", own.cells, why))
+        why = "on a correlation; it belongs into a rule with a `detection`"
+        yield from (("first_seen", own.first_seen, why), ("absent", own.absent, why))
+    elif own.absent is not None:
+        why = "beside `absent`, whose alerts are one for each `group-by` in it"
+        yield from (("dedup", own.dedup, why), ("cells", own.cells, why), ("first_seen", own.first_seen, why))
+    elif own.first_seen is not None:
+        yield "cells", own.cells, "beside `first_seen`, which runs after each load and not as a monitor"
 
 
 def _enabled(value: Any) -> bool:

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 ENDINGS: Final = (".yml", ".yaml")
 # Not a rule: the lists that rules refer to.
 VARIABLES_FILE: Final = "variables.yml"
+# Nor this: what rules leave out for a while.
+EXCEPTIONS_FILE: Final = "exceptions.yml"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +76,7 @@ def rule_files(folder: Path) -> list[Path]:
         for path in folder.rglob("*")
         if path.suffix.lower() in ENDINGS
         and path.is_file()
-        and path.name != VARIABLES_FILE
+        and path.name not in (VARIABLES_FILE, EXCEPTIONS_FILE)
         and not any(part.startswith(("_", ".")) for part in path.relative_to(folder).parts)
     )
 

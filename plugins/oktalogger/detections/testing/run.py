@@ -8,19 +8,22 @@ from __future__ import annotations
 
 import secrets
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from oktalogger.detections.grouped_search import GROUPS
+from oktalogger.detections.grouped_search import GROUPS, ORG_FIELD
 from oktalogger.detections.model import MonitorSettings
 from oktalogger.detections.monitors.render import render_monitor
 from oktalogger.detections.monitors.trial import AnyChannel, refused_detections, trial_search
+from oktalogger.detections.replay.search import find
+from oktalogger.detections.replay.span import Span
 from oktalogger.detections.rules.problems import Problem
 from oktalogger.detections.testing.samples import documents, length, samples, start_before
 from oktalogger.opensearch.names import IndexNames
 from oktalogger.opensearch.request import call
 from oktalogger.opensearch.store import OpenSearchStore
+from oktalogger.window import Window
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -81,6 +84,8 @@ class LoadedCase:
     :param case: the case
     :param run_id: what its documents say in ``oktalogger.run_id``
     :param org: of the events; another for each case, so that no threshold counts those of two
+    :param start: when the first of them was published
+    :param last_published: when the last of them was published
     :param end: when the last of them was loaded
     """
 
@@ -88,6 +93,8 @@ class LoadedCase:
     case: Case
     run_id: str
     org: str
+    start: datetime
+    last_published: datetime
     end: datetime
 
 
@@ -134,7 +141,8 @@ def load_cases(store: OpenSearchStore, compiled: Compiled, *, now: datetime | No
                 built += documents(made, store.names, run_id, org=org)
             except ValueError as error:
                 raise CaseError(f"{detection.file}:{case.line}: in the test case {case.name!r} {error}") from None
-            loaded.append(LoadedCase(detection, case, run_id, org, made[-1].loaded))
+            moments = [sample.published for sample in made]
+            loaded.append(LoadedCase(detection, case, run_id, org, min(moments), max(moments), made[-1].loaded))
     result = store.create(built)
     if result.rejected:
         raise CaseError(f"OpenSearch refused the event of a test case: {result.rejected[0].reason}")
@@ -167,7 +175,9 @@ def run_cases(
             detection = test.detection
             if detection.id in refused:
                 continue
-            if detection.threshold is not None:
+            if not detection.is_monitored:
+                has_fired = replay_finds(client, store.names, test, settings)
+            elif detection.threshold is not None:
                 has_fired = threshold_fires(client, store.names, detection, settings, test.run_id, test.end)
             else:
                 if detection.id not in verdicts:
@@ -176,6 +186,20 @@ def run_cases(
             case = test.case
             results.append(CaseResult(detection.file, case.line, detection.name, case.name, case.match, has_fired))
     return results, problems
+
+
+def replay_finds(client: OpenSearch, names: IndexNames, test: LoadedCase, settings: MonitorSettings) -> bool:
+    """Ask whether a rule that no monitor can run finds something in the events of a case.
+
+    What is missing is missing up to the moment of the case's last event.
+    """
+    span = Span(Window(test.start - timedelta(seconds=1), test.last_published + timedelta(milliseconds=1)))
+    found, _ = find(client, names, replace(test.detection, selection=_of_org(test)), span, settings)
+    return bool(found)
+
+
+def _of_org(test: LoadedCase) -> str:
+    return f'({test.detection.selection}) AND {ORG_FIELD}:"{test.org}"'
 
 
 def event_fires(
@@ -245,11 +269,20 @@ def _keys(
 
 
 def nearest_miss(detection: CompiledDetection) -> CompiledDetection | None:
-    """Return the detection with its threshold lowered by one, or ``None`` if that cannot be."""
-    from dataclasses import replace
+    """Return the detection with its threshold lowered by one, or one demand less; ``None`` if that cannot be.
 
+    What a measure must reach is halved.
+    """
     found = detection.threshold
-    if found is None or found.at_least < 2:
+    if found is None:
+        return None
+    if found.in_order:
+        return replace(detection, threshold=replace(found, in_order=False))
+    if found.parts:
+        return replace(detection, threshold=replace(found, parts=found.parts[:-1]))
+    if found.measure != "count":
+        return replace(detection, threshold=replace(found, at_least=found.at_least / 2))
+    if found.at_least < 2:
         return None
     return replace(detection, threshold=replace(found, at_least=found.at_least - 1))
 

@@ -10,11 +10,12 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from oktalogger.opensearch.errors import OpenSearchPermissionError, OpenSearchUnavailableError
-from oktalogger.opensearch.schema import plan_templates, put_template
+from oktalogger.opensearch.setup.audit import plan_audit
 from oktalogger.opensearch.setup.indices import plan_indices
 from oktalogger.opensearch.setup.retention import plan_retention
 from oktalogger.opensearch.setup.security import plan_security
 from oktalogger.opensearch.setup.steps import SetupPlan, SetupStep
+from oktalogger.opensearch.stored_templates import plan_templates, put_template
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -22,9 +23,10 @@ if TYPE_CHECKING:
     from opensearchpy import OpenSearch
 
     from oktalogger.opensearch.names import IndexNames
-    from oktalogger.opensearch.schema import SchemaOutcome
     from oktalogger.opensearch.setup.security import SecurityDocuments
+    from oktalogger.opensearch.stored_templates import SchemaOutcome
     from oktalogger.opensearch.templates import Template
+    from oktalogger.setting_readers import AuditScope
 
 _SERVERLESS = (
     "This is Amazon OpenSearch Serverless, which has neither OpenSearch's roles nor retention policies. Use "
@@ -42,6 +44,8 @@ def plan_setup(
     replicas: int | None = None,
     confirm_deletions: bool = False,
     serverless: bool = False,
+    months_ahead: int | None = None,
+    audit: AuditScope = "off",
 ) -> SetupPlan:
     """Return what a setup would change; only reads.
 
@@ -53,6 +57,8 @@ def plan_setup(
     :param replicas: copies of each shard of future indices; None keeps the template's number
     :param confirm_deletions: whether months that are older than the retention may be deleted
     :param serverless: whether this is Amazon OpenSearch Serverless
+    :param months_ahead: how many months to make beforehand; None makes none
+    :param audit: what the audit log is to hold; ``off`` leaves its configuration as it is
     :raises IndexConflictError: if an index template of our name is somebody else's, or an index with our alias
     :raises SetupConflictError: if a role or a policy of our name is somebody else's
     :raises RetentionRefusedError: if months would be deleted at once and that was not confirmed
@@ -63,9 +69,10 @@ def plan_setup(
         plan = SetupPlan(tuple(_plan_template(*planned) for planned in templates))
         if serverless:
             return plan + SetupPlan(notices=(_SERVERLESS,))
-        plan += plan_indices(client, names)
+        plan += plan_indices(client, names, months_ahead=months_ahead)
         plan += plan_retention(client, names, retention_days, confirmed=confirm_deletions)
-        return plan + plan_security(client, documents)
+        plan += plan_security(client, documents)
+        return plan + plan_audit(client, names, audit)
 
 
 def apply_setup(

@@ -40,6 +40,7 @@ class SecurityDocuments:
     :param roles: by name, in the JSON of the security plugin's API
     :param mappings: by role, in the same JSON; a role that is missing here keeps its mapping
     :param master_role_arn: the IAM role that may apply them to a domain on AWS
+    :param domain_arn: that domain
     :param notices: hints for the user, a sentence each
     """
 
@@ -48,6 +49,7 @@ class SecurityDocuments:
     mappings: Mapping[str, Mapping[str, Any]]
     master_role_arn: str | None = None
     notices: tuple[str, ...] = ()
+    domain_arn: str | None = None
 
 
 class _Document(msgspec.Struct):
@@ -57,6 +59,7 @@ class _Document(msgspec.Struct):
     roles: dict[str, dict[str, Any]]
     role_mappings: dict[str, dict[str, list[str]]]
     master_role_arn: str | None = None
+    domain_arn: str | None = None
 
 
 def shipped_documents(names: IndexNames) -> SecurityDocuments:
@@ -103,6 +106,7 @@ def read_security_documents(text: str, names: IndexNames, *, source: str) -> Sec
         document.role_mappings,
         document.master_role_arn,
         _other_release(document, names, source),
+        document.domain_arn,
     )
 
 

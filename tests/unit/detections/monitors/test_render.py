@@ -208,7 +208,7 @@ def test_a_message_says_everything_that_the_rule_says() -> None:
 
 def test_a_rules_own_braces_are_no_template() -> None:
     assert "{{of them}}" not in messages.body(EVENT, SETTINGS)
-    tags = {tag.lstrip("#/") for tag in re.findall(r"\{\{([^}]*)\}\}", messages.body(EVENT, SETTINGS))}
+    tags = {tag.lstrip("#^/") for tag in re.findall(r"\{\{([^}]*)\}\}", messages.body(EVENT, SETTINGS))}
     known = {"ctx.error", "ctx.newAlerts", "sample_documents", "start_time", "never", "."}
     assert all(tag in known or tag.startswith("_source.") for tag in tags)
 
@@ -219,7 +219,7 @@ def test_alerting_finds_the_fields_that_a_message_shows() -> None:
     inside = "".join(re.findall(r"\{\{#sample_documents\}\}.*?\{\{/sample_documents\}\}", text, re.DOTALL))
     tags = [tag for tag in re.findall(r"\{\{([^{}]+)\}\}", inside) if "sample_documents" not in tag]
     fetched = {tag for tag in tags if tag.startswith("_source.")}
-    shown = {tag.lstrip("#/") for tag in tags if "_source." in tag}
+    shown = {tag.lstrip("#^/") for tag in tags if "_source." in tag}
     assert shown == fetched
     assert {"_source.actor.alternateId", "_source.oktalogger.target.any.display_name"} <= fetched
     assert "_source." not in re.sub(r"\{\{#sample_documents\}\}.*?\{\{/sample_documents\}\}", "", text, flags=re.DOTALL)

@@ -125,9 +125,65 @@ BROKEN = {
     ),
     "temporal": (
         changed(COUNTING, ("type: event_count", "type: temporal")),
-        4,
-        "cannot be watched by OpenSearch Alerting",
+        5,
+        "needs 2 to 10 rules, and has 1",
     ),
+    "temporal_twice_the_same": (
+        changed(COUNTING, ("type: event_count", "type: temporal"), ("    - failed\n", "    - failed\n    - failed\n")),
+        5,
+        "names two rules that select the same events",
+    ),
+    "sum_of_texts": (
+        changed(COUNTING, ("event_count", "value_sum"), ("    gte: 10", "    field: actor.id\n    gte: 10")),
+        10,
+        "computes with numbers, and `actor.id` is a keyword",
+    ),
+    "percentile_without_one": (
+        changed(
+            COUNTING,
+            ("event_count", "value_percentile"),
+            ("    gte: 10", "    field: securityContext.asNumber\n    gte: 10"),
+        ),
+        10,
+        "needs a `percentile`",
+    ),
+    "first_seen_of_nothing": (
+        changed(GOOD, ("  runbook:", "  first_seen: {history: 3d}\n  runbook:")),
+        20,
+        "first_seen.fields` must be a list",
+    ),
+    "first_seen_too_long": (
+        changed(GOOD, ("  runbook:", "  first_seen: {fields: [actor.id], history: 91d}\n  runbook:")),
+        20,
+        "it must be 1d to 90d",
+    ),
+    "first_seen_unknown": (
+        changed(GOOD, ("  runbook:", "  first_seen: {fields: [no.such]}\n  runbook:")),
+        20,
+        "no.such",
+    ),
+    "first_seen_with_cells": (
+        changed(GOOD, ("  runbook:", "  first_seen: {fields: [actor.id]}\n  cells: 4\n  runbook:")),
+        21,
+        "`cells` has no effect beside `first_seen`",
+    ),
+    "first_seen_on_a_correlation": (
+        changed(COUNTING, ("throttle: 30m", "first_seen: {fields: [actor.id]}")),
+        14,
+        "`first_seen` has no effect on a correlation",
+    ),
+    "absent_too_soon": (changed(GOOD, ("  runbook:", "  absent: {after: 5m}\n  runbook:")), 20, "must be 10m or more"),
+    "absent_longer_than_expected": (
+        changed(GOOD, ("  runbook:", "  absent: {after: 2d, history: 1d}\n  runbook:")),
+        20,
+        "shorter than the `history`",
+    ),
+    "absent_with_dedup": (
+        changed(GOOD, ("  runbook:", "  absent: {after: 1h}\n  dedup: [actor.id]\n  runbook:")),
+        21,
+        "`dedup` has no effect beside `absent`",
+    ),
+    "absent_key": (changed(GOOD, ("  runbook:", "  absent: {for: 1h}\n  runbook:")), 20, "has no key `for`"),
     "counts_below": (changed(COUNTING, ("gte: 10", "lt: 10")), 10, "not that something stayed away"),
     "timespan": (changed(COUNTING, ("timespan: 10m", "timespan: 3M")), 9, "over 10s to 7d"),
     "groups_by_unknown": (
@@ -151,7 +207,29 @@ BROKEN = {
     ),
     "value_count_of_nothing": (changed(COUNTING, ("event_count", "value_count")), 3, "without field reference"),
     "global_action": ("action: global\n" + GOOD, 1, "`action: global` is not supported"),
-    "filter": ("title: x\nfilter: {rules: [a]}\n", 2, "a Sigma filter is not supported"),
+    "filter_without_condition": (
+        "title: x\nlogsource: {product: okta, service: okta}\nfilter: {rules: [a], s: {eventType: x}}\n",
+        3,
+        "condition",
+    ),
+    "filter_of_another_log": (
+        "title: x\nlogsource: {product: aws}\nfilter: {rules: any, s: {eventType: user.session.start}, "
+        "condition: not s}\n",
+        2,
+        "must say `product: okta`",
+    ),
+    "filter_of_no_rules": (
+        "title: x\nlogsource: {product: okta, service: okta}\nfilter:\n  s: {eventType: user.session.start}\n"
+        "  condition: not s\n",
+        3,
+        "a filter needs `rules`",
+    ),
+    "filter_unknown_field": (
+        "title: x\nlogsource: {product: okta, service: okta}\nfilter:\n  rules: any\n  s:\n    no.such: y\n"
+        "  condition: not s\n",
+        6,
+        "no.such",
+    ),
 }
 
 

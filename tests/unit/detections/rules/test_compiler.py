@@ -8,7 +8,7 @@ import pytest
 
 pytest.importorskip("sigma")
 
-from oktalogger.detections.rules.compiler import LONGEST_TIMESPAN_SECONDS, SHORTEST_TIMESPAN_SECONDS
+from oktalogger.detections.rules.correlation import LONGEST_TIMESPAN_SECONDS, SHORTEST_TIMESPAN_SECONDS
 from tests.unit.detections.rule_texts import COUNTING, GOOD, changed, compile_texts, detecting
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ class TestCondition:
 
     def test_a_type_that_there_is_not_is_named(self, tmp_path: Path) -> None:
         (message,) = messages(compile_texts(tmp_path, counting=changed(COUNTING, ("event_count", "sum"))))
-        assert message == "the correlation's `type` is 'sum'; a monitor can do event_count and value_count"
+        assert message.startswith("the correlation's `type` is 'sum'; it must be one of event_count, value_count,")
 
 
 class TestAliases:

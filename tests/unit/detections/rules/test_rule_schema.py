@@ -23,8 +23,12 @@ BEYOND_A_SCHEMA = {
     "regex_on_address",
     "address_by_parts", "not_a_network", "not_a_boolean", "not_a_number", "unknown_modifier", "missing_list",
     "dedup_on_a_correlation", "dedup_unknown",
+    "temporal", "temporal_twice_the_same", "sum_of_texts", "percentile_without_one", "first_seen_too_long",
+    "first_seen_unknown", "first_seen_with_cells", "first_seen_on_a_correlation", "absent_too_soon",
+    "absent_longer_than_expected", "absent_with_dedup",
     "throttle_long", "counts_nothing", "groups_by_unknown", "value_count_of_nothing", "no_tests",
-    "groups_by_what_is_not_kept", "counts_what_is_not_kept", "filter", "global_action",
+    "groups_by_what_is_not_kept", "counts_what_is_not_kept", "global_action",
+    "filter_without_condition", "filter_of_another_log", "filter_of_no_rules", "filter_unknown_field",
 }  # fmt: skip
 NOT_EVEN_A_MAPPING = {"yaml_brackets", "yaml_tab", "empty", "double_key", "alias", "a_list"}
 

@@ -80,7 +80,8 @@ def test_documents_of_another_release_are_applied_with_a_notice() -> None:
 @pytest.mark.parametrize(
     ("permissions", "role"),
     [
-        (["indices:admin/create", "indices:admin/aliases"], "oktalogger_loader"),
+        (["indices:admin/create", "indices:admin/get"], "oktalogger_loader"),
+        (["indices:admin/aliases"], None),
         (["indices:data/write/bulk[s]"], "oktalogger_loader"),
         (["cluster:admin/opendistro/alerting/monitor/write"], "oktalogger_sync"),
         (["indices:data/read/field_caps"], "oktalogger_sync"),

@@ -1,12 +1,9 @@
-"""Each request that a role allows or refuses, in the words of the table in docs/opensearch-setup.md."""
+"""Each request that a role allows or refuses, in the words of the table in docs/security.md."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    pass
+from typing import Any
 
 LOADER, SYNC, ANALYST = "oktalogger_loader", "oktalogger_sync", "oktalogger_analyst"
 
@@ -54,6 +51,27 @@ REFUSED: list[Case] = [
         Case(role, "change an event", "no", "POST", "/MONTH/_update_by_query", {"query": {"match_all": {}}}),
         Case(role, "delete or close an index", "no", "DELETE", "/MONTH"),
         Case(role, "delete or close an index", "no", "POST", "/MONTH/_close"),
+        Case(role, "change a mapping", "no", "PUT", "/MONTH/_mapping", {"properties": {"x": {"type": "keyword"}}}),
+        Case(role, "change a mapping", "no", "PUT", "/LEDGER/_mapping", {"properties": {"x": {"type": "keyword"}}}),
+        Case(role, "filter, move or remove the alias", "no", "POST", "/_aliases",
+             {"actions": [{"add": {"index": "MONTH", "alias": "ALIAS", "filter": {"match_none": {}}}}]}),
+        Case(role, "filter, move or remove the alias", "no", "POST", "/_aliases",
+             {"actions": [{"remove": {"index": "MONTH", "alias": "ALIAS"}}]}),
+        Case(role, "filter, move or remove the alias", "no", "DELETE", "/MONTH/_alias/ALIAS"),
+        Case(role, "filter, move or remove the alias", "no", "PUT", "/PREFIX-2026-08",
+             {"aliases": {"ALIAS": {"filter": {"match_none": {}}}}}),
+        Case(role, "give an index of ours another name", "no", "PUT", "/MONTH/_alias/payroll-2026-12"),
+        Case(role, "give an index of ours another name", "no", "PUT", "/MONTH/_alias/.kibana_x"),
+        Case(role, "give an index of ours another name", "no", "PUT", "/PREFIX-2026-08",
+             {"aliases": {"payroll-2026-12": {}}}),
+        Case(role, "create an index that is not a month", "no", "PUT", "/PREFIX-payroll"),
+        Case(role, "create an index that is not a month", "no", "PUT", "/PREFIX-2026-08-write"),
+        Case(role, "create an index that is not a month", "no", "PUT", "/PREFIX-2026-08-copy"),
+        Case(role, "create an index that is not a month", "no", "POST", "/_bulk", ndjson=bulk("index", "PREFIX-else")),
+        Case(role, "clone, shrink or roll over", "no", "POST", "/MONTH/_clone/PREFIX-2026-08"),
+        Case(role, "clone, shrink or roll over", "no", "POST", "/MONTH/_shrink/PREFIX-2026-08"),
+        Case(role, "clone, shrink or roll over", "no", "POST", "/ALIAS/_rollover/PREFIX-2026-08"),
+        Case(role, "change settings", "no", "PUT", "/MONTH/_block/write"),
         Case(role, "change settings", "no", "PUT", "/MONTH/_settings", {"index": {"refresh_interval": "1s"}}),
         Case(role, "change settings", "no", "PUT", "/_cluster/settings", {"transient": {"x": "y"}}),
         Case(role, "change index templates", "no", "PUT", "/_index_template/mine", {"index_patterns": ["mine-*"]}),
@@ -96,12 +114,36 @@ WRITES: list[Case] = [
     Case(LOADER, "delete from the ledger", "no", "POST", "/_bulk", ndjson=bulk("delete", "LEDGER")),
     Case(SYNC, "write the ledger", "no", "PUT", "/LEDGER/_doc/x", {"id": "x"}),
     Case(ANALYST, "write the ledger", "no", "PUT", "/LEDGER/_doc/x", {"id": "x"}),
-    Case(LOADER, "create an index", "yes", "PUT", "/PREFIX-2026-10"),
-    Case(SYNC, "create an index", "no", "PUT", "/PREFIX-2026-09"),
-    Case(ANALYST, "create an index", "no", "PUT", "/PREFIX-2026-09"),
+    Case(LOADER, "create a month", "yes", "PUT", "/PREFIX-2026-10"),
+    Case(SYNC, "create a month", "no", "PUT", "/PREFIX-2026-09"),
+    Case(ANALYST, "create a month", "no", "PUT", "/PREFIX-2026-09"),
 ]
 
-CASES = [*READS, *REFUSED, *WRITES]
+# What the loader's role can do and should not: test_thief.py shows where it is noticed.
+THEFTS: list[Case] = [
+    case
+    for role in (SYNC, ANALYST)
+    for case in (
+        Case(role, "make up an event", "no", "PUT", "/MONTH/_create/made-up", {"uuid": "made-up"}),
+        Case(role, "store an event otherwise before it is loaded", "no", "PUT", "/MONTH/_create/next", {"uuid": "x"}),
+        Case(role, "create a month with other settings", "no", "PUT", "/PREFIX-2026-09",
+             {"settings": {"index.append_only.enabled": False}}),
+        Case(role, "create a month with another mapping", "no", "PUT", "/PREFIX-2026-09",
+             {"mappings": {"dynamic": True}}),
+        Case(role, "overwrite an event in a month created for that", "no", "PUT", "/PREFIX-2026-09/_doc/ID", {"x": 1}),
+        Case(role, "call a window loaded in the ledger that is not", "no", "PUT", "/LEDGER/_doc/x",
+             {"state": "complete"}),
+        Case(role, "claim more events in the ledger than there are", "no", "POST", "/_bulk",
+             ndjson=bulk("index", "LEDGER")),
+        Case(role, "write nonsense into the ledger", "no", "POST", "/LEDGER/_update/x", {"doc": {"tries": "x"}}),
+        Case(role, "overwrite a match of replay", "no", "PUT", "/MATCHES/_doc/x", {"x": 1}),
+        Case(role, "delete from the ledger", "no", "DELETE", "/LEDGER/_doc/x"),
+    )
+]  # fmt: skip
+THEFTS.append(Case(LOADER, "overwrite a match of replay", "yes", "PUT", "/MATCHES/_doc/x", {"x": 1}))
+THEFTS.append(Case(LOADER, "overwrite a match of replay", "yes", "PUT", "/MATCHES/_doc/x", {"x": 2}))
+
+CASES = [*READS, *REFUSED, *WRITES, *THEFTS]
 
 
 def name(case: Case) -> str:

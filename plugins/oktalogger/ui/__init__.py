@@ -1,0 +1,1 @@
+"""Makes the Okta page: what it shows, read from OpenSearch, and the HTML that shows it."""

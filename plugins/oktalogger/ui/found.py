@@ -1,0 +1,125 @@
+"""Reads what the rules found, and what is wrong with rules and monitors, for the page."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from oktalogger.detections.messages import about
+from oktalogger.opensearch.request import call
+from oktalogger.text import printable
+from oktalogger.ui.snapshot import MOST_FINDINGS, PageFinding, RuleText
+from oktalogger.window import parse_instant
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from opensearchpy import OpenSearch
+
+    from oktalogger.detections.model import CompiledDetection
+    from oktalogger.opensearch.names import IndexNames
+    from oktalogger.window import Window
+
+_READ: Final = (
+    "detection.id",
+    "detection.name",
+    "detection.title",
+    "detection.severity",
+    "first",
+    "last",
+    "events",
+    "group",
+    "example",
+    "run_id",
+    "found_at",
+    "notified",
+)
+# What somebody else can make as long as he likes: a name, and with it the line of an example.
+_LONGEST_NAME: Final = 200
+_LONGEST_EXAMPLE: Final = 500
+
+
+@dataclass(frozen=True, slots=True)
+class ReadFindings:
+    """What was read.
+
+    :param findings: the newest, by the last of their events
+    :param left_out: how many more there are
+    :param rules: what the matches say of their rules, by id
+    """
+
+    findings: tuple[PageFinding, ...]
+    left_out: int
+    rules: Mapping[str, RuleText]
+
+
+def read_findings(client: OpenSearch, names: IndexNames, org: str, within: Window) -> ReadFindings:
+    """Read the newest matches of one org, those with which no rule is satisfied any more too. One search.
+
+    :param client: the client
+    :param names: the names of the deployment
+    :param org: the org's host name
+    :param within: the range in which the last of a match's events happened
+    :raises OpenSearchLoadError: if OpenSearch cannot be asked
+    """
+    last = {"gte": within.start.isoformat(), "lt": within.end.isoformat()}
+    answer = call(
+        client,
+        "POST",
+        f"/{names.matches}/_search",
+        doing=f"to read what rules found in {within}",
+        index=names.matches,
+        # Before the first search of a rule there is no such index.
+        params={"ignore_unavailable": "true", "allow_no_indices": "true"},
+        body={
+            "size": MOST_FINDINGS,
+            "track_total_hits": True,
+            "_source": list(_READ),
+            "query": {"bool": {"filter": [{"term": {"org": org}}, {"range": {"last": last}}]}},
+            # By event as well, so that the order is the same each time.
+            "sort": [{"last": "desc"}, {"detection.id": "asc"}, {"event_id": "asc"}],
+        },
+    )
+    sources = [hit["_source"] for hit in answer["hits"]["hits"]]
+    total = answer["hits"]["total"]["value"] if sources else 0
+    rules = {source["detection"]["id"]: _rule(source["detection"]) for source in reversed(sources)}
+    return ReadFindings(tuple(map(_finding, sources)), total - len(sources), rules)
+
+
+def rule_texts(stored: Mapping[str, RuleText], detections: Iterable[CompiledDetection]) -> dict[str, RuleText]:
+    """Add what the rules say today to what their matches say of them.
+
+    :param stored: by the rule's id
+    :param detections: the rules
+    """
+    known = {
+        rule.id: RuleText(
+            name=rule.name, title=rule.title, severity=rule.severity, about=about(rule), query=rule.selection
+        )
+        for rule in detections
+        if rule.id in stored
+    }
+    return {**stored, **known}
+
+
+def _rule(detection: Mapping[str, Any]) -> RuleText:
+    return RuleText(
+        name=str(detection.get("name", "")),
+        title=str(detection.get("title", "")),
+        severity=str(detection.get("severity", "")),
+        about="The rule no longer exists.",
+    )
+
+
+def _finding(source: Mapping[str, Any]) -> PageFinding:
+    return PageFinding(
+        rule=source["detection"]["id"],
+        who=tuple(printable(line)[:_LONGEST_NAME] for line in source.get("group") or ()),
+        first=parse_instant(source["first"], name="first").replace(microsecond=0),
+        last=parse_instant(source["last"], name="last").replace(microsecond=0),
+        events=int(source.get("events") or 1),
+        found_at=parse_instant(source["found_at"], name="found_at").replace(microsecond=0),
+        told=tuple(source.get("notified") or ()),
+        run_id=str(source.get("run_id") or ""),
+        example=printable(str(source.get("example") or ""))[:_LONGEST_EXAMPLE],
+    )
