@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from oktalogger.compat import AirflowFailException, Asset, BaseOperator, make_asset, outlet_extra, trigger_at
+from oktalogger.compat import AirflowFailException, Asset, BaseOperator, outlet_extra, trigger_at
 from oktalogger.hooks.okta import OktaHook
 from oktalogger.hooks.opensearch import OpenSearchHook
 from oktalogger.links.system_log import OktaSystemLogLink, OpenSearchDashboardsLink, RejectedEventsLink
@@ -13,6 +13,7 @@ from oktalogger.malloc import limit_heap_growth_of_process
 from oktalogger.okta.rate_budget import RateBudget
 from oktalogger.opensearch.errors import OpenSearchLoadError
 from oktalogger.opensearch.names import IndexNames
+from oktalogger.operators.assets import system_log_asset as system_log_asset  # its public place
 from oktalogger.operators.errors import failing_at_once, giving_up
 from oktalogger.operators.metrics import measure_failure, measure_load
 from oktalogger.operators.run import is_fixed, load_kind
@@ -341,23 +342,6 @@ class _Links:
         if url is not None:
             self._urls[key] = url
             self._ti.xcom_push(key=key, value=url)
-
-
-def system_log_asset(
-    okta_conn_id: str = OktaHook.default_conn_name,
-    opensearch_conn_id: str = OpenSearchHook.default_conn_name,
-    index_prefix: str = "okta-system-log",
-) -> Asset:
-    """Return the asset (Airflow 2: dataset) of one org's events in OpenSearch, for outlets and schedules.
-
-    It names connections and not hosts, because hosts are not known while a DAG is parsed. The name is the URI, as on
-    Airflow 2, so that ``Asset("okta-system-log://...")`` in somebody's DAG means the same on every line.
-
-    :param okta_conn_id: Airflow connection to the org
-    :param opensearch_conn_id: Airflow connection to OpenSearch
-    :param index_prefix: name of the alias
-    """
-    return make_asset(f"okta-system-log://{okta_conn_id}/{opensearch_conn_id}/{index_prefix}")
 
 
 def _newest(ledger: LedgerStore, plan: LoadPlan, *, done: bool = True) -> datetime | None:
