@@ -211,6 +211,17 @@ def flush_stats() -> None:
             flush(timeout_millis=5000)
 
 
+def run_list_url() -> str | None:
+    """Return the address of Airflow's list of runs for one run id, with ``{{value}}`` in its place.
+
+    None if Airflow's own address is not configured.
+    """
+    base: str = conf.get("api" if AIRFLOW_3 else "webserver", "base_url", fallback="") or ""
+    # The list of 2.11 is Flask-AppBuilder's, whose filters are numbered: 3 is "equal to".
+    query = "dag_runs?run_id_pattern=" if AIRFLOW_3 else "dagrun/list/?_flt_3_run_id="
+    return f"{base.rstrip('/')}/{query}{{{{value}}}}" if base else None
+
+
 def get_variable(name: str) -> str | None:
     """Return an Airflow Variable, wherever Airflow keeps it; None if there is none.
 
@@ -285,6 +296,7 @@ __all__ = [
     "newest_xcom",
     "outlet_extra",
     "pool_slots",
+    "run_list_url",
     "task_state",
     "trigger_at",
     "triggering_events",
