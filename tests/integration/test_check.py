@@ -18,8 +18,10 @@ import pytest
 from local.simulator.process import Simulator, running
 from oktalogger.cli import main
 from oktalogger.opensearch.request import call
+from oktalogger.opensearch.roles import shipped_roles
 from oktalogger.opensearch.schema import ensure_matches_index
 from oktalogger.opensearch.setup.apply import apply_setup, plan_setup
+from oktalogger.opensearch.setup.security import ROLES_API
 from oktalogger.window import format_instant
 from tests.integration.conftest import ROOT
 from tests.integration.people import People, people
@@ -134,8 +136,14 @@ def test_each_role_has_the_rights_that_are_asked_for(check: Any, world: World, r
 
 
 def test_before_the_first_load_the_right_to_write_is_left_open(check: Any, world: World) -> None:
-    world.environ["OKTALOGGER_INDEX_PREFIX"] = f"{world.team.names.prefix}-new"
-    _, lines = check()
+    """Where roles were made and indices were not."""
+    prefix = f"{world.team.names.prefix}-new"
+    world.environ["OKTALOGGER_INDEX_PREFIX"] = prefix
+    world.put(f"{ROLES_API}/{LOADER}", shipped_roles(prefix)[LOADER])
+    try:
+        _, lines = check()
+    finally:
+        world.put(f"{ROLES_API}/{LOADER}", shipped_roles(world.team.names.prefix)[LOADER])
     assert lines["rights of the loader"]["state"] == "not asked"
     assert "check again after the first load" in lines["rights of the loader"]["sentence"]
 

@@ -16,7 +16,7 @@ from oktalogger.opensearch.errors import (
     OpenSearchPermissionError,
     OpenSearchSettingsError,
 )
-from oktalogger.opensearch.setup.indices import plan_indices
+from oktalogger.opensearch.setup.indices import find_troubles
 from oktalogger.opensearch.setup.retention import plan_retention
 from oktalogger.opensearch.setup.security import plan_security, shipped_documents
 from oktalogger.opensearch.stored_templates import plan_templates
@@ -111,14 +111,8 @@ def _templates(cluster: Cluster) -> Verdict:
 def _months(cluster: Cluster) -> Verdict:
     if cluster.serverless():
         return note("OpenSearch Serverless tells no settings of indices, so the months were not looked at.")
-    plan = plan_indices(cluster.client(), cluster.names)
-    if plan.by_hand:
-        return wrong(one_sentence(plan.by_hand[0].changes[0]), plan.text())
-    if plan.changes:
-        first = plan.changes[0]
-        return wrong(
-            f"{first.changes[0].lstrip('- ').rstrip('.')}: run the DAG {SETUP_DAG}, which puts it right.", plan.text()
-        )
+    if troubles := find_troubles(cluster.client(), cluster.names):
+        return wrong(one_sentence(troubles[0]), "\n".join(troubles))
     count = len(cluster.indices.fact)
     if not count:
         return note(f"There is no index yet: the first load makes them, and the alias {cluster.names.alias} with them.")

@@ -70,9 +70,9 @@ def run(arguments: argparse.Namespace) -> int:
         shards=settings.shards,
         replicas=settings.replicas,
         confirm_deletions=arguments.confirm_deletions,
-        serverless=is_serverless(),
         months_ahead=arguments.months_ahead,
         audit=settings.audit,
+        serverless=is_serverless(),
     )
     if documents.domain_arn is not None and os.environ.get(OPENSEARCH_AWS_REGION):
         import boto3

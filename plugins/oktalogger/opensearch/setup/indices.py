@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from oktalogger.opensearch.aliases import Repair, change_aliases, repairs
 from oktalogger.opensearch.deviations import Standard, Trouble, standard_of, troubles
+from oktalogger.opensearch.diagnosis import SETUP_DAG
 from oktalogger.opensearch.errors import IndexConflictError
 from oktalogger.opensearch.existing import IndexState, check_indices, read_indices
 from oktalogger.opensearch.mapping import upgrade_mapping
@@ -52,6 +53,35 @@ def plan_indices(
     :raises OpenSearchLoadError: for all else
     """
     return _Planner(client, names).plan(months_ahead, now or datetime.now(UTC))
+
+
+def find_troubles(client: OpenSearch, names: IndexNames) -> tuple[str, ...]:
+    """Say what is wrong with the alias, the months and the indices beside them; the loader's rights are enough.
+
+    :param client: the client
+    :param names: the names of the deployment
+    :return: what is wrong and what to do, in sentences
+    :raises IndexConflictError: if an index that oktalogger did not make is in the way
+    :raises OpenSearchLoadError: for all else
+    """
+    found = read_templates(client, names)
+    months = month_template(names)
+    sides = {index: side_template(names, index) for index in names.side_indices}
+    indices = read_indices(client, (names.alias, names.month_pattern, *sides), whole=True)
+    check_indices(names, indices, written=())
+    wrong = troubles(
+        names,
+        standard_of(months, found.get(months.name)),
+        {index: standard_of(template, found.get(template.name)) for index, template in sides.items()},
+        indices,
+    )
+    return (
+        *(
+            f"{repair.found.rstrip('.')}: run the DAG {SETUP_DAG}, which puts it right."
+            for repair in repairs(names, indices)
+        ),
+        *(trouble.found for trouble in wrong),
+    )
 
 
 def months_needed(names: IndexNames, now: datetime, ahead: int) -> list[str]:
