@@ -84,9 +84,9 @@ def run(arguments: argparse.Namespace) -> int:
         shards=settings.shards,
         replicas=settings.replicas,
         confirm_deletions=arguments.confirm_deletions,
-        serverless=is_serverless(),
         months_ahead=arguments.months_ahead,
         audit=settings.audit,
+        serverless=is_serverless(),
     )
     dashboards = dashboards_client(settings) if arguments.dashboards else None
     if dashboards is not None:

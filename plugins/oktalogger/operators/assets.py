@@ -11,8 +11,8 @@ if TYPE_CHECKING:
 
 
 def system_log_asset(
-    okta_conn_id: str = OktaHook.default_conn_name,
-    opensearch_conn_id: str = OpenSearchHook.default_conn_name,
+    okta_conn_id: str = "okta_default",
+    opensearch_conn_id: str = "opensearch_default",
     index_prefix: str = "okta-system-log",
 ) -> Asset:
     """Return the asset (Airflow 2: dataset) of one org's events in OpenSearch, for outlets and schedules.
@@ -24,7 +24,7 @@ def system_log_asset(
     :param opensearch_conn_id: Airflow connection to OpenSearch
     :param index_prefix: name of the alias
     """
-    parts = [okta_conn_id, *(() if opensearch_conn_id == OpenSearchHook.default_conn_name else (opensearch_conn_id,))]
+    parts = [okta_conn_id, *(() if opensearch_conn_id == "opensearch_default" else (opensearch_conn_id,))]
     parts += [] if index_prefix == "okta-system-log" else [index_prefix]
     uri = f"okta-system-log://{okta_conn_id}/{opensearch_conn_id}/{index_prefix}"
     return make_asset(uri, name=f"Okta System Log ({', '.join(parts)})", group="oktalogger")
