@@ -69,8 +69,8 @@ def run(campaign: Campaign, *, version: str, heap: str = "1g", brief: bool = Fal
 
         live, reconcile, backfill = [slot("live 1"), slot("live 2")], slot("reconcile"), [slot("b 1"), slot("b 2")]
         slots = [*live, reconcile, *backfill]
-        conductor = Conductor(campaign, clock, okta, live=live, reconcile=reconcile, backfill=backfill)
         trouble = Trouble(campaign, clock, okta, search, holdings, between["url"], slots)
+        conductor = Conductor(campaign, clock, okta, live=live, reconcile=reconcile, backfill=backfill, trouble=trouble)
         watch.say(f"{campaign.start:%Y-%m-%d %H:%M} to {campaign.end:%Y-%m-%d %H:%M} is to happen; it begins")
         asyncio.run(_play(conductor, trouble, slots, watch, clock))
         watch.say("everything is loaded; comparing")

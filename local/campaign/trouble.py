@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import Counter
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import requests
 
 from local.campaign import proxy
-from local.campaign.plan import DISK_FULL, OKTA_FAULTS, OPENSEARCH_FAULTS, RESTARTED, WORKER_KILLED
+from local.campaign.damage import Damage
+from local.campaign.plan import DAMAGE, DISK_FULL, OKTA_FAULTS, OPENSEARCH_FAULTS, RESTARTED, START_MOVED, WORKER_KILLED
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from local.simulator.process import Simulator
 
 _LOOK_SECONDS: Final = 0.05
+_NOTHING_YET_SECONDS: Final = 0.5
 # How long a kill waits for a worker that does something.
 _KILL_PATIENCE: Final = 200
 
@@ -56,8 +58,9 @@ class Trouble:
         self._proxy = proxy_url + proxy.PREFIX
         self._slots = slots
         self._rng = random.Random(f"trouble {campaign.seed}")  # noqa: S311
-        # Stopping, and blocking, are not for two at once.
-        self._whole = asyncio.Lock()
+        # Stopping, blocking and damaging are not for two at once, nor for when somebody compares words with facts.
+        self.whole = asyncio.Lock()
+        self._damage = Damage(holdings, lambda: self.tell(disturbed=True))
         self.fired: Counter[str] = Counter()
 
     async def run(self) -> None:
@@ -75,17 +78,30 @@ class Trouble:
             on = {"on": "next"} if kind in ("looping-next", "returning-next") else {}
             await asyncio.to_thread(self._okta.control.fault, kind, **wish, **on)
         elif kind in OPENSEARCH_FAULTS:
-            await asyncio.to_thread(requests.post, self._proxy, json={"kind": kind}, timeout=60)
+            await asyncio.to_thread(self.tell, kind=kind)
+        elif kind in DAMAGE:
+            await self._harm(kind)
+        elif kind == START_MOVED:
+            self.fired[kind] += 1  # the conductor leaves its windows out
         elif kind == WORKER_KILLED:
             await self._kill(injection.seconds)
         elif kind == DISK_FULL:
-            async with self._whole:
+            async with self.whole:
                 await self._fill(injection.seconds)
         elif kind in RESTARTED:
-            async with self._whole:
+            async with self.whole:
                 await asyncio.to_thread(self._server.stop, kill=kind == RESTARTED[1])
                 await asyncio.to_thread(self._server.start)
             self.fired[kind] += 1
+
+    async def _harm(self, kind: str) -> None:
+        done = False
+        while not done:
+            async with self.whole:
+                done = await asyncio.to_thread(self._damage.do, kind)
+            if not done:  # nothing is stored yet
+                await asyncio.sleep(_NOTHING_YET_SECONDS)
+        self.fired[kind] += 1
 
     async def _kill(self, after: float) -> None:
         for _ in range(_KILL_PATIENCE):
@@ -108,8 +124,15 @@ class Trouble:
         after = (await asyncio.to_thread(self.seen_by_proxy))["blocked"]
         self.fired[DISK_FULL] += after > before  # only one that refused somebody's write
 
-    def seen_by_proxy(self) -> dict[str, int]:
+    def seen_by_proxy(self) -> dict[str, Any]:
         """What the proxy has seen."""
         answer = requests.get(self._proxy, timeout=60)
-        found: dict[str, int] = answer.json()
+        found: dict[str, Any] = answer.json()
+        return found
+
+    def tell(self, **wish: Any) -> dict[str, Any]:
+        """Tell or ask the proxy something; the answer says what it has seen, and what is false."""
+        answer = requests.post(self._proxy, json=wish, timeout=600)
+        answer.raise_for_status()
+        found: dict[str, Any] = answer.json()
         return found

@@ -154,7 +154,9 @@ _CHANGES: dict[str, Callable[[dict[str, Any], random.Random], None]] = {
 }  # fmt: skip
 KINDS = (*_CHANGES, "duplicate", "fraction-0", "fraction-6", "burst", "out-of-order")
 """Every way to be odd. ``burst`` crowds a thousand events into one millisecond, once in 50,000 odd events."""
-UNSTORABLE = ("poison", "absurd-published", "half-surrogate", "deep")
+UNREADABLE = ("half-surrogate", "deep")
+"""What no parser reads."""
+UNSTORABLE = ("poison", "absurd-published", *UNREADABLE)
 """What no loader can make a document of."""
 HARMLESS = tuple(kind for kind in KINDS if kind not in ("drift", "out-of-order", *UNSTORABLE))
 NONE = Oddities()
