@@ -78,6 +78,10 @@ class Conductor:
 
     async def run(self) -> None:
         """Do all of it, and come back when nothing can be late any more."""
+        # Time begins when everybody is there.
+        whole = {"since": self._campaign.start.isoformat(), "until": self._campaign.live_start.isoformat()}
+        slots = (*self._live, self._reconcile, *self._backfill)
+        await asyncio.gather(*(slot.call({"task": "coverage", **whole}) for slot in slots))
         await self._turn(self._campaign.speed)
         async with asyncio.TaskGroup() as group:
             group.create_task(self._pace())

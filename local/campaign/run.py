@@ -87,6 +87,7 @@ async def _play(
             saying = group.create_task(_say(conductor, watch, clock))
             group.create_task(trouble.run())
             await conductor.run()
+            trouble.over.set()
             saying.cancel()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import time
 from collections import Counter
 from typing import TYPE_CHECKING, Any, Final
 
@@ -25,8 +26,8 @@ if TYPE_CHECKING:
 
 _LOOK_SECONDS: Final = 0.05
 _NOTHING_YET_SECONDS: Final = 0.5
-# How long a kill waits for a worker that does something.
-_KILL_PATIENCE: Final = 200
+_LOOK_AT_QUEUES_SECONDS: Final = 0.5
+_MOST_WAITING: Final = 8
 
 
 class Trouble:
@@ -61,15 +62,32 @@ class Trouble:
         # Stopping, blocking and damaging are not for two at once, nor for when somebody compares words with facts.
         self.whole = asyncio.Lock()
         self._damage = Damage(holdings, lambda: self.tell(disturbed=True))
+        # Set when all work is done.
+        self.over = asyncio.Event()
+        self._killing = asyncio.Lock()
+        self._finished_at_last_kill = 0
+        self._deep = False
+        self._looked_at = 0.0
         self.fired: Counter[str] = Counter()
 
     async def run(self) -> None:
-        """Inject all that is planned, each at its time."""
+        """Inject all that is planned, each at its time, as long as there is work that it can trouble."""
         async with asyncio.TaskGroup() as group:
             for injection in self._campaign.injections:
-                while self._campaign.progress(self._clock.now()) < injection.at:
+                while self._campaign.progress(self._clock.now()) < injection.at or await self._is_deep():
+                    if self.over.is_set():
+                        return
                     await asyncio.sleep(_LOOK_SECONDS)
                 group.create_task(self._inject(injection))
+
+    async def _is_deep(self) -> bool:
+        """Whether so many faults wait for a request already that no work would get through them."""
+        if time.monotonic() < self._looked_at + _LOOK_AT_QUEUES_SECONDS:
+            return self._deep
+        okta = await asyncio.to_thread(self._okta.control.get, "/faults")
+        self._deep = len(okta["queue"]) + int((await asyncio.to_thread(self.seen_by_proxy))["queued"]) > _MOST_WAITING
+        self._looked_at = time.monotonic()
+        return self._deep
 
     async def _inject(self, injection: Injection) -> None:
         kind = injection.kind
@@ -104,15 +122,21 @@ class Trouble:
         self.fired[kind] += 1
 
     async def _kill(self, after: float) -> None:
-        for _ in range(_KILL_PATIENCE):
-            busy = [slot for slot in self._slots if slot.busy]
-            if busy:
-                chosen = self._rng.choice(busy)
-                await asyncio.sleep(after)
-                if chosen.kill():
-                    self.fired[WORKER_KILLED] += 1
-                    return
-            await asyncio.sleep(_LOOK_SECONDS)
+        async with self._killing:
+            while not self.over.is_set():
+                busy = [slot for slot in self._slots if slot.busy]
+                # On a slow machine nobody would ever come to an end, if each were killed as soon as it has started.
+                if busy and self._finished() > self._finished_at_last_kill:
+                    chosen = self._rng.choice(busy)
+                    await asyncio.sleep(after)
+                    if chosen.kill():
+                        self.fired[WORKER_KILLED] += 1
+                        self._finished_at_last_kill = self._finished()
+                        return
+                await asyncio.sleep(_LOOK_SECONDS)
+
+    def _finished(self) -> int:
+        return sum(slot.finished for slot in self._slots)
 
     async def _fill(self, seconds: float) -> None:
         before = (await asyncio.to_thread(self.seen_by_proxy))["blocked"]
