@@ -25,7 +25,7 @@ RECONCILE_AT: Final = timedelta(minutes=7)
 _LOOK_SECONDS: Final = 0.02
 # By the number of live windows that are behind, how fast time goes: a machine that cannot keep up with its own
 # simulation, or whose OpenSearch takes minutes to start, must not meet all faults of a day in one heap.
-_PACES: Final = ((4, 1.0), (20, 0.05), (math.inf, 0.005))
+_PACES: Final = ((4, 1.0), (20, 0.05), (math.inf, 0.01))
 # Nothing but reconcile runs is left then, and the time jumps from one to the next.
 _TAIL_SPEED: Final = 60.0
 # How often somebody starts the backfill again while the live loads run.

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 _LOOK_SECONDS: Final = 0.05
 _NOTHING_YET_SECONDS: Final = 0.5
 _LOOK_AT_QUEUES_SECONDS: Final = 0.5
-_MOST_WAITING: Final = 8
+_MOST_WAITING: Final = 2
 
 
 class Trouble:
