@@ -87,9 +87,9 @@ backfill-bench: ## Backfill 90 days beside live loads at 120, 60 and 20 requests
 	@PYTHONPATH=plugins $(LOCAL) -m local.bench.backfill
 
 
-campaign: ## Load a million events through every fault at once, and compare each: SEED=7 EVENTS=50000
+campaign: ## Load a million events through every fault at once, and compare each: SEED=7 EVENTS=50000 CLUSTER=1
 	@$(call environments,local)
-	@PYTHONPATH=plugins $(LOCAL) -m local.campaign $(if $(SEED),--seed $(SEED)) $(if $(EVENTS),--events $(EVENTS))
+	@PYTHONPATH=plugins $(LOCAL) -m local.campaign $(if $(SEED),--seed $(SEED)) $(if $(EVENTS),--events $(EVENTS)) $(if $(CLUSTER),--cluster)
 
 env: ## Make the environments of every Airflow line
 	@$(call environments,$(addprefix airflow-,$(LINES)) local)

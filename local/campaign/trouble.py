@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from local.campaign.clock import SharedClock
     from local.campaign.crew import Slot
     from local.campaign.plan import Campaign, Injection
-    from local.campaign.server import Server
+    from local.campaign.server import OpenSearch
     from local.campaign.stored import Holdings
     from local.simulator.process import Simulator
 
@@ -46,7 +46,7 @@ class Trouble:
         campaign: Campaign,
         clock: SharedClock,
         okta: Simulator,
-        server: Server,
+        server: OpenSearch,
         holdings: Holdings,
         proxy_url: str,
         slots: Sequence[Slot],

@@ -20,9 +20,9 @@ import httpx
 import psycopg2
 
 from local.paths import ROOT
+from local.ports import free_port
 from tests.cluster.programs import program
 from tests.cluster.supervisor import Supervisor
-from tests.ports import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

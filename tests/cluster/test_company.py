@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
+from local.balancer import balancer
+from local.opensearch.nodes import Nodes, nodes
 from local.simulator.process import Simulator, running
 from oktalogger.window import Window, format_instant
-from tests.cluster.balancer import balancer
 from tests.cluster.company import Company, company, connections
-from tests.cluster.nodes import Nodes, nodes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

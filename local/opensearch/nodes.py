@@ -12,18 +12,17 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-import httpx
+import requests
 
 from local.opensearch.releases import DEFAULT_VERSION
 from local.paths import ROOT
+from local.ports import free_port
 from local.process import LOCAL_PYTHON, end_group, ready_line
-from tests.ports import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 NAMES: Final = ("one", "two", "three")
-_HEAP: Final = "320m"
 _READY_SECONDS: Final = 300
 
 
@@ -32,9 +31,13 @@ class Nodes:
 
     :param folder: keeps their data from start to start; the server may run as another user
     :param logs: gets what they say
+    :param version: of OpenSearch
+    :param heap: Java's heap, of each
     """
 
-    def __init__(self, folder: Path, logs: Path) -> None:
+    def __init__(self, folder: Path, logs: Path, version: str, heap: str) -> None:
+        self._version = version
+        self._heap = heap
         self._folder = folder
         self._logs = logs
         self._between = {name: free_port() for name in NAMES}
@@ -47,12 +50,12 @@ class Nodes:
         members = ",".join(f"{name}:{port}" for name, port in self._between.items())
         for name in names:
             command = [
-                str(LOCAL_PYTHON), "-m", "local.opensearch", "run", "--version", DEFAULT_VERSION, "--heap", _HEAP,
+                str(LOCAL_PYTHON), "-m", "local.opensearch", "run", "--version", self._version, "--heap", self._heap,
                 "--brief", "--data", str(self._folder / name), "--port", str(self.ports[name]), "--node", name,
                 "--members", members,
             ]  # fmt: skip
             with (self._logs / f"node-{name}.log").open("ab") as log:
-                self._processes[name] = subprocess.Popen(
+                self._processes[name] = subprocess.Popen(  # noqa: S603
                     command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log,
                     start_new_session=True,
                 )  # fmt: skip
@@ -63,6 +66,10 @@ class Nodes:
             log = self._logs / f"node-{name}.log"
             ready = ready_line(f"the node {name}", self._processes[name], log, _READY_SECONDS)
             self._pids[name] = int(ready["server_pid"])
+
+    def stop(self, name: str) -> None:
+        """End a node as an administrator does."""
+        end_group(self._processes[name])
 
     def kill(self, name: str) -> None:
         """Kill a node, without a chance to write anything down."""
@@ -79,8 +86,10 @@ class Nodes:
         error: Exception | None = None
         for port in self.ports.values():
             try:
-                answer = httpx.request(method, f"http://127.0.0.1:{port}{path}", json=body, timeout=60, trust_env=False)
-            except httpx.TransportError as refused:
+                with requests.Session() as session:
+                    session.trust_env = False
+                    answer = session.request(method, f"http://127.0.0.1:{port}{path}", json=body, timeout=60)
+            except requests.ConnectionError as refused:
                 error = refused
                 continue
             answer.raise_for_status()
@@ -107,11 +116,16 @@ class Nodes:
 
 
 @contextmanager
-def nodes(logs: Path) -> Iterator[Nodes]:
-    """Run a cluster until the block is left; it may not answer yet."""
+def nodes(logs: Path, *, version: str = DEFAULT_VERSION, heap: str = "320m") -> Iterator[Nodes]:
+    """Run a cluster until the block is left; it may not answer yet.
+
+    :param logs: a folder for what the nodes say
+    :param version: of OpenSearch
+    :param heap: Java's heap, of each node
+    """
     folder = Path(tempfile.mkdtemp(prefix="oktalogger-nodes-", dir="/var/tmp"))
     folder.chmod(0o755)
-    running = Nodes(folder, logs)
+    running = Nodes(folder, logs, version, heap)
     try:
         running.start(*NAMES)
         yield running
