@@ -128,6 +128,7 @@ class Conductor:
             for worker in workers:
                 worker.cancel()
         self._live_over.set()
+        await self._turn(_TAIL_SPEED)
 
     def _is_left_out(self, end: datetime) -> bool:
         """Whether a later start date, set while loads stood still, leaves a window out."""
