@@ -17,6 +17,7 @@ from oktalogger.opensearch.errors import (
     OpenSearchSettingsError,
 )
 from oktalogger.opensearch.setup.audit import plan_audit
+from oktalogger.opensearch.setup.indices import plan_indices
 from oktalogger.opensearch.setup.retention import plan_retention
 from oktalogger.opensearch.setup.security import plan_security, shipped_documents
 from oktalogger.opensearch.stored_templates import plan_templates
