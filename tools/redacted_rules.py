@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from opensearchpy import OpenSearch
 
 from oktalogger.detections.rules.compiler import compile_folder
-from oktalogger.detections.rules.redacted import action_on
+from oktalogger.detections.rules.redacted import action_on, looked_at
 from oktalogger.detections.testing.run import run_cases
 from oktalogger.privacy.places import CLASSES
 from oktalogger.privacy.policy import Policy, read_policy
@@ -79,7 +79,7 @@ def main() -> int:
         needs = [
             data
             for data in CLASSES
-            if any(action_on(field, Policy({data: "drop"})) != "keep" for field in detection.fields)
+            if any(action_on(field, Policy({data: "drop"})) != "keep" for field in looked_at(detection))
         ]
         name = detection.name
         rows.append(f"| `{name}` | {hashed[name]} | {dropped[name]} | {', '.join(f'`{one}`' for one in needs)} |")
