@@ -43,10 +43,10 @@ from functools import reduce
 from operator import or_
 
 from oktalogger.compat import DAG, EXPONENTIAL_BACKOFF, Param
+from oktalogger.operators.assets import system_log_asset
 from oktalogger.operators.detection_replay import DetectionAlertOperator, DetectionFindingOperator
 from oktalogger.operators.detection_verdict import DetectionVerdictOperator
 from oktalogger.operators.run import FORM_ZONE, refuse_unknown_params
-from oktalogger.operators.system_log import system_log_asset
 from oktalogger.settings import load_settings
 from oktalogger.timetables import LONG_PAST
 

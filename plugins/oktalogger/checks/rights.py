@@ -103,7 +103,7 @@ PROBES: Final[tuple[Probe, ...]] = (
     Probe("cluster:admin/opendistro/alerting/monitor/search", _LSA, "POST", f"{_MONITORS}/_search", {"size": 0},
           plugin="Alerting"),
     Probe("cluster:admin/opendistro/_scheduled_jobs/stats", _LS, "GET", "/_plugins/_alerting/stats", plugin="Alerting"),
-    Probe("cluster:admin/opendistro/alerting/alerts/get", _SA, "GET", f"{_MONITORS}/alerts?size=0", plugin="Alerting"),
+    Probe("cluster:admin/opendistro/alerting/alerts/get", _LSA, "GET", f"{_MONITORS}/alerts?size=0", plugin="Alerting"),
     Probe("cluster:admin/opendistro/alerting/monitor/get", ("analyst",), "GET", f"{_MONITORS}/{_ID}",
           plugin="Alerting"),
     Probe("cluster:admin/opendistro/alerting/monitor/*", _S, "DELETE", f"{_MONITORS}/{_ID}", plugin="Alerting"),

@@ -10,7 +10,6 @@ from oktalogger.compat import (
     Asset,
     BaseOperator,
     default_time_zone,
-    make_asset,
     outlet_extra,
     trigger_at,
 )
@@ -21,6 +20,7 @@ from oktalogger.malloc import limit_heap_growth_of_process
 from oktalogger.okta.rate_budget import RateBudget
 from oktalogger.opensearch.errors import OpenSearchLoadError
 from oktalogger.opensearch.names import IndexNames
+from oktalogger.operators.assets import system_log_asset as system_log_asset  # its public place
 from oktalogger.operators.errors import failing_at_once, giving_up
 from oktalogger.operators.metrics import measure_failure, measure_load
 from oktalogger.operators.run import is_fixed, load_kind
@@ -32,6 +32,7 @@ from oktalogger.pipeline.share import share_of
 from oktalogger.pipeline.stop import StopSignal
 from oktalogger.privacy.redactor import make_redactor
 from oktalogger.settings import Settings, load_settings
+from oktalogger.text import counted
 from oktalogger.urls import rejected_url, window_discover_url, window_system_log_url
 from oktalogger.window import Window, format_instant, resolve_window, understood
 
@@ -317,6 +318,7 @@ class _Links:
         self._ti = context["ti"]
         self._okta = okta.settings
         self._dashboards = opensearch.dashboards_url or settings.dashboards_url
+        self._tenant = settings.dashboards_tenant
         self._index_pattern = opensearch.dashboards_index_pattern or names.alias
         self._names = names
         self._urls = urls
@@ -332,38 +334,26 @@ class _Links:
         if self._dashboards:
             self._leave(
                 OpenSearchDashboardsLink.key,
-                window_discover_url(self._dashboards, window, index_pattern=self._index_pattern, org=okta.org),
+                window_discover_url(
+                    self._dashboards,
+                    window,
+                    index_pattern=self._index_pattern,
+                    org=okta.org,
+                    tenant=self._tenant,
+                ),
             )
 
     def leave_rejected(self) -> None:
         if self._dashboards:
-            url = rejected_url(self._dashboards, index_pattern=self._names.rejected, run_id=self.run_id)
+            url = rejected_url(
+                self._dashboards, index_pattern=self._names.rejected, run_id=self.run_id, tenant=self._tenant
+            )
             self._leave(RejectedEventsLink.key, url)
 
     def _leave(self, key: str, url: str | None) -> None:
         if url is not None:
             self._urls[key] = url
             self._ti.xcom_push(key=key, value=url)
-
-
-def system_log_asset(
-    okta_conn_id: str = OktaHook.default_conn_name,
-    opensearch_conn_id: str = OpenSearchHook.default_conn_name,
-    index_prefix: str = "okta-system-log",
-) -> Asset:
-    """Return the asset (Airflow 2: dataset) of one org's events in OpenSearch, for outlets and schedules.
-
-    It names connections and not hosts, because hosts are not known while a DAG is parsed. Airflow 3 knows an asset by
-    its name as well as by its URI: take this function, or ``Asset.ref(uri=...)``, for a DAG of your own.
-
-    :param okta_conn_id: Airflow connection to the org
-    :param opensearch_conn_id: Airflow connection to OpenSearch
-    :param index_prefix: name of the alias
-    """
-    parts = [okta_conn_id, *(() if opensearch_conn_id == OpenSearchHook.default_conn_name else (opensearch_conn_id,))]
-    parts += [] if index_prefix == "okta-system-log" else [index_prefix]
-    uri = f"okta-system-log://{okta_conn_id}/{opensearch_conn_id}/{index_prefix}"
-    return make_asset(uri, name=f"Okta System Log ({', '.join(parts)})", group="oktalogger")
 
 
 def _newest(ledger: LedgerStore, plan: LoadPlan, *, done: bool = True) -> datetime | None:
@@ -382,9 +372,10 @@ def summary(result: LoadResult) -> str:
     outside = f", {result.outside} outside the window" if result.outside else ""
     drifted = f", {result.drifted} without a part that does not fit" if result.drifted else ""
     return (
-        f"Loaded {result.read:,} events in {result.seconds:.1f} s{waited}: {result.created:,} new, "
-        f"{result.existing:,} already there, {result.rejected:,} refused{drifted}{outside}; {result.pages:,} pages, "
-        f"{result.requests:,} requests to Okta, {result.bytes_read / 1e6:.1f} MB read{late}."
+        f"Loaded {counted(result.read, 'event')} in {result.seconds:.1f} s{waited}: {result.created:,} new, "
+        f"{result.existing:,} already there, {result.rejected:,} refused{drifted}{outside}; "
+        f"{counted(result.pages, 'page')}, {counted(result.requests, 'request')} to Okta, "
+        f"{result.bytes_read / 1e6:.1f} MB read{late}."
     )
 
 
