@@ -85,9 +85,7 @@ def _deployment(arguments: argparse.Namespace) -> Deployment:
         orgs=lambda settings: [_org(settings, arguments.filter, arguments.q)],
         cluster=_cluster,
         dashboards=_dashboards,
-        pool=lambda settings: Pool(
-            name=settings.pool, tasks=settings.okta_tasks, ask=_ask_airflow if arguments.airflow else _no_airflow
-        ),
+        pool=lambda settings: Pool(name=settings.pool, ask=_ask_airflow if arguments.airflow else _no_airflow),
         role=arguments.role,
     )
 

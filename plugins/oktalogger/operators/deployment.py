@@ -58,7 +58,6 @@ def deployment_of(
         dashboards=lambda settings: _dashboards(hook(settings), settings),
         pool=lambda settings: Pool(
             name=settings.pool,
-            tasks=settings.okta_tasks,
             ask=partial(ask_for_pool, context=context, pool_task=pool_task),
         ),
         make_notifier=make_notifier,
