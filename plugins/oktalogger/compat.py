@@ -118,7 +118,13 @@ def get_setting_int(section: str, name: str, fallback: int) -> int:
     return int(conf.getint(section, name, fallback=fallback))
 
 
-def make_asset(uri: str) -> Asset:
+def default_time_zone() -> str:
+    """Return the name of Airflow's default time zone (``core.default_timezone``)."""
+    name = str(conf.get("core", "default_timezone", fallback="utc"))
+    return "UTC" if name == "utc" else name
+
+
+def make_asset(uri: str, *, name: str, group: str) -> Asset:
     """Return the asset (2.11: the dataset) of a URI, without asking Airflow's providers how to write it.
 
     Airflow asks all of them for each URI with a scheme, and imports the Amazon provider and boto3 for that: 0.5 CPU
@@ -126,11 +132,13 @@ def make_asset(uri: str) -> Asset:
     a scheme, and gets the URI that is meant afterwards, if Airflow would write it no other way.
 
     :param uri: with a scheme that no provider knows
+    :param name: on Airflow 3
+    :param group: on Airflow 3: the kind of asset
     """
+    how: dict[str, Any] = {"name": name, "group": group} if AIRFLOW_3 else {}
     if not _WRITTEN_AS_AIRFLOW_DOES.fullmatch(uri):
-        return Asset(uri)
-    unknown = f"x-{uri}"
-    asset = Asset(uri, unknown) if AIRFLOW_3 else Asset(unknown)
+        return Asset(uri=uri, **how)
+    asset = Asset(uri=f"x-{uri}", **how)
     # Past the class's own setter, which asks as well.
     object.__setattr__(asset, "uri", uri)
     return asset
@@ -203,6 +211,17 @@ def flush_stats() -> None:
             flush(timeout_millis=5000)
 
 
+def run_list_url() -> str | None:
+    """Return the address of Airflow's list of runs for one run id, with ``{{value}}`` in its place.
+
+    None if Airflow's own address is not configured.
+    """
+    base: str = conf.get("api" if AIRFLOW_3 else "webserver", "base_url", fallback="") or ""
+    # The list of 2.11 is Flask-AppBuilder's, whose filters are numbered: 3 is "equal to".
+    query = "dag_runs?run_id_pattern=" if AIRFLOW_3 else "dagrun/list/?_flt_3_run_id="
+    return f"{base.rstrip('/')}/{query}{{{{value}}}}" if base else None
+
+
 def get_variable(name: str) -> str | None:
     """Return an Airflow Variable, wherever Airflow keeps it; None if there is none.
 
@@ -267,6 +286,7 @@ __all__ = [
     "Stats",
     "XCom",
     "assets_or_time",
+    "default_time_zone",
     "delete_xcom",
     "flush_stats",
     "get_setting_int",
@@ -276,6 +296,7 @@ __all__ = [
     "newest_xcom",
     "outlet_extra",
     "pool_slots",
+    "run_list_url",
     "task_state",
     "trigger_at",
     "triggering_events",

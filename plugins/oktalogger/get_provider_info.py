@@ -14,7 +14,16 @@ from oktalogger import __version__
 from oktalogger.hooks.extras import conn_fields
 from oktalogger.hooks.forms import OKTA_EXTRAS, OKTA_UI, OPENSEARCH_EXTRAS, OPENSEARCH_TYPE, OPENSEARCH_UI
 
-OPERATORS = ("system_log", "backfill", "reconcile", "setup", "check", "detections", "detection_replay")
+OPERATORS = (
+    "system_log",
+    "backfill",
+    "reconcile",
+    "setup",
+    "check",
+    "detections",
+    "detection_replay",
+    "detection_verdict",
+)
 LINKS = (
     "oktalogger.links.system_log.OktaSystemLogLink",
     "oktalogger.links.system_log.OpenSearchDashboardsLink",

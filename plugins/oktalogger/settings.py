@@ -202,6 +202,19 @@ class Settings:
         "ends in `/_dashboards`",
         shown=False,
     )
+    dashboards_api_url: str | None = _setting(
+        None,
+        readers.url,
+        "address of OpenSearch Dashboards for [the setup](opensearch-setup.md#dashboards), if it is another one than "
+        "for browsers. You may give `http://`: then the password crosses the network unencrypted",
+        shown=False,
+    )
+    dashboards_tenant: str | None = _setting(
+        None,
+        readers.name,
+        "tenant of OpenSearch Dashboards into which the setup imports, and in which links from Airflow open. If unset, "
+        "the setup imports into the tenant `global`, and links name no tenant",
+    )
     okta_hosts: tuple[str, ...] = _setting(
         (),
         readers.hosts,

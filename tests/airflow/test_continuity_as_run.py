@@ -81,6 +81,7 @@ def test_reconciling(here: Deployment, airflow_db: Path) -> None:
             "okta_system_log_reconcile",
             format_instant(at),
             OKTALOGGER_INDEX_PREFIX=here.prefix,
+            OKTALOGGER_START_DATE=format_instant(whole.start),
             # Airflow may take minutes to start, and the next five minutes would be a gap then.
             OKTALOGGER_HOLD_BACK_SECONDS="600",
             AIRFLOW__METRICS__OTEL_ON="True",

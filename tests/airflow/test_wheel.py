@@ -154,6 +154,16 @@ def test_type_checkers_are_told_of_the_types_in_it(wheel: Path) -> None:
     assert set(urls) == {"Changelog", "Documentation", "Homepage", "Issues", "Source"}
 
 
+def test_the_command_line_works_from_it(installed: Installed) -> None:
+    done = subprocess.run(
+        [str(installed.python), "-m", "oktalogger", "check"],
+        env={"PATH": os.environ["PATH"]}, cwd=installed.python.parent, text=True, capture_output=True, timeout=120,
+    )  # fmt: skip
+    assert "WRONG      okta connection (OKTALOGGER_OKTA_URL): OKTALOGGER_OKTA_URL is not set.\n" in done.stdout
+    assert "rules are compiled and enabled" in done.stdout, "the rules travel with the wheel"
+    assert done.returncode == 1
+
+
 def test_airflow_sees_the_provider(installed: Installed) -> None:
     providers = json.loads(installed.run("providers", "list", "--output", "json").splitlines()[-1])
     assert {p["package_name"]: p["version"] for p in providers}["oktalogger"] == __version__

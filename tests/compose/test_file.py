@@ -18,7 +18,6 @@ from local.stack.airflow import POOL
 from oktalogger.hooks.forms import OKTA_EXTRAS, OPENSEARCH_EXTRAS
 from oktalogger.okta.auth import SswsAuth
 from oktalogger.okta.client import OktaClient
-from oktalogger.opensearch.names import IndexNames
 from oktalogger.settings import PREFIX, Settings, load_settings
 from tests.compose.conftest import config
 
@@ -266,16 +265,6 @@ def test_containers_of_ours_run_modules_that_exist_with_variables_that_they_read
     assert given == read
     wanted = set(re.findall(r"\$\{(\w+)\}", _dashboards_file()))
     assert wanted == set(stack["services"]["opensearch-dashboards"]["environment"])
-
-
-def test_index_patterns_are_those_of_the_indices() -> None:
-    names = IndexNames(Settings().index_prefix)
-    assert set(setup.INDEX_PATTERNS) == {names.alias, names.rejected, names.ledger}
-    for name, file in zip(
-        (names.alias, names.rejected, names.ledger), ("index", "rejected-index", "ledger-index"), strict=True
-    ):
-        template = json.loads((paths.ROOT / "include/opensearch" / f"{file}-template.json").read_text())
-        assert setup.INDEX_PATTERNS[name] in template["template"]["mappings"]["properties"]
 
 
 def test_the_pool_is_that_of_the_dag(stack: Stack) -> None:

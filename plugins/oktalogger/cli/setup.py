@@ -1,4 +1,4 @@
-"""``python -m oktalogger setup``: put index templates, retention, roles and role mappings into OpenSearch."""
+"""``python -m oktalogger setup``: put templates, retention, roles and role mappings into OpenSearch, and dashboards."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from oktalogger.cli.environment import (
     OPENSEARCH_AWS_REGION,
     EnvironmentConfigError,
+    dashboards_client,
     is_serverless,
     opensearch_client,
 )
@@ -19,11 +20,13 @@ from oktalogger.cli.exit_codes import EXIT_CHANGES
 from oktalogger.opensearch.names import IndexNames
 from oktalogger.opensearch.roles import MASKED_ANALYST, masked_analyst
 from oktalogger.opensearch.setup.apply import apply_setup, plan_setup
+from oktalogger.opensearch.setup.dashboards import field_links, plan_dashboards
 from oktalogger.opensearch.setup.indices import MONTHS_AHEAD, MOST_MONTHS_AHEAD
 from oktalogger.opensearch.setup.log_groups import log_group_notices
 from oktalogger.opensearch.setup.security import SecurityDocuments, read_security_documents, shipped_documents
 from oktalogger.opensearch.setup.steps import SetupPlan
 from oktalogger.settings import load_settings
+from oktalogger.urls import okta_links
 
 if TYPE_CHECKING:
     import argparse
@@ -43,6 +46,9 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     parser.add_argument(
         "--confirm-deletions", action="store_true", help="accept a retention that deletes months at once"
+    )
+    parser.add_argument(
+        "--dashboards", action="store_true", help="import dashboards and index patterns into OpenSearch Dashboards too"
     )
     parser.add_argument(
         "--months-ahead",
@@ -78,10 +84,14 @@ def run(arguments: argparse.Namespace) -> int:
         shards=settings.shards,
         replicas=settings.replicas,
         confirm_deletions=arguments.confirm_deletions,
-        serverless=is_serverless(),
         months_ahead=arguments.months_ahead,
         audit=settings.audit,
+        serverless=is_serverless(),
     )
+    dashboards = dashboards_client(settings) if arguments.dashboards else None
+    if dashboards is not None:
+        links = field_links(okta=okta_links(settings.okta_hosts), run_url=None)
+        plan += plan_dashboards(dashboards, names, links=links)
     if documents.domain_arn is not None and os.environ.get(OPENSEARCH_AWS_REGION):
         import boto3
 

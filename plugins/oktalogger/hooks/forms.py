@@ -205,5 +205,12 @@ OPENSEARCH_EXTRAS: Final = (
         "Dashboards",
         "Address of OpenSearch Dashboards, for links from Airflow. Takes precedence over OKTALOGGER_DASHBOARDS_URL.",
     ),
+    Extra(
+        "dashboards_api_url",
+        "string",
+        "Dashboards for the setup",
+        "Address of OpenSearch Dashboards for okta_opensearch_setup, if it is another one than for browsers. Takes "
+        "precedence over OKTALOGGER_DASHBOARDS_API_URL.",
+    ),
     Extra("dashboards_index_pattern", "string", "Index pattern", "Id of its index pattern. Left out: the alias."),
 )

@@ -25,8 +25,10 @@ if TYPE_CHECKING:
 
     from oktalogger.opensearch.client import OpenSearchSettings
     from oktalogger.opensearch.names import IndexNames
+    from oktalogger.opensearch.saved_objects import DashboardsClient
     from oktalogger.opensearch.store import OpenSearchStore
     from oktalogger.pipeline.ledger_store import LedgerStore
+    from oktalogger.settings import Settings
 
 log = logging.getLogger(__name__)
 
@@ -167,6 +169,24 @@ class OpenSearchHook(BaseHook):
     def dashboards_url(self) -> str | None:
         """Address of OpenSearch Dashboards, if the connection has one."""
         return self._connection[1].get("dashboards_url")
+
+    def dashboards(self, settings: Settings) -> DashboardsClient | None:
+        """Return a client of OpenSearch Dashboards with this connection's login, or None if its address is not known.
+
+        :param settings: of the deployment, which may have the address
+        :raises OpenSearchSettingsError: if Dashboards does not take such a login, or the address is plain http and
+            meant for browsers
+        """
+        from oktalogger.opensearch.saved_objects import connect
+
+        values = self._connection[1]
+        return connect(
+            self.settings,
+            api_url=values.get("dashboards_api_url") or settings.dashboards_api_url,
+            browser_url=self.dashboards_url or settings.dashboards_url,
+            tenant=settings.dashboards_tenant,
+            sleep=self._sleep,
+        )
 
     @property
     def dashboards_index_pattern(self) -> str | None:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from oktalogger.okta.kept import KEEPS
-from oktalogger.pipeline.owed import owed_of
+from oktalogger.pipeline.owed import meets, owed_of
 from oktalogger.text import counted
 from oktalogger.window import HOUR, Window, format_instant, gaps, hours, merge
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 RETENTION: Final = KEEPS
 # A run that fills more than this holds all others up; the next run goes on.
 MOST_GAPS: Final = 100
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,20 +84,27 @@ def closed_hours(at: datetime, after: Iterable[timedelta]) -> list[Window]:
     return [Window(full - delay - HOUR, full - delay) for delay in after]
 
 
-def covered_time(ledgered: Ledgered, *, interval: timedelta, now: datetime, hold_back: timedelta) -> Window | None:
+def covered_time(
+    ledgered: Ledgered, *, begins: datetime | None, interval: timedelta, now: datetime, hold_back: timedelta
+) -> Window | None:
     """Return the time that scheduled loads answer for by now, None if there is none yet.
 
-    It begins with the first window that a scheduled load ever began, whatever the settings say today: a start date that
-    was moved on leaves windows out, and these are gaps.
+    It begins with the start date, or with the first window that a scheduled load ever began if that is earlier. A start
+    date that was moved on leaves windows out, and these are gaps. So are windows whose loads failed before they could
+    begin an entry, and all of them if no load ever ran.
 
     :param ledgered: what the ledger says
+    :param begins: from when on the settings say that scheduled loads run; None if they do not say
     :param interval: how long a live window is
     :param now: the time
     :param hold_back: how long loads wait after their window's end
     """
-    if ledgered.first_live is None:
+    # The first window begins with the first full interval.
+    first = begins and begins + (_EPOCH - begins) % interval
+    known = [moment for moment in (first, ledgered.first_live) if moment is not None]
+    if not known:
         return None
-    start = max(ledgered.first_live, now - RETENTION)
+    start = max(min(known), now - RETENTION)
     end = now - interval - hold_back
     return Window(start, end) if start < end else None
 
@@ -119,6 +127,8 @@ def plan_reconcile(
     wanted = merge([*missing, *damaged])
     parts = [part for one in wanted for rest in _without(one, due) for part in hours(rest)]
     parts.reverse()
+    # What an earlier run could not read comes after all else: else it would take up every run's number again.
+    parts.sort(key=lambda part: meets(part, ledgered.owed))
     return ReconcilePlan((*due, *parts[:MOST_GAPS]), tuple(missing), max(0, len(parts) - MOST_GAPS))
 
 
