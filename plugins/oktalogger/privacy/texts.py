@@ -10,7 +10,7 @@ from urllib.parse import quote, quote_plus
 
 import msgspec
 
-from oktalogger.privacy.places import NOBODY, OKTAS_WORDS
+from oktalogger.privacy.places import ALWAYS_KEPT, NOBODY, OKTAS_WORDS
 from oktalogger.privacy.replacements import REMOVED, parse_address
 
 if TYPE_CHECKING:
@@ -91,9 +91,9 @@ class Texts:
 
     def _walk(self, value: Any, path: str, known: list[tuple[str, str]], made: set[str], done: dict[str, None]) -> Any:
         if type(value) is str:
-            if path in OKTAS_WORDS or value in made:
+            if path in ALWAYS_KEPT or value in made:
                 return value
-            new = self._replaced(value, path, known, made)
+            new = self._replaced(value, path, [] if path in OKTAS_WORDS else known, made)
             if new != value:
                 done[f"{path}=text"] = None
             return new
