@@ -4,9 +4,9 @@
 
 `ask` writes one line for each question into its log: `ok`, `WRONG` with what to do, `note` for what is worth knowing,
 or `not asked` with the reason. It asks for the settings, the pool, each Okta org (host, login, scope, role, rate limit,
-clock, filter), OpenSearch (login, version, rights, index templates, months and alias, disks, retention), the loads, the
-rules, Alerting, channels, notifiers, and Dashboards. The report is the XCom `report` as well. It changes nothing, and
-leaves no trace in the indices.
+clock, filter), OpenSearch (login, version, rights, index templates, months and alias, disks, retention, audit log), the
+loads, the rules, Alerting, channels, notifiers, and Dashboards. The report is the XCom `report` as well. It changes
+nothing, and leaves no trace in the indices.
 
 `use_the_pool` does nothing. It starts only if the pool of the loads is there, and `ask` looks whether it does.
 
@@ -21,14 +21,15 @@ By hand, and once an hour as soon as the DAG is on.
 
 ### Params
 
-* `opensearch_conn_id`: the connection to use. Disks, retention and roles are told only to an administrator
+* `opensearch_conn_id`: the connection to use. Disks, retention, roles and the audit log are told only to an
+  administrator
 """
 
 from __future__ import annotations
 
 from datetime import timedelta
 
-from oktalogger.compat import DAG, CronDataIntervalTimetable, Param
+from oktalogger.compat import DAG, EXPONENTIAL_BACKOFF, CronDataIntervalTimetable, Param
 from oktalogger.operators.check import POOL_TASK, OktaCheckOperator, PoolOperator
 from oktalogger.operators.run import refuse_unknown_params
 from oktalogger.settings import load_settings
@@ -52,10 +53,18 @@ with DAG(
             settings.opensearch_conn_id,
             type="string",
             minLength=1,
-            description="Airflow connection to OpenSearch. Give an administrator's for disks, retention and roles.",
+            description="Airflow connection to OpenSearch. Give an administrator's for disks, retention and security.",
         ),
     },
-    default_args={"owner": "oktalogger", "retries": 0, "execution_timeout": timedelta(minutes=10)},
+    default_args={
+        "owner": "oktalogger",
+        # For a worker that dies: what is found wrong fails the task at once.
+        "retries": 4,
+        "retry_delay": timedelta(seconds=30),
+        "retry_exponential_backoff": EXPONENTIAL_BACKOFF,
+        "max_retry_delay": timedelta(minutes=2),
+        "execution_timeout": timedelta(minutes=10),
+    },
     tags=["okta", "opensearch", "security", "setup"],
 ):
     # First, so that `airflow dags test` runs it first.

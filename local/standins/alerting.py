@@ -318,7 +318,10 @@ class AlertingStandIn:
         state, monitor_id = params.get("alertState", "ALL"), params.get("monitorId")
         found = [one for one in self.alerts if state in ("ALL", one["state"])]
         found = [one for one in found if monitor_id in (None, one["monitor_id"])]
-        return 200, {"alerts": found[: int(params.get("size", 20))], "totalAlerts": len(found)}
+        if params.get("sortString") == "start_time":
+            found.sort(key=lambda one: int(one["start_time"]), reverse=params.get("sortOrder") == "desc")
+        start = int(params.get("startIndex", 0))
+        return 200, {"alerts": found[start : start + int(params.get("size", 20))], "totalAlerts": len(found)}
 
     def _acknowledge(self, monitor_id: str, body: dict[str, Any]) -> Answer:
         if self.is_hung or monitor_id not in self.jobs:

@@ -40,6 +40,18 @@ def test_a_copy_is_taken_from_behind_the_alias(client: OpenSearch, names: IndexN
     assert ensure_schema(client, names).repaired == ()
 
 
+def test_a_copy_of_the_ledger_does_not_stop_loads(client: OpenSearch, names: IndexNames, month: str) -> None:
+    """A snapshot of everything, restored under another name, as its aliases come along by default."""
+    alias = names.write_alias(names.ledger)
+    copy = f"{names.prefix}-ledger-restored"
+    mapping = client.indices.get_mapping(index=names.ledger)[names.ledger]["mappings"]
+    client.indices.create(index=copy, body={"aliases": {alias: {}}, "mappings": mapping})
+    (sentence,) = ensure_schema(client, names).repaired
+    assert copy in sentence
+    assert list(client.indices.get_alias(name=alias)) == [names.ledger]
+    assert client.indices.exists(index=copy), "its documents stay"
+
+
 def test_a_filter_and_a_routing_go(client: OpenSearch, names: IndexNames, month: str) -> None:
     for how in ({"filter": {"term": {"severity": "WARN"}}}, {"search_routing": "1"}, {"index_routing": "1"}):
         change(client, add={"index": month, "alias": names.alias, **how})

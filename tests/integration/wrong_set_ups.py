@@ -142,6 +142,16 @@ def _copy_behind_alias(world: World, undo: ExitStack) -> None:
     undo.callback(lambda: world.put(f"/{copy}", method="DELETE"))
 
 
+def _month_made_otherwise(world: World, undo: ExitStack) -> None:
+    month = f"{world.team.names.prefix}-2027-12"
+    world.put(f"/{month}", {"settings": {"index.search.default_pipeline": "blind"}})
+    undo.callback(lambda: world.put(f"/{month}", method="DELETE"))
+
+
+def _no_audit_log(world: World, undo: ExitStack) -> None:
+    world.environ |= {**world.team.environ(), "OKTALOGGER_AUDIT": "changes"}
+
+
 def _full(world: World, undo: ExitStack) -> None:
     index = world.team.names.ledger
     block = {"index.blocks.read_only_allow_delete": True}
@@ -192,6 +202,8 @@ WRONG_SET_UPS = [
                _variable(OKTA, "https://company-admin.okta.com")),
     WrongSetUp("no such org", "okta host", _variable(OKTA, "https://company.okta.invalid")),
     WrongSetUp("another server at Okta's address", "okta host", _address(OKTA, b"<html/>", kind="text/html")),
+    WrongSetUp("OpenSearch's address in place of Okta's", "okta host",
+               _address(OKTA, b"Unauthorized", status=401, kind="text/plain")),
     WrongSetUp("a wrong API token", "okta login", _variable("OKTALOGGER_OKTA_TOKEN", "00wrong")),
     WrongSetUp("an app without the scope", "okta scope", _no_scope),
     WrongSetUp("a token whose admin may not read the System Log", "okta role", _no_role_in_okta),
@@ -209,6 +221,9 @@ WRONG_SET_UPS = [
     WrongSetUp("a role without the right to write", "rights of the loader", _older_role),
     WrongSetUp("an index template is missing", "index templates", _no_template),
     WrongSetUp("a copy of a month behind the alias", "months and alias", _copy_behind_alias),
+    WrongSetUp("a month that somebody made before a load did, so that searches see less", "months and alias",
+               _month_made_otherwise),
+    WrongSetUp("an audit log that is not switched on, asked as an administrator", "audit log", _no_audit_log),
     WrongSetUp("an index that takes no writes since a disk was full", "writes", _full),
     WrongSetUp("a disk over its watermark, asked as an administrator", "disks", _disk),
     WrongSetUp("a rule that cannot be used", "rules", _rule),

@@ -16,6 +16,7 @@ from oktalogger.opensearch.errors import (
     OpenSearchPermissionError,
     OpenSearchSettingsError,
 )
+from oktalogger.opensearch.setup.audit import plan_audit
 from oktalogger.opensearch.setup.indices import plan_indices
 from oktalogger.opensearch.setup.retention import plan_retention
 from oktalogger.opensearch.setup.security import plan_security, shipped_documents
@@ -114,14 +115,15 @@ def _months(cluster: Cluster) -> Verdict:
     plan = plan_indices(cluster.client(), cluster.names)
     if plan.by_hand:
         return wrong(one_sentence(plan.by_hand[0].changes[0]), plan.text())
-    if plan.changes:
-        first = plan.changes[0]
-        return wrong(
-            f"{first.changes[0].lstrip('- ').rstrip('.')}: run the DAG {SETUP_DAG}, which puts it right.", plan.text()
-        )
-    count = len(cluster.indices.fact)
-    if not count:
+    changes = [step for step in plan.changes if step.action != "create"]
+    found = [line.removeprefix("- ") for step in changes for line in step.changes if line.startswith("- ")]
+    if found:
+        return wrong(f"{found[0].rstrip('.')}: run the DAG {SETUP_DAG}, which puts it right.", plan.text())
+    if not cluster.indices.fact:
         return note(f"There is no index yet: the first load makes them, and the alias {cluster.names.alias} with them.")
+    if plan.changes:
+        names = ", ".join(dict.fromkeys(f"{step.kind} {step.name}" for step in plan.changes))
+        return note(f"The setup would make or change more ({names}): run the DAG {SETUP_DAG}.", plan.text())
     return ok(f"All months are behind the alias {cluster.names.alias}, and nothing else is.")
 
 
@@ -205,6 +207,22 @@ def _roles(cluster: Cluster) -> Verdict:
     )
 
 
+def _audit(cluster: Cluster) -> Verdict:
+    if cluster.serverless():
+        return note("The audit log of OpenSearch Serverless is AWS CloudTrail, which was not looked at.")
+    if cluster.identity.fact.user is None:
+        return note("This cluster has no security plugin, and so no audit log.")
+    scope = cluster.settings.audit
+    if scope == "off":
+        return note("OKTALOGGER_AUDIT=off leaves the audit log to the administrators, so it was not looked at.")
+    return _planned(
+        cluster,
+        lambda: plan_audit(cluster.client(), cluster.names, scope),
+        "The audit log notes who changes our indices.",
+        "the audit log",
+    )
+
+
 def _for_administrators(what: str, error: OpenSearchPermissionError) -> Verdict:
     return not_asked(f"{what} is told to administrators only: check once with the connection of one.", error)
 
@@ -235,6 +253,7 @@ _STATE: Final[tuple[Check[Cluster], ...]] = (
     Check("disks", _disks, after=("opensearch login",)),
     Check("retention", _retention, after=("opensearch login",)),
     Check("roles", _roles, after=("opensearch login",)),
+    Check("audit log", _audit, after=("opensearch login",)),
 )
 REACH: Final = frozenset(check.name for check in _REACH)
 """The checks that have to be ok before anything else can be asked of the cluster."""

@@ -40,7 +40,7 @@ class Probe:
     :param right: the name of the action in OpenSearch
     :param roles: which of our roles have it
     :param method: of the request
-    :param path: with ``{alias}``, ``{none}`` (an index that is not there), ``{ledger}`` and ``{matches}``
+    :param path: with ``{alias}``, ``{ledger}``, ``{matches}``, and ``{none}`` and ``{month}``, which are not there
     :param body: sent as JSON
     :param lines: sent as lines of JSON, in place of ``body``
     :param plugin: the plugin that has to be there
@@ -83,7 +83,7 @@ PROBES: Final[tuple[Probe, ...]] = (
           lines=({"create": {"_index": "{none}", "_id": _ID}}, {})),
     Probe("indices:admin/aliases/get", _LSA, "GET", "/{none}/_alias"),
     # An index without shards is none that OpenSearch would make.
-    Probe("indices:admin/create", _L, "PUT", "/{none}", {"settings": {"index": {"number_of_shards": 0}}}),
+    Probe("indices:admin/create", _L, "PUT", "/{month}", {"settings": {"index": {"number_of_shards": 0}}}),
     Probe("indices:admin/get", _LSA, "GET", "/{none}"),
     Probe("indices:admin/mappings/get", _LSA, "GET", "/{none}/_mapping"),
     Probe("indices:admin/mappings/fields/get*", _SA, "GET", "/{none}/_mapping/field/uuid"),
@@ -103,7 +103,7 @@ PROBES: Final[tuple[Probe, ...]] = (
     Probe("cluster:admin/opendistro/alerting/monitor/search", _LSA, "POST", f"{_MONITORS}/_search", {"size": 0},
           plugin="Alerting"),
     Probe("cluster:admin/opendistro/_scheduled_jobs/stats", _LS, "GET", "/_plugins/_alerting/stats", plugin="Alerting"),
-    Probe("cluster:admin/opendistro/alerting/alerts/get", _SA, "GET", f"{_MONITORS}/alerts?size=0", plugin="Alerting"),
+    Probe("cluster:admin/opendistro/alerting/alerts/get", _LSA, "GET", f"{_MONITORS}/alerts?size=0", plugin="Alerting"),
     Probe("cluster:admin/opendistro/alerting/monitor/get", ("analyst",), "GET", f"{_MONITORS}/{_ID}",
           plugin="Alerting"),
     Probe("cluster:admin/opendistro/alerting/monitor/*", _S, "DELETE", f"{_MONITORS}/{_ID}", plugin="Alerting"),
@@ -180,7 +180,13 @@ def _denied(cluster: Cluster, probe: Probe) -> Iterator[str]:
 
 def _filled(text: str, cluster: Cluster) -> str:
     names = cluster.names
-    places = {"alias": names.alias, "none": f"{names.prefix}-check", "ledger": names.ledger, "matches": names.matches}
+    places = {
+        "alias": names.alias,
+        "none": f"{names.prefix}-check",
+        "month": f"{names.prefix}-2099-12",
+        "ledger": names.ledger,
+        "matches": names.matches,
+    }
     for name, value in places.items():
         text = text.replace(f"{{{name}}}", value)
     return text

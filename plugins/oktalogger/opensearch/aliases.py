@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from oktalogger.opensearch.errors import OpenSearchLoadError, OpenSearchPermissionError
@@ -92,23 +92,43 @@ def repairs(names: IndexNames, indices: Mapping[str, IndexState]) -> list[Repair
 
 
 def _foreign_write_aliases(names: IndexNames, state: IndexState) -> list[str]:
-    """Return the aliases of an index through which another month is written."""
+    """Return the aliases of an index through which another month, the ledger or rejected events are written."""
     suffix = names.write_alias("")
+    owners = {alias: alias.removesuffix(suffix) for alias in state.aliases if alias.endswith(suffix)}
     return sorted(
         alias
-        for alias in state.aliases
-        if alias.endswith(suffix) and names.is_month(owner := alias.removesuffix(suffix)) and owner != state.name
+        for alias, owner in owners.items()
+        if owner != state.name and (names.is_month(owner) or owner in names.side_indices)
     )
 
 
 def _not_through(names: IndexNames, state: IndexState, alias: str) -> Repair:
     return Repair(
         state.name,
-        f"The index {state.name} has the alias {alias}, through which a month is written: OpenSearch would not know "
-        "where to put its events.",
+        f"The index {state.name} has the alias {alias}, through which another index is written: OpenSearch would not "
+        "know where to put its documents.",
         "The alias is taken from it.",
         {"remove": {"index": state.name, "alias": alias}},
     )
+
+
+def without_copies(
+    names: IndexNames, indices: Mapping[str, IndexState], found: Iterable[Repair]
+) -> dict[str, IndexState]:
+    """Return the indices as they are once no copy has an alias through which another index is written.
+
+    :param names: the names of the deployment
+    :param indices: as they are
+    :param found: what is to be put right
+    """
+    states = dict(indices)
+    for repair in found:
+        removed = repair.action.get("remove")
+        if removed and removed["alias"] != names.alias:
+            state = states[repair.index]
+            aliases = {alias: how for alias, how in state.aliases.items() if alias != removed["alias"]}
+            states[repair.index] = replace(state, aliases=aliases)
+    return states
 
 
 def alias_actions(names: IndexNames, state: IndexState) -> list[dict[str, Any]]:

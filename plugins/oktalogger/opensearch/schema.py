@@ -12,7 +12,7 @@ import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from oktalogger.opensearch.aliases import alias_actions, change_aliases, put_right, repairs
+from oktalogger.opensearch.aliases import alias_actions, change_aliases, put_right, repairs, without_copies
 from oktalogger.opensearch.deviations import standard_of, troubles
 from oktalogger.opensearch.errors import IndexConflictError, OpenSearchPermissionError
 from oktalogger.opensearch.existing import (
@@ -96,8 +96,9 @@ def ensure_schema(
         check_template(template, found.get(template.name))
     wanted = (names.alias, names.month_pattern, *sides, *map(names.write_alias, sides))
     indices = read_indices(client, wanted, whole=True)
-    check_indices(names, indices, written=sides)
-    repaired, left = put_right(client, repairs(names, indices))
+    wrong_aliases = repairs(names, indices)
+    check_indices(names, without_copies(names, indices, wrong_aliases), written=sides)
+    repaired, left = put_right(client, wrong_aliases)
     if repaired:
         indices = read_indices(client, wanted, whole=True)
     outcomes = {

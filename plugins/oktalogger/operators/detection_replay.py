@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from oktalogger.compat import AirflowSkipException, triggering_events
+from oktalogger.compat import AirflowSkipException, default_time_zone, triggering_events
 from oktalogger.detections.exclusions import ended, ended_sentence
 from oktalogger.detections.messages import about
 from oktalogger.detections.monitors.api import AlertingClient
@@ -27,7 +27,8 @@ from oktalogger.operators.detections import REFUSED, DetectionOperator
 from oktalogger.operators.errors import failing_at_once
 from oktalogger.operators.metrics import measure_monitors
 from oktalogger.settings import load_settings
-from oktalogger.window import Window, format_instant, parse_instant, resolve_window
+from oktalogger.text import counted
+from oktalogger.window import Window, format_instant, parse_instant, resolve_window, understood
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -75,7 +76,9 @@ class DetectionReplayUnitsOperator(DetectionOperator):
         :raises AirflowFailException: if the params are wrong
         """
         with failing_at_once(UnknownRuleError, *REFUSED):
-            window = Window(parse_instant(self.since, name="from"), parse_instant(self.until, name="to"))
+            window = Window(
+                parse_instant(self.since, name="from", zoned=True), parse_instant(self.until, name="to", zoned=True)
+            )
             rules = select_detections(self._detections(), _patterns(self.rules))
         parts = [
             {
@@ -87,6 +90,7 @@ class DetectionReplayUnitsOperator(DetectionOperator):
             for part in replay_windows(window, rules=len(rules))
             for rule in rules
         ]
+        self.log.info("Understood: %s.", understood(window, now=datetime.now(UTC), zone=default_time_zone()))
         self.log.info("%d rules over %s: %d parts.", len(rules), window, len(parts))
         return parts
 
@@ -344,7 +348,7 @@ class DetectionFindingOperator(DetectionOperator):
             index = IndexNames(load_settings().index_prefix).matches
         row = self.finding
         rule = rules.get(row["id"])
-        many = "1 match" if row["matches"] == 1 else f"{row['matches']}{'+' if row['more'] else ''} matches"
+        many = f"{row['matches']:,}+ matches" if row["more"] else counted(row["matches"], "match", "matches")
         self.log.warning(
             "[%s] %s: %s\nfirst %s, last %s, for example:\n%s\n\n%s\n\nEach match is in the index %s; find them with: "
             "detection.name:%s",
@@ -372,7 +376,7 @@ def loaded_range(context: Context) -> Window:
         return Window(min(now, *(_began(at, extra) for at, extra in events)) - _MARGIN, now)
     params: Mapping[str, Any] = context.get("params") or {}
     if params.get("since") or params.get("until"):
-        return resolve_window(params.get("since"), params.get("until"), None, None)
+        return resolve_window(params.get("since"), params.get("until"), None, None, zoned=True)
     return Window(now - _BY_HAND, now)
 
 

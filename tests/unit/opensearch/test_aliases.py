@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from oktalogger.opensearch.aliases import alias_actions, repairs
+from oktalogger.opensearch.aliases import alias_actions, repairs, without_copies
 from oktalogger.opensearch.existing import IndexState
 from oktalogger.opensearch.names import IndexNames
 from oktalogger.opensearch.templates import Meta
@@ -41,6 +41,17 @@ def test_a_copy_loses_the_alias_and_that_through_which_its_original_is_written()
         {"remove": {"index": COPY, "alias": "okta-system-log"}},
         {"remove": {"index": COPY, "alias": "okta-system-log-2026-11-write"}},
     ]
+
+
+def test_a_copy_of_the_ledger_loses_the_alias_through_which_that_is_written() -> None:
+    """A snapshot restored under another name brings the aliases along."""
+    alias = NAMES.write_alias(NAMES.ledger)
+    copy = index("restored-okta-system-log-ledger", aliases={alias: False})
+    ledger = index(NAMES.ledger, aliases={alias: False})
+    assert actions(copy, ledger) == [{"remove": {"index": copy.name, "alias": alias}}]
+    states = {state.name: state for state in (copy, ledger)}
+    repaired = without_copies(NAMES, states, repairs(NAMES, states))
+    assert {name: list(state.aliases) for name, state in repaired.items()} == {copy.name: [], NAMES.ledger: [alias]}
 
 
 @pytest.mark.parametrize(

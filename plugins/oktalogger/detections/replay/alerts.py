@@ -18,7 +18,7 @@ from oktalogger.opensearch.bulk import BulkWriter
 from oktalogger.opensearch.documents import Document, Revision
 from oktalogger.opensearch.errors import OpenSearchRequestError
 from oktalogger.opensearch.request import AS_LONG_AS_A_BULK, call
-from oktalogger.text import harmless
+from oktalogger.text import counted, harmless
 from oktalogger.window import format_instant
 
 if TYPE_CHECKING:
@@ -268,7 +268,9 @@ def _line(detection: CompiledDetection, match: Match) -> str:
     if match.events > 1:
         when += f" to {format_instant(match.last)}"
     many = (
-        f"{_counted(detection, match)}{match.events} events, for example: " if match.events > 1 or match.group else ""
+        f"{_counted(detection, match)}{counted(match.events, 'event')}, for example: "
+        if match.events > 1 or match.group
+        else ""
     )
     return f"- {when} {match.org}{_in_brackets(match)}: {many}{harmless(match.example)}"
 

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from oktalogger.detections.rules.cases import Case
     from oktalogger.detections.rules.compiler import Compiled
     from oktalogger.opensearch.documents import Document
+    from oktalogger.privacy.redactor import Redactor
 
 _RUN_ID: Final = "oktalogger.run_id"
 _RUN: Final = "okta_run"
@@ -122,12 +123,15 @@ def scratch_store(client: OpenSearch) -> Iterator[OpenSearchStore]:
             client.indices.delete_index_template(name=template, ignore=[404])
 
 
-def load_cases(store: OpenSearchStore, compiled: Compiled, *, now: datetime | None = None) -> list[LoadedCase]:
+def load_cases(
+    store: OpenSearchStore, compiled: Compiled, *, now: datetime | None = None, redactor: Redactor | None = None
+) -> list[LoadedCase]:
     """Load the events of every case of every rule.
 
     :param store: where to
     :param compiled: the rules
     :param now: the present
+    :param redactor: redacts the events as a load does
     :raises CaseError: if an event cannot be stored
     """
     now = now or datetime.now(UTC)
@@ -142,7 +146,7 @@ def load_cases(store: OpenSearchStore, compiled: Compiled, *, now: datetime | No
                 store.ensure_month(month.published)
             org = f"case-{len(loaded)}.okta.com"
             try:
-                built += documents(made, store.names, run_id, org=org)
+                built += documents(made, store.names, run_id, org=org, redactor=redactor)
             except ValueError as error:
                 raise CaseError(f"{detection.file}:{case.line}: in the test case {case.name!r} {error}") from None
             moments = [sample.published for sample in made]
@@ -155,18 +159,23 @@ def load_cases(store: OpenSearchStore, compiled: Compiled, *, now: datetime | No
 
 
 def run_cases(
-    client: OpenSearch, compiled: Compiled, *, settings: MonitorSettings | None = None
+    client: OpenSearch,
+    compiled: Compiled,
+    *,
+    settings: MonitorSettings | None = None,
+    redactor: Redactor | None = None,
 ) -> tuple[list[CaseResult], list[Problem]]:
     """Run every test case of every rule.
 
     :param client: a client of the OpenSearch to test on; nothing but indices of the tests' own is touched
     :param compiled: the rules
     :param settings: as of the monitors
+    :param redactor: redacts the events as a load does
     :return: the results, and the rules whose query OpenSearch does not take
     """
     settings = settings or MonitorSettings()
     with scratch_store(client) as store:
-        loaded = load_cases(store, compiled)
+        loaded = load_cases(store, compiled, redactor=redactor)
         refused = refused_detections(client, store.names, compiled.detections, settings)
         problems = [
             Problem(detection.file, detection.line, said)

@@ -10,8 +10,9 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-from oktalogger.opensearch.aliases import Repair, change_aliases, repairs
+from oktalogger.opensearch.aliases import Repair, change_aliases, repairs, without_copies
 from oktalogger.opensearch.deviations import Standard, Trouble, standard_of, troubles
+from oktalogger.opensearch.diagnosis import SETUP_DAG
 from oktalogger.opensearch.errors import IndexConflictError
 from oktalogger.opensearch.existing import IndexState, check_indices, read_indices
 from oktalogger.opensearch.mapping import upgrade_mapping
@@ -54,6 +55,36 @@ def plan_indices(
     return _Planner(client, names).plan(months_ahead, now or datetime.now(UTC))
 
 
+def find_troubles(client: OpenSearch, names: IndexNames) -> tuple[str, ...]:
+    """Say what is wrong with the alias, the months and the indices beside them; the loader's rights are enough.
+
+    :param client: the client
+    :param names: the names of the deployment
+    :return: what is wrong and what to do, in sentences
+    :raises IndexConflictError: if an index that oktalogger did not make is in the way
+    :raises OpenSearchLoadError: for all else
+    """
+    found = read_templates(client, names)
+    months = month_template(names)
+    sides = {index: side_template(names, index) for index in names.side_indices}
+    wanted = (names.alias, names.month_pattern, *sides, *map(names.write_alias, sides))
+    indices = read_indices(client, wanted, whole=True)
+    check_indices(names, indices, written=())
+    wrong = troubles(
+        names,
+        standard_of(months, found.get(months.name)),
+        {index: standard_of(template, found.get(template.name)) for index, template in sides.items()},
+        indices,
+    )
+    return (
+        *(
+            f"{repair.found.rstrip('.')}: run the DAG {SETUP_DAG}, which puts it right."
+            for repair in repairs(names, indices)
+        ),
+        *(trouble.found for trouble in wrong),
+    )
+
+
 def months_needed(names: IndexNames, now: datetime, ahead: int) -> list[str]:
     """Return the months that loads may write to from now on, oldest first.
 
@@ -90,11 +121,13 @@ class _Planner:
     def plan(self, months_ahead: int | None, now: datetime) -> SetupPlan:
         names, ours = self._names, self._ours()
         sides = [index for index in ours.templates if index]
-        indices = read_indices(self._client, (names.alias, names.month_pattern, *sides), whole=True)
-        check_indices(names, indices, written=sides)
+        written = (*sides, *map(names.write_alias, names.side_indices))
+        indices = read_indices(self._client, (names.alias, names.month_pattern, *written), whole=True)
+        wrong_aliases = repairs(names, indices)
+        check_indices(names, without_copies(names, indices, wrong_aliases), written=sides)
         wanted = sides + ([] if months_ahead is None else months_needed(names, now, months_ahead))
         missing = [index for index in wanted if index not in indices]
-        steps = [_repair(repair) for repair in repairs(names, indices)]
+        steps = [_repair(repair) for repair in wrong_aliases]
         for name, state in sorted(indices.items()):
             if state.meta.ours and (name in sides or names.is_month(name)):
                 steps += self._of_index(ours, state)
