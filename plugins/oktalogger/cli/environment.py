@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from oktalogger.okta.auth import OktaAuth
     from oktalogger.okta.rate_limit import RequestGate
     from oktalogger.opensearch.saved_objects import DashboardsClient
+    from oktalogger.pipeline.archive.place import ArchiveStore
     from oktalogger.settings import Settings
 
 OKTA_URL: Final = "OKTALOGGER_OKTA_URL"
@@ -169,6 +170,45 @@ def other_opensearch_client(environ: Mapping[str, str] | None = None) -> OpenSea
     own = {name: value for name, value in environ.items() if name not in OPENSEARCH_VARIABLES}
     others = {name: environ[other] for name, other in OTHER_OPENSEARCH_VARIABLES.items() if other in environ}
     return opensearch_client({**own, **others})
+
+
+def archive_of(settings: Settings, *, sleep: Callable[[float], None] = time.sleep) -> ArchiveStore | None:
+    """Return the archive that ``OKTALOGGER_ARCHIVE`` names; None if it names none.
+
+    :param settings: of the deployment
+    :param sleep: waits that many seconds
+    :raises EnvironmentConfigError: if it names a bucket, and boto3 is missing
+    """
+    if settings.archive is None:
+        return None
+    from oktalogger.pipeline.archive.place import open_archive
+
+    return open_archive(settings.archive, _s3_client, sleep=sleep)
+
+
+def required_archive(settings: Settings) -> ArchiveStore:
+    """Return the archive.
+
+    :raises EnvironmentConfigError: if the setting names none
+    """
+    archive = archive_of(settings)
+    if archive is None:
+        raise EnvironmentConfigError("OKTALOGGER_ARCHIVE is not set. Give s3://bucket/prefix, or a folder.")
+    return archive
+
+
+def _s3_client() -> object:
+    try:
+        import boto3
+        from botocore.exceptions import BotoCoreError
+
+        from oktalogger.pipeline.archive.s3 import s3_config
+    except ImportError as error:
+        raise EnvironmentConfigError("OKTALOGGER_ARCHIVE names a bucket, which needs the package boto3.") from error
+    try:
+        return boto3.client("s3", config=s3_config())
+    except BotoCoreError as error:  # no such profile, no region
+        raise EnvironmentConfigError(f"There is no S3 client: {error}") from error
 
 
 def _okta_auth(environ: Mapping[str, str], url: str, *, allow_http: bool) -> OktaAuth:
