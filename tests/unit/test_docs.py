@@ -42,7 +42,9 @@ PAGES = [
 # Names what is gone by now as well.
 CHANGELOG = ROOT / "CHANGELOG.md"
 # Read by the local stack and by tests, which are no part of the package.
-LOCAL_VARIABLES = {"OKTALOGGER_LOCAL", "OKTALOGGER_MAVEN_REPOSITORY", OPENSEARCH_URL}
+LOCAL_VARIABLES = {
+    "OKTALOGGER_LOCAL", "OKTALOGGER_MAVEN_REPOSITORY", "OKTALOGGER_TEST_OPENSEARCH_SECURE", OPENSEARCH_URL,
+}  # fmt: skip
 
 
 def page(name: str) -> str:

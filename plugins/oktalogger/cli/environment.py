@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from oktalogger.frames import forgetting_locals
 from oktalogger.okta.auth import PrivateKeyJwtAuth, SswsAuth
 from oktalogger.okta.client import OktaClient
 from oktalogger.okta.system_log import SystemLogClient
@@ -63,6 +64,7 @@ class EnvironmentConfigError(ValueError):
     """A variable is missing or cannot be used; the message names it."""
 
 
+@forgetting_locals()
 def okta_client(
     environ: Mapping[str, str] | None = None,
     *,
@@ -86,6 +88,7 @@ def okta_client(
         raise EnvironmentConfigError(f"{OKTA_URL}: {error}") from error
 
 
+@forgetting_locals()
 def opensearch_client(environ: Mapping[str, str] | None = None) -> OpenSearch:
     """Make a client for the OpenSearch that the environment names.
 
@@ -129,6 +132,7 @@ def opensearch_settings(environ: Mapping[str, str] | None = None) -> OpenSearchS
         raise EnvironmentConfigError(f"{OPENSEARCH_URL}: {error}") from error
 
 
+@forgetting_locals()
 def dashboards_client(settings: Settings, environ: Mapping[str, str] | None = None) -> DashboardsClient:
     """Make a client for OpenSearch Dashboards, with the login of OpenSearch.
 
@@ -153,6 +157,7 @@ def dashboards_client(settings: Settings, environ: Mapping[str, str] | None = No
     return client
 
 
+@forgetting_locals()
 def other_opensearch_client(environ: Mapping[str, str] | None = None) -> OpenSearch:
     """Make a client for the OpenSearch that holds other events; the same as the first one if none is named.
 

@@ -25,6 +25,7 @@ from oktalogger.pipeline.page_store import PageStorer, StoredPage
 from oktalogger.pipeline.provenance import Claims, EarlierTries
 from oktalogger.pipeline.stop import StopSignal
 from oktalogger.pipeline.stored_events import StoredEvents
+from oktalogger.text import one_line
 from oktalogger.window import Window, WindowError, format_instant
 
 if TYPE_CHECKING:
@@ -243,7 +244,7 @@ class _Load:
             )
 
         if self._drifted:
-            named = ", ".join(f"{field} ({count})" for field, count in self._drifted.most_common(_NAMED))
+            named = ", ".join(f"{one_line(field)} ({count})" for field, count in self._drifted.most_common(_NAMED))
             self._result.notes.append(
                 f"{self._result.drifted} events have parts of another type than the mapping's, and were stored without "
                 f"them: {named}. These parts are kept as text in oktalogger.unmapped."
