@@ -259,6 +259,7 @@ class OktaSystemLogToOpenSearchOperator(BaseOperator):
             page_limit=connection.page_limit,
             threads=settings.bulk_threads,
             redactor=make_redactor(settings.redact, connection.redaction_key),
+            compares=stamp.kind == "reconcile" and settings.reconcile_compares,
         )
 
     def _held_back(self, settings: Settings) -> timedelta:

@@ -31,6 +31,7 @@ COUNTS: Final = (
     "existing",
     "rejected",
     "drifted",
+    "altered",
     "outside",
     "late",
     "retried",

@@ -62,6 +62,7 @@ class LoadPlan:
     :param page_limit: events a page, 1 to 1000
     :param threads: how many pages may be on their way into OpenSearch at once
     :param redactor: takes out of each event what must not be stored; None for nothing
+    :param compares: whether events that are there already are compared with what Okta says, value by value
     """
 
     stamp: Stamp
@@ -74,6 +75,7 @@ class LoadPlan:
     page_limit: int = 1000
     threads: int = 4
     redactor: Redactor | None = None
+    compares: bool = False
 
     @property
     def reads(self) -> Window:
@@ -148,7 +150,14 @@ class _Load:
     ) -> None:
         self._source = source
         self._claims = Claims(plan.stamp, plan.earlier)
-        self._storer = PageStorer(store, plan.stamp, plan.covered, self._claims)
+        self._storer = PageStorer(
+            store,
+            plan.stamp,
+            plan.covered,
+            self._claims,
+            compares=plan.compares,
+            redactor=plan.redactor,
+        )
         self._plan = plan
         self._reads = plan.reads
         self._builder = DocumentBuilder(plan.stamp, store.names, plan.redactor)
@@ -158,6 +167,7 @@ class _Load:
         self._clock = clock
         self._result = LoadResult()
         self._drifted: Counter[str] = Counter()
+        self._altered: list[str] = []
         self._there = StoredEvents(plan.stamp.window)
         self._forgot = False
         self._last_page: datetime | None = None
@@ -207,6 +217,12 @@ class _Load:
                 "stored by the time that each says, and belong to other windows."
             )
 
+        if self._altered:
+            self._result.notes.append(
+                f"{self._result.altered} events are stored otherwise than Okta has them: {', '.join(self._altered)}"
+                f"{' and more' if self._result.altered > len(self._altered) else ''}. Somebody stored them first, or "
+                "changed them, or what is redacted was changed since."
+            )
         if self._drifted:
             named = ", ".join(f"{field} ({count})" for field, count in self._drifted.most_common(_NAMED))
             self._result.notes.append(
@@ -293,6 +309,8 @@ class _Load:
         result.rejected += stored.rejected
         result.drifted += stored.drifted_events
         self._drifted.update(stored.drifted)
+        result.altered += len(stored.altered)
+        self._altered += stored.altered[: _NAMED - len(self._altered)]
         result.outside += prepared.outside
         result.retried += stored.outcome.retried
         result.bytes_read += page.size_bytes
