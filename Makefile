@@ -8,7 +8,7 @@ needed = $(or $($(1)),$(error Give $(1): make $(MAKECMDGOALS) $(1)=... (make hel
 
 export AIRFLOW_LINE
 .DEFAULT_GOAL := help
-.PHONY: help env demo demo-check down clean compose-env test mutants fuzz test-live generate check terraform-check mwaa-package mwaa-deploy mwaa-ready mwaa-backfill bench backfill-bench campaign lock sbom audit release
+.PHONY: help env demo demo-check down clean compose-env test cluster mutants fuzz test-live generate check terraform-check mwaa-package mwaa-deploy mwaa-ready mwaa-backfill bench backfill-bench campaign lock sbom audit release
 
 help: ## Show what there is
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-20s %s\n", $$1, $$2 }'
@@ -33,8 +33,12 @@ compose-env: ## Write .env with made-up passwords, for docker compose up --build
 	@$(fit-python) && "$(PYTHON)" local/compose/env.py
 
 test: ## Run every test, on every supported version; STAGES="unit airflow-3.3" runs some
-	@$(call environments,$(addprefix airflow-,$(LINES)) $(addprefix mwaa-,$(LINES)) local detections terraform supply-chain)
+	@$(call environments,$(addprefix airflow-,$(LINES)) $(addprefix mwaa-,$(LINES)) local browser detections terraform supply-chain)
 	@$(PYTHON) -m tools.testing $(STAGES)
+
+cluster: ## Run Airflow with Celery workers on PostgreSQL and three nodes of OpenSearch, and kill parts of it
+	@$(call environments,cluster local)
+	@$(PYTHON) -m tools.testing cluster
 
 generate: ## Write what follows from declarations: index templates, tables of the docs, hashes of mapping versions
 	@$(fit-python) && PYTHONPATH=plugins "$(PYTHON)" -m tools.generate
@@ -83,9 +87,9 @@ backfill-bench: ## Backfill 90 days beside live loads at 120, 60 and 20 requests
 	@PYTHONPATH=plugins $(LOCAL) -m local.bench.backfill
 
 
-campaign: ## Load a million events through every fault at once, and compare each: SEED=7 EVENTS=50000
+campaign: ## Load a million events through every fault at once, and compare each: SEED=7 EVENTS=50000 CLUSTER=1
 	@$(call environments,local)
-	@PYTHONPATH=plugins $(LOCAL) -m local.campaign $(if $(SEED),--seed $(SEED)) $(if $(EVENTS),--events $(EVENTS))
+	@PYTHONPATH=plugins $(LOCAL) -m local.campaign $(if $(SEED),--seed $(SEED)) $(if $(EVENTS),--events $(EVENTS)) $(if $(CLUSTER),--cluster)
 
 env: ## Make the environments of every Airflow line
 	@$(call environments,$(addprefix airflow-,$(LINES)) local)

@@ -29,7 +29,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from oktalogger.compat import DAG, CronDataIntervalTimetable, Param
+from oktalogger.compat import DAG, EXPONENTIAL_BACKOFF, CronDataIntervalTimetable, Param
 from oktalogger.operators.check import POOL_TASK, OktaCheckOperator, PoolOperator
 from oktalogger.operators.run import refuse_unknown_params
 from oktalogger.settings import load_settings
@@ -56,7 +56,15 @@ with DAG(
             description="Airflow connection to OpenSearch. Give an administrator's for disks, retention and security.",
         ),
     },
-    default_args={"owner": "oktalogger", "retries": 0, "execution_timeout": timedelta(minutes=10)},
+    default_args={
+        "owner": "oktalogger",
+        # For a worker that dies: what is found wrong fails the task at once.
+        "retries": 4,
+        "retry_delay": timedelta(seconds=30),
+        "retry_exponential_backoff": EXPONENTIAL_BACKOFF,
+        "max_retry_delay": timedelta(minutes=2),
+        "execution_timeout": timedelta(minutes=10),
+    },
     tags=["okta", "opensearch", "security", "setup"],
 ):
     # First, so that `airflow dags test` runs it first.

@@ -24,7 +24,7 @@ from oktalogger.operators.detection_replay import (
     DetectionReplayReportOperator,
     DetectionReplayUnitsOperator,
 )
-from oktalogger.operators.run import refuse_unknown_params
+from oktalogger.operators.run import FORM_ZONE, refuse_unknown_params
 from oktalogger.settings import load_settings
 from oktalogger.timetables import LONG_PAST
 
@@ -40,8 +40,8 @@ with DAG(
     max_active_runs=4,
     dagrun_timeout=timedelta(hours=12),
     params={
-        "from": Param(type="string", format="date-time", description="Start of the range of `published`."),
-        "to": Param(type="string", format="date-time", description="End, not part of the range."),
+        "from": Param(type="string", format="date-time", description=f"Start of the range of `published`. {FORM_ZONE}"),
+        "to": Param(type="string", format="date-time", description=f"End, not part of the range. {FORM_ZONE}"),
         "rules": Param(
             [],
             type=["array", "null"],

@@ -43,10 +43,10 @@ from functools import reduce
 from operator import or_
 
 from oktalogger.compat import DAG, EXPONENTIAL_BACKOFF, Param
+from oktalogger.operators.assets import system_log_asset
 from oktalogger.operators.detection_replay import DetectionAlertOperator, DetectionFindingOperator
 from oktalogger.operators.detection_verdict import DetectionVerdictOperator
-from oktalogger.operators.run import refuse_unknown_params
-from oktalogger.operators.system_log import system_log_asset
+from oktalogger.operators.run import FORM_ZONE, refuse_unknown_params
 from oktalogger.settings import load_settings
 from oktalogger.timetables import LONG_PAST
 
@@ -69,7 +69,7 @@ with DAG(
     max_active_runs=math.ceil(LONGEST_RUN / settings.interval) * len(loads) + settings.live_tasks,
     dagrun_timeout=LONGEST_RUN,
     params={
-        name: Param(None, type=["null", "string"], format="date-time", description=description)
+        name: Param(None, type=["null", "string"], format="date-time", description=f"{description} {FORM_ZONE}")
         for name, description in (
             ("since", "Search events loaded from this instant on. Needs `until`."),
             ("until", "Search events loaded before this instant. Needs `since`."),

@@ -1,4 +1,4 @@
-"""Sets up OpenSearch for the pipeline: index templates, retention, roles and role mappings, with Apache Airflow.
+"""Sets up OpenSearch for the pipeline, with Apache Airflow: index templates, retention, roles, dashboards.
 
 ### When to run it
 
@@ -14,6 +14,11 @@ the **retention policy** (Index State Management) and its assignment to existing
 with `oktalogger_`, and **who is mapped** to them. If a foreign role, template or policy has such a name, the run stops
 before it writes anything. If a plugin is missing, its part is left out with a notice.
 
+If the address of **OpenSearch Dashboards** is known (`OKTALOGGER_DASHBOARDS_URL`, or `OKTALOGGER_DASHBOARDS_API_URL` if
+it is another one from here), the run also imports dashboards, saved searches and index patterns with the login of the
+connection. It replaces those that differ. If Dashboards cannot be reached, everything else is set up, and then the run
+fails.
+
 Roles and mappings come from the Airflow Variable `oktalogger_security`, which Terraform makes in the secrets backend.
 Without it the run uses the package's roles, and maps nobody.
 
@@ -26,6 +31,7 @@ is true. Elsewhere name a connection of an administrator in the param `opensearc
 
 * `dry_run`: only compare
 * `confirm_deletions`: accept a retention that deletes months at once
+* `dashboards`: whether to import dashboards, searches and index patterns; true by default
 * `months_ahead`: make the indices of this month, so many after it, and those that Okta still keeps
 * `opensearch_conn_id`: the connection to use
 """
@@ -45,7 +51,7 @@ settings = load_settings()
 
 with DAG(
     dag_id="okta_opensearch_setup",
-    description="Index templates, retention, roles and role mappings of OpenSearch",
+    description="Index templates, retention, roles, role mappings and dashboards of OpenSearch",
     doc_md=__doc__,
     schedule=None,
     start_date=LONG_PAST,
@@ -57,6 +63,9 @@ with DAG(
         "dry_run": Param(False, type="boolean", description="Only compare."),
         "confirm_deletions": Param(
             False, type="boolean", description="Accept a retention that deletes months at once."
+        ),
+        "dashboards": Param(
+            True, type="boolean", description="Import dashboards and index patterns, if the address is known."
         ),
         "months_ahead": Param(
             MONTHS_AHEAD,

@@ -31,7 +31,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from oktalogger.compat import DAG, EXPONENTIAL_BACKOFF, Param
-from oktalogger.operators.run import before_load
+from oktalogger.operators.run import FORM_ZONE, before_load
 from oktalogger.operators.system_log import OktaSystemLogToOpenSearchOperator, system_log_asset
 from oktalogger.pipeline.live import LONGEST_RUN, most_runs, patience
 from oktalogger.settings import load_settings
@@ -48,7 +48,7 @@ def dag_id(conn_id: str) -> str:
 
 def instant(description: str) -> Param:
     """Return a param that takes an instant or nothing."""
-    return Param(None, type=["null", "string"], format="date-time", description=description)
+    return Param(None, type=["null", "string"], format="date-time", description=f"{description} {FORM_ZONE}")
 
 
 for conn_id in settings.okta_conn_ids:

@@ -33,7 +33,7 @@ from datetime import timedelta
 
 from oktalogger.compat import DAG, EXPONENTIAL_BACKOFF, Param
 from oktalogger.operators.backfill import BackfillPlanOperator, BackfillSummaryOperator
-from oktalogger.operators.run import refuse_unknown_params
+from oktalogger.operators.run import FORM_ZONE, refuse_unknown_params
 from oktalogger.operators.system_log import OktaSystemLogToOpenSearchOperator, system_log_asset
 from oktalogger.pipeline.backfill import CHUNKS, DEFAULT_CHUNK, ORDERS
 from oktalogger.settings import load_settings
@@ -54,14 +54,18 @@ for conn_id in settings.okta_conn_ids:
         dagrun_timeout=timedelta(days=14),
         params={
             "from": Param(
-                type="string", format="date-time", title="From", description="Load from this day and time on (UTC)."
+                type="string",
+                format="date-time",
+                title="From",
+                description=f"Load from this day and time on. {FORM_ZONE} `plan` says what it understood.",
             ),
             "to": Param(
                 None,
                 type=["null", "string"],
                 format="date-time",
                 title="To",
-                description="Load up to this day and time, not including it. Empty: up to ten minutes ago.",
+                description="Load up to this day and time, not including it. Empty: up to ten minutes ago. "
+                f"{FORM_ZONE}",
             ),
             "chunk": Param(
                 DEFAULT_CHUNK,

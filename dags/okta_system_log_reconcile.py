@@ -8,10 +8,11 @@ scheduled loads wait half a minute and read one minute twice. This DAG finds eve
 ### What a run does
 
 Every hour, `plan` names the hours whose turn it is: the one that ended an hour ago and the one that ended a day ago
-(`OKTALOGGER_RECONCILE_AFTER_HOURS`). It looks for **gaps** as well: parts of the time since the first scheduled load
-that have no complete window in the ledger. And it counts, in one search, whether each hour still holds what was stored
-of it; one that does not is **damaged**. `reread`, one mapped task for each window, loads them through the same loader
-as always; nothing is stored twice, and what is new in a window that was complete is a late event. `verdict` counts.
+(`OKTALOGGER_RECONCILE_AFTER_HOURS`). It looks for **gaps** as well: parts of the time since `OKTALOGGER_START_DATE`, or
+since the first scheduled load if that was earlier, that have no complete window in the ledger. And it counts, in one
+search, whether each hour still holds what was stored of it; one that does not is **damaged**. `reread`, one mapped task
+for each window, loads them through the same loader as always; nothing is stored twice, and what is new in a window that
+was complete is a late event. `verdict` counts.
 
 ### When a run fails
 

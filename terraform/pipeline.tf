@@ -1,11 +1,32 @@
 # What an Airflow needs to run the pipeline, wherever it runs: settings, an IAM policy, and the setup DAG's documents.
 
 locals {
-  settings = merge(var.settings, {
+  settings = merge(local.channels, var.settings, local.notifiers, {
     OKTALOGGER_OKTA_CONN_IDS      = join(",", sort(keys(var.okta_connections)))
     OKTALOGGER_OPENSEARCH_CONN_ID = local.opensearch_conn_id
     OKTALOGGER_INDEX_PREFIX       = var.index_prefix
   })
+
+  # Metrics say that a run failed, and not why. So okta_check and reconcile tell the first topic what they found, in words.
+  told_topic_arn = try(var.alarms.tell, false) ? var.alarms.sns_topic_arns[0] : null
+
+  channels = local.told_topic_arn == null ? {} : {
+    OKTALOGGER_RECONCILE_CHANNEL = "alarms"
+    OKTALOGGER_CHECK_CHANNEL     = "alarms"
+  }
+
+  notifiers = local.told_topic_arn == null ? {} : {
+    OKTALOGGER_DETECTION_NOTIFIERS = jsonencode(merge({
+      alarms = {
+        class       = "airflow.providers.amazon.aws.notifications.sns.SnsNotifier"
+        aws_conn_id = null # the worker's own role
+        region_name = split(":", local.told_topic_arn)[3]
+        target_arn  = local.told_topic_arn
+        subject     = "{{ alert.title }}"
+        message     = "{{ alert.text }}"
+      }
+    }, jsondecode(lookup(var.settings, "OKTALOGGER_DETECTION_NOTIFIERS", "{}"))))
+  }
 
   security_documents = {
     version         = 1
@@ -42,6 +63,12 @@ locals {
           Condition = { StringEquals = { "kms:ViaService" = "secretsmanager.${local.region}.amazonaws.com" } }
         },
       ],
+      [for topic in local.told_topic_arn == null ? [] : [local.told_topic_arn] : {
+        Sid      = "TellAlarms"
+        Effect   = "Allow"
+        Action   = "sns:Publish"
+        Resource = topic
+      }],
       [for role in var.setup_from_airflow ? [module.opensearch.master_role_arn] : [] : {
         Sid      = "SetUpOpenSearch"
         Effect   = "Allow"

@@ -324,18 +324,22 @@ variable "alarms" {
   description = <<-TEXT
     Alarms to SNS topics; null for none.
     * `sns_topic_arns`: who hears of them
+    * `tell`: whether Airflow's tasks tell the first of these topics what okta_check and reconcile's verdict find wrong (the loads are behind,
+      gaps, rejected events, broken rules), in words. Then these tasks do not fail for it. Where the topic is encrypted, its key's policy
+      must let Airflow's role use it
     * `jvm_memory_percent`, `silent_minutes`, `behind_minutes`: when they go off
     * `dag_ids`: the DAGs to watch, in this stack's Amazon MWAA environment
-    * `failing_dag_ids`: DAGs of which only a failed run is heard: reconcile, whose verdict fails it, and detections
+    * `failing_dag_ids`: DAGs of which only a failed run is heard: okta_check, reconcile and detections
     * `runs`: metrics of runs in an Airflow elsewhere (see modules/alarms)
   TEXT
   type = object({
     sns_topic_arns     = list(string)
+    tell               = optional(bool, true)
     jvm_memory_percent = optional(number)
     silent_minutes     = optional(number)
     behind_minutes     = optional(number)
     dag_ids            = optional(list(string), ["okta_system_log"])
-    failing_dag_ids    = optional(list(string), ["okta_system_log_reconcile", "okta_detections", "okta_detections_after_load"])
+    failing_dag_ids    = optional(list(string), ["okta_check", "okta_system_log_reconcile", "okta_detections", "okta_detections_after_load"])
     runs = optional(map(object({
       namespace      = string
       success_metric = optional(string)

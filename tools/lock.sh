@@ -18,11 +18,13 @@ lock mwaa-3.3 2026-08-20 3.12
 lock mwaa-3.2 2026-05-15 3.12
 lock mwaa-3.0 2025-09-15 3.12
 lock mwaa-2.11 2026-04-15 3.12
+lock cluster "" 3.11 "--constraint=airflow-3.3.txt"
 lock local "" 3.11
 lock terraform "" 3.11
 lock detections "" 3.11
 lock supply-chain "" 3.11
 lock mutants "" 3.11
+lock browser "" 3.11 "--constraint=local.txt"
 # The same versions as above, in the images of the Compose stack.
 lock simulator "" 3.11 "--constraint=local.txt"
 lock compose-airflow "" 3.11 "--constraint=airflow-3.3.txt --no-deps"

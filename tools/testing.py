@@ -132,10 +132,15 @@ STAGES = (
     Stage("supply-chain", "supply-chain", (pytest("tests/supply_chain"),)),
     detections(DEFAULT_VERSION),
     detections("3.4.0"),
+    Stage("browser", "browser", (("python", "-m", "tools.chromium"), pytest("tests/browser"))),
     Stage("simulator", "local", (pytest("tests/simulator"),)),
     Stage("local", "local", (pytest("-m", HERE_ONLY, "tests/local", "tests/tools"),)),
     Stage("detections", "detections", (pytest("tests/unit/detections", "tests/unit/cli"),)),
 )
+
+
+# Runs only where it is named (make cluster): its windows have to be on time, so nothing else may run for eight minutes.
+ALONE = (Stage("cluster", "cluster", (pytest("-rP", "tests/cluster"),)),)
 
 
 @dataclass
@@ -292,16 +297,17 @@ def _running(waiting: dict[Future[Ended], Stage]) -> str:
 def main() -> int:
     """Run the chosen stages, or all of them."""
     names = [stage.name for stage in STAGES]
+    alone = [stage.name for stage in ALONE]
     parser = argparse.ArgumentParser(prog="python3 -m tools.testing", description=__doc__)
     parser.add_argument("--jobs", type=int, default=SIDE_BY_SIDE, help="stages at once (default here: %(default)s)")
-    parser.add_argument("stages", nargs="*", metavar="STAGE", help=", ".join(names))
+    parser.add_argument("stages", nargs="*", metavar="STAGE", help=", ".join([*names, *alone]))
     arguments = parser.parse_args()
     chosen = arguments.stages or names
-    unknown = [name for name in chosen if name not in names]
+    unknown = [name for name in chosen if name not in [*names, *alone]]
     if unknown:
-        parser.error(f"no stage {', '.join(unknown)}; there are {', '.join(names)}")
+        parser.error(f"no stage {', '.join(unknown)}; there are {', '.join([*names, *alone])}")
     began = time.monotonic()
-    stages = [stage for stage in STAGES if stage.name in chosen]
+    stages = [stage for stage in (*STAGES, *ALONE) if stage.name in chosen]
     try:
         ended = run_all(stages, max(1, arguments.jobs))
     except KeyboardInterrupt:

@@ -1,12 +1,14 @@
 """Counts the alerts that the detections raise in a month of a simulated company's ordinary traffic.
 
-``python -m local.bench.noise --url http://localhost:9200`` makes the month, loads it in indices of its own, replays the
-rules over it day by day, prints the matches of each rule, and removes what it made.
+``python -m local.bench.noise --url http://localhost:9200`` makes the month and two weeks before it, loads it in indices
+of its own, as scheduled runs would have, some events hours late. Then it runs the rules over what was loaded, day by
+day, as after a load, prints the findings of each rule, and removes what it made. The month reaches over the end of one.
 """
 
 from __future__ import annotations
 
 import argparse
+import random
 import sys
 import time
 from collections import Counter
@@ -19,7 +21,7 @@ from opensearchpy import OpenSearch
 from local.simulator.world import Event, events
 from oktalogger.detections.bundle import load_detections
 from oktalogger.detections.model import SEVERITIES, MonitorSettings
-from oktalogger.detections.replay.search import find
+from oktalogger.detections.replay.search import find, replay
 from oktalogger.detections.replay.span import Span
 from oktalogger.detections.testing.run import scratch_store
 from oktalogger.pipeline.document import Built, DocumentBuilder, Stamp
@@ -27,21 +29,26 @@ from oktalogger.resources import include_dir
 from oktalogger.window import Window, parse_instant
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from oktalogger.detections.model import CompiledDetection
     from oktalogger.opensearch.documents import Document
     from oktalogger.opensearch.store import OpenSearchStore
 
 BATCH = 2000
+# A run for each day, and not for each load, looks further back.
+_SETTINGS = MonitorSettings(lookback_hours=50)
 
 
-def load(store: OpenSearchStore, happened: Iterable[Event], window: Window) -> int:
-    """Load events as the scheduled runs would have, each when it was there to be read."""
+def load(store: OpenSearchStore, happened: Iterable[Event], window: Window, *, late: float = 0.0) -> int:
+    """Load events as the scheduled runs would have, each when it was there to be read.
+
+    :param late: the share of events that are loaded hours late, up to a day
+    """
     builder = DocumentBuilder(Stamp("acme.okta.com", window, "noise", "scheduled"), store.names)
     count = 0
     months: set[str] = set()
-    for batch in _batches(_documents(builder, happened)):
+    for batch in _batches(_documents(builder, happened, late)):
         for document in batch:
             if document.index not in months:
                 months.add(document.index)
@@ -52,11 +59,29 @@ def load(store: OpenSearchStore, happened: Iterable[Event], window: Window) -> i
     return count
 
 
-def _documents(builder: DocumentBuilder, happened: Iterable[Event]) -> Iterator[Document]:
+def _documents(builder: DocumentBuilder, happened: Iterable[Event], late: float) -> Iterator[Document]:
+    chance = random.Random("late")  # noqa: S311
     for event in happened:
-        built = builder.build(event.body, event.persisted + timedelta(minutes=1))
+        delay = timedelta(hours=chance.uniform(1, 24)) if chance.random() < late else timedelta(minutes=1)
+        built = builder.build(event.body, event.persisted + delay)
         if isinstance(built, Built):
             yield built.document
+
+
+def _findings(store: OpenSearchStore, detections: Sequence[CompiledDetection], window: Window) -> Counter[str]:
+    """Count what each rule finds, by its id, in the order in which the events were loaded."""
+    # What is missing is known from the ledger, which is not made here.
+    absent = [detection for detection in detections if detection.absence is not None]
+    others = [detection for detection in detections if detection.absence is None]
+    found: Counter[str] = Counter()
+    for day in window.split(timedelta(days=1)):
+        span = Span(day, by="loaded", historical=False)
+        for item in replay(store.client, store.names, others, span, run_id=str(day), settings=_SETTINGS):
+            found[item.detection.id] += len(item.new)
+        for detection in absent:
+            matches, _ = find(store.client, store.names, detection, Span(day), MonitorSettings())
+            found[detection.id] += len(matches)
+    return found
 
 
 def _margin(store: OpenSearchStore, detection: CompiledDetection, window: Window) -> str:
@@ -86,8 +111,10 @@ def main() -> int:
     """Make the month, and print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--url", required=True, help="an OpenSearch to measure on, without log-in")
-    parser.add_argument("--from", dest="since", default="2026-10-01", help="first day (default: %(default)s)")
+    parser.add_argument("--from", dest="since", default="2026-10-15", help="first day (default: %(default)s)")
     parser.add_argument("--days", type=int, default=31)
+    parser.add_argument("--history", type=int, default=14, help="days before it (default: %(default)s)")
+    parser.add_argument("--late", type=float, default=0.02, help="share of events loaded late (default: %(default)s)")
     parser.add_argument("--people", type=int, default=400)
     parser.add_argument("--rate", type=float, default=10.0, help="mean events a minute (default: %(default)s)")
     parser.add_argument("--seed", default="noise")
@@ -100,16 +127,13 @@ def main() -> int:
     detections = load_detections(include_dir() / "detections")
     with scratch_store(client) as store:
         began = time.monotonic()
-        made = events(
-            arguments.seed, arguments.rate, window.start, window.end, people=arguments.people, stories=stories
-        )
-        count = load(store, made, window)
-        sys.stdout.write(f"{count} events of {window} in {time.monotonic() - began:.0f} s\n")
-        found: Counter[str] = Counter()
-        for detection in detections:
-            for day in window.split(timedelta(days=1)):
-                matches, _ = find(client, store.names, detection, Span(day), MonitorSettings())
-                found[detection.id] += len(matches)
+        start = window.start - timedelta(days=arguments.history)
+        made = events(arguments.seed, arguments.rate, start, window.end, people=arguments.people, stories=stories)
+        count = load(store, made, Window(start, window.end), late=arguments.late)
+        sys.stdout.write(f"{count} events of {start:%Y-%m-%d} and later in {time.monotonic() - began:.0f} s\n")
+        sys.stdout.flush()
+        found = _findings(store, detections, window)
+        sys.stdout.write(f"{len(detections)} rules over {window} in {time.monotonic() - began:.0f} s\n")
         for detection in sorted(detections, key=lambda d: (-SEVERITIES.index(d.severity), d.name)):
             number = found[detection.id]
             line = f"{detection.severity:14}{detection.name:44}{number:7} {number / arguments.days:10.2f} a day"

@@ -22,12 +22,15 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1, help="of events and faults (default: %(default)s)")
     parser.add_argument("--events", type=int, default=1_000_000, help="at least so many (default: %(default)s)")
     parser.add_argument("--version", default=DEFAULT_VERSION, help="of OpenSearch (default: %(default)s)")
+    parser.add_argument("--cluster", action="store_true", help="three nodes of OpenSearch, one of which dies at a time")
     parser.add_argument("--out", type=Path, default=ROOT / "build" / "campaign.json")
     parser.add_argument("--logs", type=Path, help="keep the logs of all processes in this folder")
     given = parser.parse_args()
     # Ended from outside, it still ends what it started.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    report = run(campaign(given.seed, given.events), version=given.version, logs=given.logs)
+    heap = "400m" if given.cluster else "1g"
+    plan = campaign(given.seed, given.events)
+    report = run(plan, version=given.version, heap=heap, nodes=given.cluster, logs=given.logs)
     report.write(given.out)
     print(report.text())
     return 1 if report.problems else 0

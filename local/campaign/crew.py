@@ -63,6 +63,7 @@ class Slot:
         seed: int,
     ) -> None:
         self.busy = False
+        self.finished = 0
         self._clock = clock
         self._environment = environment
         self._log = log
@@ -85,6 +86,7 @@ class Slot:
                 self._tally.tries += 1
                 outcome = await self._once(task)
                 if outcome is not None and "ok" in outcome:
+                    self.finished += 1
                     result: dict[str, Any] = outcome["ok"]
                     if task["task"] == "load":
                         self._tally.counts.update(result)

@@ -13,6 +13,7 @@ from local.campaign.judge import Judge, Verdict, tally
 from local.campaign.oracle import Oracle
 from local.campaign.plan import WORKER_KILLED, Campaign
 from local.campaign.report import Report
+from local.simulator.world.oddities import UNSTORABLE
 
 if TYPE_CHECKING:
     from local.campaign.conductor import Conductor
@@ -64,6 +65,8 @@ def report(
         doubled=verdict.doubled,
         wrong=verdict.wrong,
         early_complete=len(seen["early"]),
+        false_green=len(conductor.false_green),
+        excused=seen["excused"],
         seed=campaign.seed,
         faults_by_kind=dict(sorted(faults.items())),
         wanted_events=campaign.events,
@@ -72,6 +75,7 @@ def report(
         unwatched=len(complete) - seen["complete"],
         unread_windows=conductor.unread,
         backfill_left=len(conductor.left),
+        unwell_hours=len(conductor.unwell),
         refused_for_good=len(crew.refused),
         rejected=verdict.rejected,
         late=crew.counts["late"],
@@ -91,6 +95,8 @@ def report(
         examples=[
             *verdict.examples,
             *(f"{name} was called complete without {count} events" for name, count in seen["early"].items()),
+            *conductor.false_green,
+            *(f"at the end coverage called the hour from {row['start']} {row['state']}" for row in conductor.unwell),
             *crew.refused,
         ][:_SHOWN],
     )
@@ -102,7 +108,8 @@ def _judge(campaign: Campaign, okta: Simulator, holdings: Holdings) -> tuple[Ver
     for hit in holdings.documents("-20*"):
         judge.document(hit.index, hit.id, hit.source)
     for hit in holdings.documents("-rejected"):
-        judge.rejection(hit.source)
+        judge.rejection(hit.id, hit.source)
+    judge.strays(holdings.visible())
     oracle = Oracle(okta.control.url)
     odd: list[str | None] = []
     late = 0.0
@@ -111,7 +118,7 @@ def _judge(campaign: Campaign, okta: Simulator, holdings: Holdings) -> tuple[Ver
         events = list(oracle.published(start, start + HOUR))
         odd += [event.oddity for event in events]
         late = max(late, max(((event.persisted - event.published).total_seconds() for event in events), default=0.0))
-        judge.sent(oracle.bodies(start, start + HOUR), {event.uuid for event in events if event.oddity == "poison"})
+        judge.sent(oracle.bodies(start, start + HOUR), {event.uuid for event in events if event.oddity in UNSTORABLE})
         start += HOUR
     return judge.verdict(), late, {**tally(odd), "duplicate": _duplicates(campaign, okta)}
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
+import re
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
@@ -25,7 +27,7 @@ class Verdict:
     :param lost: of these, how many are neither among the documents nor among the rejected
     :param doubled: documents too many: second ones of an event, in whatever index
     :param wrong: documents that differ from what Okta sent, or lie where they do not belong
-    :param rejected: events that OpenSearch had to refuse, and that are kept whole
+    :param rejected: events that could not be documents, and that are kept whole
     :param examples: the first of each, for a person
     """
 
@@ -60,7 +62,8 @@ class Judge:
         self._org = org
         self._rejected_index = f"{prefix}-rejected"
         self._copies: dict[str, _Copy] = {}
-        self._parts: dict[str, dict[int, str]] = {}
+        self._parts: dict[str, dict[int, bytes]] = {}
+        self._unreadable: Counter[bytes] = Counter()
         self._verdict = Verdict()
 
     def document(self, index: str, identity: str, source: dict[str, Any]) -> None:
@@ -73,23 +76,28 @@ class Judge:
             self._wrong(uuid, f"a load of kind {added.get('load_kind')} marked it historical")
         self._add(uuid, index, _whole(source, added))
 
-    def rejection(self, source: Mapping[str, Any]) -> None:
-        """Take one document of the index of rejected events, which may hold a part of one."""
-        uuid = str(source.get("uuid"))
-        parts = self._parts.setdefault(uuid, {})
-        parts[int(source.get("part") or 1)] = str(source.get("event"))
+    def rejection(self, identity: str, source: Mapping[str, Any]) -> None:
+        """Take one document of the index of rejected events, which may hold a part of one.
+
+        :param identity: the document's id; those of the parts of an event begin alike
+        """
+        number = int(source.get("part") or 1)
+        whole = identity.removesuffix(f"-{number}")
+        parts = self._parts.setdefault(whole, {})
+        text = source.get("event_base64")
+        parts[number] = str(source.get("event")).encode() if text is None else base64.b64decode(text)
         if len(parts) < int(source.get("parts") or 1):
             return
-        del self._parts[uuid]
+        del self._parts[whole]
         if not source.get("reason"):
-            self._wrong(uuid, "it was rejected without a reason")
-        try:
-            event = _decode("".join(parts[number] for number in sorted(parts)))
-        except msgspec.DecodeError as error:
-            self._wrong(uuid, f"what was rejected cannot be read: {error}")
-            event = {}
+            self._wrong(whole, "it was rejected without a reason")
+        body = b"".join(parts[number] for number in sorted(parts))
+        event = _read(body)
+        if event is None:
+            self._unreadable[_hash(body)] += 1
+            return
         event.pop("oktalogger", None)
-        self._add(uuid, self._rejected_index, event)
+        self._add(str(event.get("uuid")), self._rejected_index, event)
 
     def _add(self, uuid: str, index: str, event: Mapping[str, Any]) -> None:
         if uuid in self._copies:
@@ -101,10 +109,13 @@ class Judge:
     def sent(self, bodies: Iterable[bytes], poison: set[str]) -> None:
         """Take events as Okta sends them.
 
-        :param poison: uuids of those that OpenSearch has to refuse
+        :param poison: uuids of those that cannot be documents; what cannot even be read is among them anyway
         """
         for body in bodies:
-            event = _decode(body)
+            event = _read(body)
+            if event is None:
+                self._sent_unreadable(body)
+                continue
             uuid = event["uuid"]
             self._verdict.events += 1
             copy = self._copies.pop(uuid, None)
@@ -119,8 +130,31 @@ class Judge:
             elif copy.digest != _digest(event):
                 self._wrong(uuid, f"its document in {copy.index} is not what Okta sent")
 
+    def _sent_unreadable(self, body: bytes) -> None:
+        self._verdict.events += 1
+        kept = self._unreadable.pop(_hash(body), 0)
+        if kept:
+            self._verdict.rejected += 1
+            self._verdict.doubled += kept - 1
+        else:
+            self._verdict.lost += 1
+            self._verdict.note(f"it cannot be read and is nowhere: {body[:200]!r}")
+
+    def strays(self, visible: Mapping[Any, Mapping[str, int]]) -> None:
+        """Take what a search on the alias finds; whatever is in no month of ours is there twice.
+
+        :param visible: numbers of documents by the index, in any number of groups
+        """
+        for group, indices in visible.items():
+            for index, number in indices.items():
+                if not re.fullmatch(rf"{re.escape(self._prefix)}-20\d\d-\d\d", index):
+                    self._verdict.doubled += number
+                    self._verdict.note(f"a search finds {number} documents of {group} in {index}")
+
     def verdict(self) -> Verdict:
         """Say what was found; what is stored and was never sent is wrong."""
+        for _ in range(self._unreadable.total()):
+            self._wrong("an event that cannot be read", "it was rejected, and Okta never sent it like that")
         for uuid, copy in self._copies.items():
             self._wrong(uuid, f"Okta never sent it, and it is in {copy.index}")
         for uuid in self._parts:
@@ -134,8 +168,21 @@ class Judge:
         self._verdict.note(f"{uuid}: {why}")
 
 
+def _read(body: bytes) -> dict[str, Any] | None:
+    """Read an event; None where no parser can."""
+    try:
+        event: dict[str, Any] = _decode(body)
+    except (msgspec.DecodeError, RecursionError):
+        return None
+    return event
+
+
+def _hash(body: bytes) -> bytes:
+    return hashlib.blake2b(body, digest_size=16).digest()
+
+
 def _digest(event: Mapping[str, Any]) -> bytes:
-    return hashlib.blake2b(_canonical(event), digest_size=16).digest()
+    return _hash(_canonical(event))
 
 
 def _whole(source: dict[str, Any], added: Mapping[str, Any]) -> dict[str, Any]:

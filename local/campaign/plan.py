@@ -22,7 +22,7 @@ _MIDDLE: Final = datetime(2026, 7, 1, tzinfo=UTC)  # live windows on both sides 
 OKTA_FAULTS: Final = (
     "429-rate", "429-concurrency", "500-timeout", "500-internal", "502", "503", "503-read-only", "504", "reset",
     "cut-body", "reset-body", "slow-body", "looping-next", "returning-next", "vanishing-next", "empty-page",
-    "expired-cursor",
+    "expired-cursor", "401-passing", "403-passing", "404-passing", "outside-events",
 )  # fmt: skip
 OPENSEARCH_FAULTS: Final = (
     "opensearch-429", "opensearch-503", "opensearch-item-429", "opensearch-item-503", "opensearch-item-stored-503",
@@ -32,12 +32,21 @@ WORKER_KILLED: Final = "worker-killed"
 RESTARTED: Final = ("opensearch-stopped", "opensearch-killed")
 DISK_FULL: Final = "disk-full"
 CLOCKS: Final = ("clock-ahead", "clock-behind")
-EVERY_KIND: Final = (*OKTA_FAULTS, *OPENSEARCH_FAULTS, WORKER_KILLED, *RESTARTED, DISK_FULL, *CLOCKS)
+MONTH_DELETED: Final = "month-deleted"
+DAMAGE: Final = (MONTH_DELETED, "month-copied", "alias-filtered", "alias-lost", "write-alias-lost")
+START_MOVED: Final = "start-date-moved"
+EVERY_KIND: Final = (
+    *OKTA_FAULTS, *OPENSEARCH_FAULTS, WORKER_KILLED, *RESTARTED, DISK_FULL, *CLOCKS, *DAMAGE, START_MOVED
+)  # fmt: skip
+# What a moved start date leaves out.
+LEFT_OUT: Final = timedelta(minutes=20)
 
 ODDITIES: Final = (
     "poison", "drift", "duplicate", "huge", "target-null", "null-text", "unknown-fields", "number-for-text",
-    "debug-objects", "fraction-6", "burst",
+    "debug-objects", "fraction-6", "burst", "absurd-published", "half-surrogate", "deep", "out-of-order",
 )  # fmt: skip
+# Kinds of events of which there have to be some.
+ODD_ONES: Final = ("poison", "duplicate", "drift", "absurd-published", "half-surrogate", "deep", "out-of-order")
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -115,7 +124,7 @@ def campaign(seed: int, events: int) -> Campaign:
         page_limit=100 if small else 500,
         speed=900.0 if small else 600.0,
         injections=_injections(seed, small=small),
-        fewest_faults=60 if small else 500,
+        fewest_faults=80 if small else 600,
     )
 
 
@@ -131,6 +140,9 @@ def _injections(seed: int, *, small: bool) -> tuple[Injection, ...]:
     counts[WORKER_KILLED] = 8 if small else 80
     counts |= dict.fromkeys(RESTARTED, 1 if small else 2)
     counts[DISK_FULL] = 1 if small else 5
+    counts |= dict.fromkeys(DAMAGE, 1 if small else 4)
+    counts[MONTH_DELETED] = 1 if small else 2  # each costs reading a month again
+    counts[START_MOVED] = 1 if small else 3
     made = []
     for kind, count in counts.items():
         for number in range(count):

@@ -14,13 +14,14 @@ import sys
 import threading
 from collections import Counter
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import urlsplit
 
 import msgspec
 import requests
 
+from local.campaign.audit import Audit, Run
 from local.campaign.bulk_faults import Parted, answer, part
 from local.campaign.oracle import Oracle
 from local.campaign.stored import Holdings
@@ -34,6 +35,23 @@ _INSTEAD = {
 }
 
 
+class Wish(msgspec.Struct):
+    """What the conductor asks for.
+
+    :param kind: a fault to make
+    :param disturbed: whether what is stored is being damaged
+    :param well: beginnings of hours that were called well
+    :param by_id: of how many of them to ask for each event by its id
+    :param green: loads that ended well
+    """
+
+    kind: str | None = None
+    disturbed: bool = False
+    well: list[datetime] = []
+    by_id: int = 0
+    green: list[Run] = []
+
+
 @dataclass
 class State:
     """What the handlers share.
@@ -41,12 +59,14 @@ class State:
     :param upstream: host and port of the real OpenSearch
     :param ledger: the alias through which the ledger is written
     :param watch: told of each write to the ledger
+    :param audit: asked whether what was called well is
     :param rng: chooses which documents of a bulk are refused
     """
 
     upstream: str
     ledger: str
     watch: Watch
+    audit: Audit
     rng: random.Random
     queue: list[str] = field(default_factory=list)
     fired: Counter[str] = field(default_factory=Counter)
@@ -80,6 +100,7 @@ class State:
                 "unreachable": self.unreachable,
                 "complete": len(self.watch.complete),
                 "early": dict(self.watch.early),
+                "excused": self.watch.excused,
                 "resumes": self.watch.resumes,
             }
 
@@ -172,10 +193,19 @@ class Handler(BaseHTTPRequestHandler):
             self.close_connection = True
 
     def _control(self, body: bytes) -> None:
-        if self.command == "POST":
+        wish = msgspec.json.decode(body, type=Wish) if self.command == "POST" else Wish()
+        if wish.disturbed:
+            self.state.watch.disturb()
+        if wish.kind is not None:
             with self.state.lock:
-                self.state.queue.append(json.loads(body)["kind"])
-        self._answer(200, json.dumps(self.state.describe()).encode())
+                self.state.queue.append(wish.kind)
+        try:
+            false = self.state.audit.hours(wish.well, by_id=wish.by_id) if wish.well else []
+        except requests.RequestException as error:
+            self._answer(503, str(error).encode())
+            return
+        false += self.state.audit.runs(wish.green)
+        self._answer(200, json.dumps({**self.state.describe(), "false": false}).encode())
 
     def finish(self) -> None:
         """Let go of OpenSearch together with the worker."""
@@ -207,9 +237,11 @@ def main() -> None:
     parser.add_argument("--hold-back", type=float, required=True, help="seconds")
     parser.add_argument("--seed", required=True)
     given = parser.parse_args()
-    watch = Watch(Oracle(given.control), Holdings(given.opensearch, given.prefix), timedelta(seconds=given.hold_back))
+    holdings = Holdings(given.opensearch, given.prefix)
+    watch = Watch(Oracle(given.control), holdings, timedelta(seconds=given.hold_back))
     rng = random.Random(f"proxy {given.seed}")  # noqa: S311
-    Handler.state = State(urlsplit(given.opensearch).netloc, f"{given.prefix}-ledger-write", watch, rng)
+    audit = Audit(watch, holdings)
+    Handler.state = State(urlsplit(given.opensearch).netloc, f"{given.prefix}-ledger-write", watch, audit, rng)
     with Server(("127.0.0.1", 0), Handler) as server:
         print(json.dumps({"url": f"http://127.0.0.1:{server.server_address[1]}"}), flush=True)
         server.serve_forever()

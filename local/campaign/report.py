@@ -6,7 +6,7 @@ import json
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from local.campaign.plan import EVERY_KIND
+from local.campaign.plan import EVERY_KIND, ODD_ONES
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,11 +22,14 @@ class Report:
     :param doubled: documents too many
     :param wrong: documents that differ from what Okta sent
     :param early_complete: windows that were called complete while on-time events were missing
+    :param false_green: rows of coverage, plans and runs that called something well that was not
+    :param excused: windows called complete right after damage of which no load could know yet
     :param seed: gives this campaign again
     :param faults_by_kind: the same faults
     :param wanted_events: how many events there had to be
     :param fewest_faults: how many faults there had to be
     :param uncovered_seconds: parts of the time that no complete window of the ledger covers
+    :param unwell_hours: hours that coverage does not call complete when all is over
     :param unwatched: windows complete in the ledger whose completion the watch did not see
     """
 
@@ -36,6 +39,8 @@ class Report:
     doubled: int
     wrong: int
     early_complete: int
+    false_green: int
+    excused: int
     seed: int
     faults_by_kind: dict[str, int]
     wanted_events: int
@@ -44,6 +49,7 @@ class Report:
     unwatched: int
     unread_windows: int
     backfill_left: int
+    unwell_hours: int
     refused_for_good: int
     rejected: int
     late: int
@@ -68,8 +74,8 @@ class Report:
         found = [
             f"{name} is {value}, not 0"
             for name in (
-                "lost", "doubled", "wrong", "early_complete", "uncovered_seconds", "unwatched", "unread_windows",
-                "backfill_left", "refused_for_good",
+                "lost", "doubled", "wrong", "early_complete", "false_green", "uncovered_seconds", "unwatched",
+                "unread_windows", "backfill_left", "unwell_hours", "refused_for_good",
             )
             if (value := getattr(self, name))
         ]  # fmt: skip
@@ -78,7 +84,7 @@ class Report:
         if self.faults < self.fewest_faults:
             found.append(f"only {self.faults} of {self.fewest_faults} faults were delivered")
         missing = [kind for kind in EVERY_KIND if not self.faults_by_kind.get(kind)]
-        missing += [kind for kind in ("poison", "duplicate") if not self.odd_events.get(kind)]
+        missing += [kind for kind in ODD_ONES if not self.odd_events.get(kind)]
         if not self.late:
             missing.append("late events")
         if missing:
@@ -99,7 +105,8 @@ class Report:
         lines = [
             f"seed {self.seed}: {self.events:,} events over {self.simulated_days:.1f} simulated days, "
             f"{self.faults} faults delivered, {self.seconds:.0f} s, OpenSearch {self.opensearch}",
-            f"lost {self.lost}, doubled {self.doubled}, wrong {self.wrong}, early_complete {self.early_complete}",
+            f"lost {self.lost}, doubled {self.doubled}, wrong {self.wrong}, early_complete {self.early_complete}, "
+            f"false_green {self.false_green} ({self.excused} excused)",
             f"rejected {self.rejected:,}, late {self.late:,} (the latest after {self.late_max_seconds / 3600:.1f} h), "
             f"{self.kills} workers killed, {self.resumes} windows resumed, {self.retried_tasks} tasks tried again",
             "windows: " + ", ".join(f"{kind} {count:,}" for kind, count in self.windows.items()),

@@ -15,7 +15,7 @@ from local.campaign.conductor import Conductor
 from local.campaign.crew import Slot, Tally
 from local.campaign.findings import PREFIX, report
 from local.campaign.plan import LONGEST_LATENESS, ODDITIES, Campaign
-from local.campaign.server import server
+from local.campaign.server import OpenSearch, cluster, server
 from local.campaign.stored import Holdings
 from local.campaign.trouble import Trouble
 from local.console import Stopwatch
@@ -34,20 +34,33 @@ _ODD_SHARE: Final = 0.02
 _LATE_SHARE: Final = 0.003
 
 
-def run(campaign: Campaign, *, version: str, heap: str = "1g", brief: bool = False, logs: Path | None = None) -> Report:
+def run(
+    campaign: Campaign,
+    *,
+    version: str,
+    heap: str = "1g",
+    brief: bool = False,
+    nodes: bool = False,
+    logs: Path | None = None,
+) -> Report:
     """Run a campaign.
 
     :param campaign: what is planned
     :param version: of OpenSearch
     :param heap: Java's heap
     :param brief: the server lives for minutes only
+    :param nodes: three nodes with a replica, and not one server
     :param logs: a folder for the logs of all processes; a temporary one if not given
     """
     watch = Stopwatch()
     with ExitStack() as stack:
         folder = logs or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="oktalogger-campaign-logs-")))
         folder.mkdir(parents=True, exist_ok=True)
-        search = stack.enter_context(server(version, heap, folder / "opensearch.log", brief=brief))
+        search: OpenSearch = (
+            stack.enter_context(cluster(version, heap, folder))
+            if nodes
+            else stack.enter_context(server(version, heap, folder / "opensearch.log", brief=brief))
+        )
         okta = stack.enter_context(running(*_org(campaign)))
         holdings = Holdings(search.url, PREFIX)
         command = [
@@ -69,8 +82,8 @@ def run(campaign: Campaign, *, version: str, heap: str = "1g", brief: bool = Fal
 
         live, reconcile, backfill = [slot("live 1"), slot("live 2")], slot("reconcile"), [slot("b 1"), slot("b 2")]
         slots = [*live, reconcile, *backfill]
-        conductor = Conductor(campaign, clock, okta, live=live, reconcile=reconcile, backfill=backfill)
         trouble = Trouble(campaign, clock, okta, search, holdings, between["url"], slots)
+        conductor = Conductor(campaign, clock, okta, live=live, reconcile=reconcile, backfill=backfill, trouble=trouble)
         watch.say(f"{campaign.start:%Y-%m-%d %H:%M} to {campaign.end:%Y-%m-%d %H:%M} is to happen; it begins")
         asyncio.run(_play(conductor, trouble, slots, watch, clock))
         watch.say("everything is loaded; comparing")
@@ -87,6 +100,7 @@ async def _play(
             saying = group.create_task(_say(conductor, watch, clock))
             group.create_task(trouble.run())
             await conductor.run()
+            trouble.over.set()
             saying.cancel()
 
 

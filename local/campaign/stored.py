@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
 
 _BATCH: Final = 5000
 _SCROLL: Final = 2000
+# Where the alias was taken from the only month, there is none.
+_MAY_BE_ABSENT: Final = "ignore_unavailable=true&allow_no_indices=true"
 
 
 class NotReadyError(requests.RequestException):
@@ -57,6 +60,36 @@ class _Scrolled(msgspec.Struct):
     scroll_id: str = msgspec.field(name="_scroll_id", default="")
 
 
+class _Count(msgspec.Struct):
+    key: str
+    doc_count: int
+
+
+class _Counts(msgspec.Struct):
+    buckets: list[_Count]
+
+
+class _Hour(msgspec.Struct):
+    key: int
+    indices: _Counts
+
+
+class _Hours(msgspec.Struct):
+    buckets: list[_Hour]
+
+
+class _Histogram(msgspec.Struct):
+    hours: _Hours
+
+
+class _Counted(msgspec.Struct):
+    aggregations: _Histogram | None = None
+
+
+class _Total(msgspec.Struct):
+    count: int
+
+
 class Holdings:
     """Reads an OpenSearch.
 
@@ -66,7 +99,7 @@ class Holdings:
 
     def __init__(self, url: str, prefix: str) -> None:
         self._url = url
-        self._prefix = prefix
+        self.prefix = prefix
 
     def missing(self, events: Iterable[Happened]) -> list[str]:
         """Return the uuids of those events that are neither documents nor rejected, as of this very moment.
@@ -76,7 +109,7 @@ class Holdings:
         found: list[str] = []
         iterator = iter(events)
         while some := list(islice(iterator, _BATCH)):
-            absent = self._absent((f"{self._prefix}-{event.published:%Y-%m}", event.uuid) for event in some)
+            absent = self._absent((f"{self.prefix}-{event.published:%Y-%m}", event.uuid) for event in some)
             found += self._not_rejected(absent)
         return found
 
@@ -84,7 +117,7 @@ class Holdings:
         if not uuids:
             return []
         # Rejected events are kept by content, so that they are found by a search, which sees what is refreshed.
-        index = f"{self._prefix}-rejected"
+        index = f"{self.prefix}-rejected"
         self._ask("POST", f"/{index}/_refresh?ignore_unavailable=true", None)
         body = {"size": 2 * _BATCH, "query": {"terms": {"uuid": uuids}}, "_source": ["uuid"]}
         answer = self._ask("POST", f"/{index}/_search?ignore_unavailable=true", body)
@@ -108,7 +141,7 @@ class Holdings:
 
         :param indices: what follows the prefix, such as ``-20*``
         """
-        name = self._prefix + indices
+        name = self.prefix + indices
         self._ask("POST", f"/{name}/_refresh", None)
         body: dict[str, Any] = {"size": _SCROLL, "sort": ["_doc"], "query": {"match_all": {}}}
         page = msgspec.json.decode(self._ask("POST", f"/{name}/_search?scroll=5m", body), type=_Scrolled)
@@ -118,10 +151,44 @@ class Holdings:
             page = msgspec.json.decode(self._ask("POST", "/_search/scroll", follow), type=_Scrolled)
         self._ask("DELETE", "/_search/scroll", {"scroll_id": page.scroll_id})
 
+    def visible(self) -> dict[datetime, dict[str, int]]:
+        """Count what a search on the alias finds, by the hour of ``published`` and by the index."""
+        self._ask("POST", f"/{self.prefix}/_refresh?{_MAY_BE_ABSENT}", None)
+        by_index = {"indices": {"terms": {"field": "_index", "size": 100}}}
+        hours = {"date_histogram": {"field": "published", "fixed_interval": "1h", "min_doc_count": 1}}
+        body = {"size": 0, "aggs": {"hours": {**hours, "aggs": by_index}}}
+        path = f"/{self.prefix}/_search?allow_partial_search_results=false&{_MAY_BE_ABSENT}"
+        answer = msgspec.json.decode(self._ask("POST", path, body), type=_Counted)
+        if answer.aggregations is None:
+            return {}
+        return {
+            datetime.fromtimestamp(hour.key / 1000, UTC): {one.key: one.doc_count for one in hour.indices.buckets}
+            for hour in answer.aggregations.hours.buckets
+        }
+
+    def found(self, uuids: list[str]) -> int:
+        """Count the documents with these ids that a search on the alias finds."""
+        total = 0
+        iterator = iter(uuids)
+        while some := list(islice(iterator, _BATCH)):
+            body = {"query": {"ids": {"values": some}}}
+            answer = self._ask("POST", f"/{self.prefix}/_count?{_MAY_BE_ABSENT}", body)
+            total += msgspec.json.decode(answer, type=_Total).count
+        return total
+
+    def month_of(self, hour: datetime) -> str:
+        """Name the index that an hour's documents belong in."""
+        return f"{self.prefix}-{hour:%Y-%m}"
+
     def block(self, *, full: bool) -> None:
         """Let the indices take no writes, as OpenSearch does when a disk is full; or let them again."""
         body = {"index.blocks.read_only_allow_delete": True if full else None}
-        self._ask("PUT", f"/{self._prefix}*/_settings?expand_wildcards=all", body)
+        self._ask("PUT", f"/{self.prefix}*/_settings?expand_wildcards=all", body)
+
+    def ask(self, method: str, path: str, body: object | None = None) -> dict[str, Any]:
+        """Ask anything else of OpenSearch."""
+        found: dict[str, Any] = msgspec.json.decode(self._ask(method, path, body))
+        return found
 
     def _ask(self, method: str, path: str, body: object | None) -> bytes:
         with requests.Session() as session:

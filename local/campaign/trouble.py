@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import random
+import time
 from collections import Counter
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import requests
 
 from local.campaign import proxy
-from local.campaign.plan import DISK_FULL, OKTA_FAULTS, OPENSEARCH_FAULTS, RESTARTED, WORKER_KILLED
+from local.campaign.damage import Damage
+from local.campaign.plan import DAMAGE, DISK_FULL, OKTA_FAULTS, OPENSEARCH_FAULTS, RESTARTED, START_MOVED, WORKER_KILLED
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,13 +20,14 @@ if TYPE_CHECKING:
     from local.campaign.clock import SharedClock
     from local.campaign.crew import Slot
     from local.campaign.plan import Campaign, Injection
-    from local.campaign.server import Server
+    from local.campaign.server import OpenSearch
     from local.campaign.stored import Holdings
     from local.simulator.process import Simulator
 
 _LOOK_SECONDS: Final = 0.05
-# How long a kill waits for a worker that does something.
-_KILL_PATIENCE: Final = 200
+_NOTHING_YET_SECONDS: Final = 0.5
+_LOOK_AT_QUEUES_SECONDS: Final = 0.5
+_MOST_WAITING: Final = 2
 
 
 class Trouble:
@@ -43,7 +46,7 @@ class Trouble:
         campaign: Campaign,
         clock: SharedClock,
         okta: Simulator,
-        server: Server,
+        server: OpenSearch,
         holdings: Holdings,
         proxy_url: str,
         slots: Sequence[Slot],
@@ -56,17 +59,35 @@ class Trouble:
         self._proxy = proxy_url + proxy.PREFIX
         self._slots = slots
         self._rng = random.Random(f"trouble {campaign.seed}")  # noqa: S311
-        # Stopping, and blocking, are not for two at once.
-        self._whole = asyncio.Lock()
+        # Stopping, blocking and damaging are not for two at once, nor for when somebody compares words with facts.
+        self.whole = asyncio.Lock()
+        self._damage = Damage(holdings, lambda: self.tell(disturbed=True))
+        # Set when all work is done.
+        self.over = asyncio.Event()
+        self._killing = asyncio.Lock()
+        self._finished_at_last_kill = 0
+        self._deep = False
+        self._looked_at = 0.0
         self.fired: Counter[str] = Counter()
 
     async def run(self) -> None:
-        """Inject all that is planned, each at its time."""
+        """Inject all that is planned, each at its time, as long as there is work that it can trouble."""
         async with asyncio.TaskGroup() as group:
             for injection in self._campaign.injections:
-                while self._campaign.progress(self._clock.now()) < injection.at:
+                while self._campaign.progress(self._clock.now()) < injection.at or await self._is_deep():
+                    if self.over.is_set():
+                        return
                     await asyncio.sleep(_LOOK_SECONDS)
                 group.create_task(self._inject(injection))
+
+    async def _is_deep(self) -> bool:
+        """Whether so many faults wait for a request already that no work would get through them."""
+        if time.monotonic() < self._looked_at + _LOOK_AT_QUEUES_SECONDS:
+            return self._deep
+        okta = await asyncio.to_thread(self._okta.control.get, "/faults")
+        self._deep = len(okta["queue"]) + int((await asyncio.to_thread(self.seen_by_proxy))["queued"]) > _MOST_WAITING
+        self._looked_at = time.monotonic()
+        return self._deep
 
     async def _inject(self, injection: Injection) -> None:
         kind = injection.kind
@@ -75,28 +96,47 @@ class Trouble:
             on = {"on": "next"} if kind in ("looping-next", "returning-next") else {}
             await asyncio.to_thread(self._okta.control.fault, kind, **wish, **on)
         elif kind in OPENSEARCH_FAULTS:
-            await asyncio.to_thread(requests.post, self._proxy, json={"kind": kind}, timeout=60)
+            await asyncio.to_thread(self.tell, kind=kind)
+        elif kind in DAMAGE:
+            await self._harm(kind)
+        elif kind == START_MOVED:
+            self.fired[kind] += 1  # the conductor leaves its windows out
         elif kind == WORKER_KILLED:
             await self._kill(injection.seconds)
         elif kind == DISK_FULL:
-            async with self._whole:
+            async with self.whole:
                 await self._fill(injection.seconds)
         elif kind in RESTARTED:
-            async with self._whole:
+            async with self.whole:
                 await asyncio.to_thread(self._server.stop, kill=kind == RESTARTED[1])
                 await asyncio.to_thread(self._server.start)
             self.fired[kind] += 1
 
+    async def _harm(self, kind: str) -> None:
+        done = False
+        while not done:
+            async with self.whole:
+                done = await asyncio.to_thread(self._damage.do, kind)
+            if not done:  # nothing is stored yet
+                await asyncio.sleep(_NOTHING_YET_SECONDS)
+        self.fired[kind] += 1
+
     async def _kill(self, after: float) -> None:
-        for _ in range(_KILL_PATIENCE):
-            busy = [slot for slot in self._slots if slot.busy]
-            if busy:
-                chosen = self._rng.choice(busy)
-                await asyncio.sleep(after)
-                if chosen.kill():
-                    self.fired[WORKER_KILLED] += 1
-                    return
-            await asyncio.sleep(_LOOK_SECONDS)
+        async with self._killing:
+            while not self.over.is_set():
+                busy = [slot for slot in self._slots if slot.busy]
+                # On a slow machine nobody would ever come to an end, if each were killed as soon as it has started.
+                if busy and self._finished() > self._finished_at_last_kill:
+                    chosen = self._rng.choice(busy)
+                    await asyncio.sleep(after)
+                    if chosen.kill():
+                        self.fired[WORKER_KILLED] += 1
+                        self._finished_at_last_kill = self._finished()
+                        return
+                await asyncio.sleep(_LOOK_SECONDS)
+
+    def _finished(self) -> int:
+        return sum(slot.finished for slot in self._slots)
 
     async def _fill(self, seconds: float) -> None:
         before = (await asyncio.to_thread(self.seen_by_proxy))["blocked"]
@@ -108,8 +148,15 @@ class Trouble:
         after = (await asyncio.to_thread(self.seen_by_proxy))["blocked"]
         self.fired[DISK_FULL] += after > before  # only one that refused somebody's write
 
-    def seen_by_proxy(self) -> dict[str, int]:
+    def seen_by_proxy(self) -> dict[str, Any]:
         """What the proxy has seen."""
         answer = requests.get(self._proxy, timeout=60)
-        found: dict[str, int] = answer.json()
+        found: dict[str, Any] = answer.json()
+        return found
+
+    def tell(self, **wish: Any) -> dict[str, Any]:
+        """Tell or ask the proxy something; the answer says what it has seen, and what is false."""
+        answer = requests.post(self._proxy, json=wish, timeout=600)
+        answer.raise_for_status()
+        found: dict[str, Any] = answer.json()
         return found

@@ -23,16 +23,19 @@ from oktalogger.okta.errors import OktaError
 from oktalogger.okta.origin import org_name
 from oktalogger.okta.rate_budget import RateBudget
 from oktalogger.opensearch.errors import OpenSearchLoadError
+from oktalogger.opensearch.inventory import OpenSearchCensus
 from oktalogger.opensearch.names import IndexNames
 from oktalogger.opensearch.store import OpenSearchStore
 from oktalogger.pipeline.backfill import read_request, to_load
+from oktalogger.pipeline.checked import Checked, check
+from oktalogger.pipeline.coverage import coverage
 from oktalogger.pipeline.document import LoadKind, Stamp
 from oktalogger.pipeline.ledger import LedgerKey
 from oktalogger.pipeline.ledger_store import LedgerStore
 from oktalogger.pipeline.load import LoadPlan
 from oktalogger.pipeline.okta_clock import TooEarlyError
 from oktalogger.pipeline.owed import with_owed
-from oktalogger.pipeline.reconcile import RETENTION, Ledgered, closed_hours, covered_time, plan_reconcile
+from oktalogger.pipeline.reconcile import RETENTION, closed_hours, covered_time, plan_reconcile
 from oktalogger.pipeline.recorded_load import load_and_record
 from oktalogger.pipeline.share import share_of
 from oktalogger.settings import Settings, load_settings
@@ -72,7 +75,9 @@ class Worker:
             case "plan-backfill":
                 return self.plan_backfill(task["params"])
             case "left":
-                return {"left": self.left(_window(task), task["windows"])}
+                return self.left(_window(task), task["windows"])
+            case "coverage":
+                return {"hours": self.coverage(_window(task))}
         raise ValueError(f"no such task: {task}")
 
     def ledger(self) -> LedgerStore:
@@ -85,9 +90,20 @@ class Worker:
         store.prepare()
         return store
 
-    def ledgered(self, window: Window) -> Ledgered:
-        """Sum up what the ledger says of a range."""
-        return Ledgered.of(self.ledger().entries(self.org, window))
+    def census(self) -> OpenSearchCensus:
+        """What OpenSearch holds."""
+        return OpenSearchCensus(self.client, self.names)
+
+    def checked(self, window: Window) -> Checked:
+        """Say what was loaded of a range, and whether it is still there."""
+        kept = self.settings.retention
+        return check(self.ledger(), self.census(), self.org, window, now=self.clock.now(), kept=kept)
+
+    def coverage(self, window: Window) -> list[dict[str, str]]:
+        """Say how each hour of a range stands: what the command of that name prints."""
+        kept = self.settings.retention
+        found = coverage(self.ledger(), self.census(), self.org, window, now=self.clock.now(), kept=kept)
+        return [{"start": hour.window.start.isoformat(), "state": hour.state} for hour in found]
 
     def load(self, task: dict[str, Any]) -> dict[str, Any]:
         """Load a window: what the load's operator does, less what it tells Airflow."""
@@ -117,24 +133,31 @@ class Worker:
         """Say what a reconcile run reads again."""
         settings, at = self.settings, self.clock.now()
         self.store()
-        ledgered = self.ledgered(Window(at - RETENTION, at))
+        checked = self.checked(Window(at - RETENTION, at))
+        ledgered, damaged = checked.ledgered, [damage.window for damage in checked.damaged]
         closed = closed_hours(interval_end, [timedelta(hours=hours) for hours in settings.reconcile_after_hours])
-        covered = covered_time(ledgered, interval=settings.interval, now=at, hold_back=settings.hold_back)
-        plan = plan_reconcile(closed, covered, ledgered)
+        covered = covered_time(
+            ledgered, begins=settings.start_date, interval=settings.interval, now=at, hold_back=settings.hold_back
+        )
+        plan = plan_reconcile(closed, covered, ledgered, damaged)
         windows = with_owed(plan.windows, ledgered.owed, settings.interval)
-        return {"windows": _units(windows), "gaps": _units(plan.gaps)}
+        return {"windows": _units(windows), "gaps": _units(plan.gaps), "damaged": _units(damaged)}
 
     def plan_backfill(self, params: dict[str, Any]) -> dict[str, Any]:
         """Say which chunks a backfill loads."""
         request = read_request(params, now=self.clock.now())
         self.store()
-        return {"windows": _units(to_load(request, self.ledgered(request.window).complete))}
+        checked = self.checked(request.window)
+        damaged = [damage.window for damage in checked.damaged]
+        return {"windows": _units(to_load(request, checked.ledgered.complete, damaged)), "damaged": _units(damaged)}
 
-    def left(self, whole: Window, windows: list[Unit]) -> list[Unit]:
+    def left(self, whole: Window, windows: list[Unit]) -> dict[str, Any]:
         """Return what a backfill has left; its newest entries cannot be searched yet, and are read by their names."""
         unread = self.unread("backfill", windows)
         done = [_window(unit) for unit in windows if unit not in unread]
-        return _units(gaps(whole, [*self.ledgered(whole).complete, *done]))
+        checked = self.checked(whole)
+        damaged = [damage.window for damage in checked.damaged]
+        return {"left": _units(gaps(whole, [*checked.ledgered.complete, *done])), "damaged": _units(damaged)}
 
     def unread(self, kind: LoadKind, windows: list[Unit]) -> list[Unit]:
         """Return those windows whose entries do not say complete."""

@@ -1,7 +1,7 @@
 """Sets up a fresh OpenSearch and its Dashboards, and may run twice. Runs in the containers ``*-init``.
 
-``opensearch`` makes users and roles, with the administrator's certificate; ``dashboards`` makes the index
-patterns that the links in the Airflow UI lead to.
+``opensearch`` makes users and roles, with the administrator's certificate; ``dashboards`` imports the package's
+dashboards, searches and index patterns. The setup's DAG imports the same; here nobody need run it.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ TEMPLATES_ROLE = {
     "description": "oktalogger: makes and upgrades its index templates.",
     "cluster_permissions": ["indices:admin/index_template/put"],
 }
-# What is looked at, and by which time: documents by when Okta published them, rejected ones by when they were refused.
-INDEX_PATTERNS = {INDEX_PREFIX: "@timestamp", f"{INDEX_PREFIX}-rejected": "at", f"{INDEX_PREFIX}-ledger": "updated_at"}
+SAVED_OBJECTS = ROLE_FILES.parent.parent / "dashboards" / "saved-objects.ndjson"
+BOUNDARY = "oktalogger-saved-objects"
 
 
 class SetupError(Exception):
@@ -69,41 +69,55 @@ def set_up_opensearch(environ: Mapping[str, str]) -> None:
 
 
 def set_up_dashboards(environ: Mapping[str, str]) -> None:
-    """Make the index patterns.
+    """Import the saved objects, and choose the events as what Discover opens with.
 
     :param environ: ``DASHBOARDS_URL``, ``OPENSEARCH_ADMIN_PASSWORD``
     :raises SetupError: if the server refuses
     """
     login = base64.b64encode(f"admin:{environ['OPENSEARCH_ADMIN_PASSWORD']}".encode()).decode()
     headers = {"osd-xsrf": "true", "Authorization": f"Basic {login}"}
-    for name, time_field in INDEX_PATTERNS.items():
-        url = f"{environ['DASHBOARDS_URL']}/api/saved_objects/index-pattern/{name}?overwrite=true"
-        _send("POST", url, {"attributes": {"title": name, "timeFieldName": time_field}}, headers=headers)
-        print(f"the index pattern {name} is made", flush=True)
+    form = (
+        f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="file"; filename="{SAVED_OBJECTS.name}"\r\n'
+        f"Content-Type: application/ndjson\r\n\r\n{SAVED_OBJECTS.read_text()}\r\n--{BOUNDARY}--\r\n"
+    )
+    answer = json.loads(
+        _send(
+            "POST",
+            f"{environ['DASHBOARDS_URL']}/api/saved_objects/_import?overwrite=true",
+            form.encode(),
+            headers={**headers, "Content-Type": f"multipart/form-data; boundary={BOUNDARY}"},
+        )
+    )
+    if not answer["success"]:
+        raise SetupError(f"Dashboards refused saved objects: {json.dumps(answer['errors'])[:2000]}")
+    print(f"{answer['successCount']} saved objects are imported", flush=True)
+    chosen = f"{environ['DASHBOARDS_URL']}/api/opensearch-dashboards/settings/defaultIndex"
+    _send("POST", chosen, {"value": INDEX_PREFIX}, headers=headers)
 
 
 def _send(
     method: str,
     url: str,
-    body: Mapping[str, Any],
+    body: Mapping[str, Any] | bytes,
     *,
     headers: Mapping[str, str] | None = None,
     tls: ssl.SSLContext | None = None,
-) -> None:
+) -> bytes:
     request = urllib.request.Request(  # noqa: S310 - both addresses come from docker-compose.yaml
         url,
-        json.dumps(body).encode(),
+        body if isinstance(body, bytes) else json.dumps(body).encode(),
         {"Content-Type": "application/json", **(headers or {})},
         method=method,
     )
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=tls))
     try:
         with opener.open(request, timeout=60) as response:
-            response.read()
+            answered: bytes = response.read()
     except urllib.error.HTTPError as error:
         raise SetupError(f"{method} {url}: HTTP {error.code}: {error.read(2000).decode(errors='replace')}") from None
     except OSError as error:
         raise SetupError(f"{method} {url}: {error}") from error
+    return answered
 
 
 def main() -> int:

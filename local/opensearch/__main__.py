@@ -11,6 +11,7 @@ from local.console import progress
 from local.opensearch.artifacts import lock
 from local.opensearch.build import build
 from local.opensearch.errors import OpenSearchLocalError
+from local.opensearch.instance import Member
 from local.opensearch.releases import DEFAULT_VERSION, VERSIONS
 from local.opensearch.server import run
 
@@ -30,6 +31,8 @@ def _parser() -> argparse.ArgumentParser:
     running.add_argument("--data", type=Path, help="keep data here (default: a temporary folder, removed at the end)")
     running.add_argument("--heap", default="512m", help="Java's heap (default: %(default)s)")
     running.add_argument("--brief", action="store_true", help="it lives for minutes: compile fast, not well")
+    running.add_argument("--node", default="", help="its name in a cluster of several")
+    running.add_argument("--members", default="", help="names and ports between nodes: one:9301,two:9302,three:9303")
     running.add_argument("--stay", action="store_true", help="do not end when the process that started this ends")
     return parser
 
@@ -53,6 +56,7 @@ def main() -> int:
                 heap=arguments.heap,
                 brief=arguments.brief,
                 stay=arguments.stay,
+                member=Member.read(arguments.node, arguments.members) if arguments.node else None,
             )
     except (OpenSearchLocalError, OSError) as error:
         progress(f"error: {error}")

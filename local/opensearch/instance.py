@@ -33,6 +33,44 @@ rootLogger.appenderRef.console.ref = console
 
 
 @dataclass(frozen=True, slots=True)
+class Member:
+    """A node's place in a cluster of several on this machine.
+
+    :param name: of the node
+    :param port: on which the others reach it
+    :param ports: of all nodes that the cluster begins with, by their names
+    """
+
+    name: str
+    port: int
+    ports: dict[str, int]
+
+    @classmethod
+    def read(cls, name: str, members: str) -> Member:
+        """Read the command line's form.
+
+        :param members: like ``one:9301,two:9302,three:9303``
+        :raises OpenSearchLocalError: if that is something else, or the node is not among them
+        """
+        try:
+            ports = {member: int(port) for member, port in (one.split(":") for one in members.split(","))}
+            return cls(name, ports[name], ports)
+        except (ValueError, KeyError) as error:
+            raise OpenSearchLocalError(
+                f"--members is like one:9301,two:9302,three:9303 and has the node's own name, not {members!r}."
+            ) from error
+
+    def settings(self) -> dict[str, object]:
+        """Settings that make it a member of the cluster."""
+        return {
+            "node.name": self.name,
+            "transport.port": self.port,
+            "discovery.seed_hosts": [f"127.0.0.1:{port}" for port in self.ports.values()],
+            "cluster.initial_cluster_manager_nodes": list(self.ports),
+        }
+
+
+@dataclass(frozen=True, slots=True)
 class Instance:
     """One server's folder.
 
@@ -70,11 +108,14 @@ class Instance:
         return (self.config / "admin-password").read_text()
 
 
-def prepare(folder: Path, distribution: Distribution, *, port: int, data: Path | None = None) -> Instance:
+def prepare(
+    folder: Path, distribution: Distribution, *, port: int, data: Path | None = None, member: Member | None = None
+) -> Instance:
     """Make a folder ready for a start; data that is there stays.
 
     :param port: the HTTP port, 0 for any that is free
     :param data: another folder for the server's data
+    :param member: its place in a cluster; None for a server by itself
     :raises OpenSearchLocalError: if the folder holds another release's data, or the server cannot get to it
     """
     folder = folder.absolute()
@@ -84,7 +125,7 @@ def prepare(folder: Path, distribution: Distribution, *, port: int, data: Path |
     for name in ("config", "config/jvm.options.d", "data", "logs", "tmp"):
         (folder / name).mkdir(exist_ok=True)
     instance.ports_file.unlink(missing_ok=True)
-    settings = _settings(instance, port)
+    settings = _settings(instance, port) | (member.settings() if member else _ALONE)
     if distribution.security:
         settings |= _security_settings(instance)
     (instance.config / "log4j2.properties").write_text(_LOG4J)
@@ -108,18 +149,18 @@ def _check_release(folder: Path, distribution: Distribution) -> None:
     marker.write_text(release)
 
 
+# Nobody joins this cluster, so the port between nodes may be any.
+_ALONE: dict[str, object] = {"node.name": "local", "transport.port": 0, "discovery.type": "single-node"}
+
+
 def _settings(instance: Instance, port: int) -> dict[str, object]:
     return {
         "cluster.name": "oktalogger-local",
-        "node.name": "local",
         "node.portsfile": True,
         "path.data": str(instance.data or instance.folder / "data"),
         "path.logs": str(instance.folder / "logs"),
         "network.host": "127.0.0.1",
         "http.port": port,
-        # Nobody joins this cluster, so the port between nodes may be any.
-        "transport.port": 0,
-        "discovery.type": "single-node",
         # A laptop's disk is often 90 % full with a hundred gigabytes to spare.
         "cluster.routing.allocation.disk.threshold_enabled": False,
         "cluster.routing.allocation.node_initial_primaries_recoveries": 16,

@@ -25,7 +25,7 @@ from local import paths
 from local.console import progress
 from local.opensearch.build import build
 from local.opensearch.errors import OpenSearchLocalError
-from local.opensearch.instance import Instance, prepare
+from local.opensearch.instance import Instance, Member, prepare
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,7 +43,15 @@ class Stopped(BaseException):
 
 
 def run(
-    version: str, *, security: bool, port: int, data: Path | None, heap: str, brief: bool = False, stay: bool
+    version: str,
+    *,
+    security: bool,
+    port: int,
+    data: Path | None,
+    heap: str,
+    brief: bool = False,
+    stay: bool,
+    member: Member | None = None,
 ) -> None:
     """Build if needed, start, print one JSON line when the server answers, and wait for the end.
 
@@ -54,6 +62,7 @@ def run(
     :param heap: Java's heap, such as ``512m``
     :param brief: spend less on compiling and on disk, for a server that lives for minutes
     :param stay: do not end with the parent
+    :param member: its place in a cluster of several; it answers once most of them are there
     :raises OpenSearchLocalError: if the server cannot start, or ends by itself
     """
     parent = None if stay else os.getppid()
@@ -62,7 +71,7 @@ def run(
             check_port(port)
             distribution = build(version, security=security)
             paths.need_free(folder, DATA_BYTES, "OpenSearch's data")
-            instance = prepare(folder, distribution, port=port, data=memory)
+            instance = prepare(folder, distribution, port=port, data=memory, member=member)
             with _process(instance, heap, brief=brief) as process:
                 ready = _wait_until_ready(instance, process, parent)
                 print(json.dumps(ready), flush=True)

@@ -71,4 +71,7 @@ INTERNAL = (
     "Sorry, there's been an error. We aren't sure what caused it, but we've logged this and will work to address it. "
     "Please try your request again."
 )
+REFUSED_LOGIN = "Invalid token provided"
+DENIED = "You do not have permission to perform the requested action"
+NOT_FOUND = "Not found: Resource not found: logs (Endpoint)"
 TOO_MANY = "API call exceeded rate limit due to too many requests."

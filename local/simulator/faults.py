@@ -19,6 +19,9 @@ BEFORE = {
     "html-200": "200 with a proxy's login page",
     "object-200": "200 with a JSON object where an array belongs",
     "redirect": "302 to another host",
+    "401-passing": "401 E0000011, although the token is good",
+    "403-passing": "403 E0000006, although the token may",
+    "404-passing": "404 E0000007, although the endpoint is there",
     "reset": "the connection is reset before an answer",
     "stall": "no answer for `seconds`, then the connection is closed",
     "expired-cursor": "400 E0000001 for `after`; only requests with a cursor draw it",
@@ -31,6 +34,7 @@ AFTER = {
     "returning-next": "`next` is the first page again",
     "vanishing-next": "there is no `next` although more is to come",
     "empty-page": "an empty page whose `next` has what this one should have had",
+    "outside-events": "the page begins with events from before the range asked for, and ends with events from after it",
     "foreign-next": "`next` lies on another host",
     "comma-links": "all links in one header line",
 }

@@ -12,10 +12,11 @@ from urllib.parse import parse_qs
 
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from local.simulator.errors import INTERNAL, TIMEOUT, TOO_MANY, ApiError, invalid
+from local.simulator.clock import parse_moment
+from local.simulator.errors import DENIED, INTERNAL, NOT_FOUND, REFUSED_LOGIN, TIMEOUT, TOO_MANY, ApiError, invalid
 from local.simulator.faults import BEFORE
 from local.simulator.limits import Standing
-from local.simulator.world.event import SECOND
+from local.simulator.world.event import HOUR, MINUTE, SECOND
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -29,6 +30,7 @@ FOREIGN = "https://collector.attacker.example"
 _TITLES = {"502": "Bad Gateway", "503": "Service Unavailable", "504": "Gateway Timeout"}
 _LINK = re.compile(r'<([^>]*)>; rel="(\w+)"')
 _SLICES = 20
+_STRANGERS = 3
 transports: dict[tuple[str, int], asyncio.Transport] = {}
 """Open connections by the caller's address; the server keeps this, see ``server.Protocol``."""
 
@@ -83,6 +85,9 @@ class Misbehave:
             "500-timeout": ApiError(500, "E0000009", TIMEOUT),
             "500-internal": ApiError(500, "E0000053", INTERNAL),
             "503-read-only": ApiError(503, "E0000010", "Service is in read only mode", ()),
+            "401-passing": ApiError(401, "E0000011", REFUSED_LOGIN, ()),
+            "403-passing": ApiError(403, "E0000006", DENIED, ()),
+            "404-passing": ApiError(404, "E0000007", NOT_FOUND, ()),
             "expired-cursor": invalid("after", "is not a valid cursor."),
         }[fault.kind]
         error.headers.update(standing.headers())
@@ -115,8 +120,31 @@ class Misbehave:
                 await send({"type": "http.response.body", "body": body[at : at + step], "more_body": True})
                 await asyncio.sleep((fault.seconds or 5.0) / _SLICES)
             await send({"type": "http.response.body", "body": b""})
+        elif fault.kind == "outside-events":
+            strangers = self._outside(scope)
+            if not any(strangers):
+                self.org.faults.spared(fault)
+            await _send(send, *_wrapped(start, body, *strangers))
         else:
             await _send(send, *_relink(fault.kind, start, body, scope))
+
+    def _outside(self, scope: Scope) -> tuple[list[bytes], list[bytes]]:
+        """Some events of the hour before the range that was asked for, and some of the hour after it."""
+        query = parse_qs(scope["query_string"].decode("latin-1"))
+        now = self.org.clock.now_us()
+        since, until = (parse_moment(query[name][0], now) for name in ("since", "until"))
+        before = self.org.timeline.published(since - HOUR, since - MINUTE, now)
+        after = self.org.timeline.published(until + MINUTE, until + HOUR, now)
+        return tuple([event.body for some in slices for event in some][-_STRANGERS:] for slices in (before, after))  # type: ignore[return-value]
+
+
+def _wrapped(start: Message, body: bytes, before: list[bytes], after: list[bytes]) -> tuple[Message, bytes]:
+    """Put events around those of a page."""
+    inside = [body.strip()[1:-1]] if body.strip() != b"[]" else []
+    body = b"[" + b",".join([*before, *inside, *after]) + b"]"
+    length = str(len(body)).encode()
+    headers = [(name, length if name == b"content-length" else value) for name, value in start["headers"]]
+    return {**start, "headers": headers}, body
 
 
 def _leads_on(start: Message) -> bool:

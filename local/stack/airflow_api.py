@@ -16,7 +16,10 @@ if TYPE_CHECKING:
     from local.stack.airflow import Airflow
 
 TASK = "load"
-PLUGIN = "oktalogger"
+PAGE = "/okta"
+"""Where the plugin serves its page."""
+PAGE_MARK = "okta_page"
+"""Stands in that page: the DAG that measures what it shows."""
 TIMEOUT = 60  # seconds; on a busy machine one answer may take most of a minute
 _NO_ANSWER = (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError)
 
@@ -125,24 +128,31 @@ class AirflowApi:
         state: str | None = answer.json()["state"]
         return state
 
-    def page(self) -> str | None:
-        """The address of the page that oktalogger adds to Airflow's menu; None if it adds none here."""
-        answer = self._ask("GET", "/plugins")
-        if not answer.ok:
-            return None
-        views = [
-            view
-            for plugin in answer.json()["plugins"]
-            if plugin["name"] == PLUGIN
-            for kind in ("external_views", "appbuilder_menu_items")
-            for view in plugin.get(kind) or ()
-        ]
-        for view in views:
-            if route := view.get("url_route"):
-                return f"{self._airflow.url}/plugin/{route}"
-            if href := view.get("href"):
-                return f"{self._airflow.url}/{href.lstrip('/')}"
-        return None
+    def page(self) -> str:
+        """The address of the page that oktalogger adds to Airflow's menu; empty if this Airflow serves none."""
+        # Without that page Airflow 3 answers with its own, for any address.
+        answer = self._ask_address("GET", f"{self._airflow.url}{PAGE}/page")
+        if not answer.ok or PAGE_MARK not in answer.text:
+            return ""
+        return f"{self._airflow.url}{PAGE}/" if self._airflow.is_2 else f"{self._airflow.url}/plugin{PAGE}"
+
+    def start_run(self, dag_id: str) -> str:
+        """Start a run of a DAG by hand, and return its id.
+
+        :raises requests.HTTPError: if Airflow refuses
+        """
+        answer = self._ask("POST", f"/dags/{dag_id}/dagRuns", json={} if self._airflow.is_2 else {"logical_date": None})
+        answer.raise_for_status()
+        return str(answer.json()["dag_run_id"])
+
+    def run_state(self, dag_id: str, run_id: str) -> str:
+        """The state of a run.
+
+        :raises requests.HTTPError: if Airflow refuses
+        """
+        answer = self._ask("GET", f"/dags/{dag_id}/dagRuns/{quote(run_id)}")
+        answer.raise_for_status()
+        return str(answer.json()["state"])
 
     def run_states(self, dag_id: str, since: datetime) -> dict[str, str]:
         """The state of each of the DAG's newest runs that began since an instant; none before the DAG is known."""
@@ -170,10 +180,13 @@ class AirflowApi:
         return [str(part["rendered_map_index"]) for part in sorted(parts, key=lambda part: int(part["map_index"]))]
 
     def _ask(self, method: str, path: str, **what: Any) -> requests.Response:
-        answer = self._send(method, f"{self._root}{path}", **what)
+        return self._ask_address(method, f"{self._root}{path}", **what)
+
+    def _ask_address(self, method: str, url: str, **what: Any) -> requests.Response:
+        answer = self._send(method, url, **what)
         if answer.status_code == requests.codes.unauthorized and not self._airflow.is_2:
             self._log_in()
-            answer = self._send(method, f"{self._root}{path}", **what)
+            answer = self._send(method, url, **what)
         return answer
 
     def _log_in(self) -> None:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 Answer = TypeVar("Answer")
 
 WINDOWS = 3
+PAGE_DAG_ID = "okta_page"
 LIMIT = 1_800  # seconds after which a check gives up; a demo goes on
 HOLD_BACK = timedelta(seconds=30)
 """How long after a window's end its load waits; the default of ``OKTALOGGER_HOLD_BACK_SECONDS``."""
@@ -115,9 +116,26 @@ def _show_findings(found: Sequence[Finding]) -> None:
         print(one)
 
 
+def _page(stack: Stack, watch: Stopwatch) -> str:
+    """The address of the Okta page, once it shows what was found; empty if this Airflow has none."""
+    page = _told(stack, watch, stack.api.page)
+    if not page:
+        return ""
+    watch.say("measuring what the Okta page shows")
+    # Each load starts a run, but it may end before the detections do.
+    run_id = _told(stack, watch, partial(stack.api.start_run, PAGE_DAG_ID))
+
+    def state() -> str | None:
+        now = stack.api.run_state(PAGE_DAG_ID, run_id)
+        return now if now in ("success", "failed") else None
+
+    ended = until(state, lambda: f"waiting for {PAGE_DAG_ID} to measure", watch, stack.parts.check)
+    return page if ended == "success" else f"{page} (the run {run_id} of {PAGE_DAG_ID} failed: see its log)"
+
+
 def _show(stack: Stack, watch: Stopwatch, found: Sequence[Finding]) -> None:
     documents = _told(stack, watch, partial(count, stack.opensearch_url))
-    page = _told(stack, watch, lambda: stack.api.page() or "")
+    page = _page(stack, watch)
     search = f"{stack.opensearch_url}/{ALIAS}/_search"
     print()
     for index, number in documents.items():

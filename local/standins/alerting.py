@@ -15,7 +15,6 @@ from urllib.parse import parse_qsl
 
 from local.standins import engine
 from local.standins.alerting_answers import (
-    ADDED,
     Answer,
     Job,
     compile_error,
@@ -26,16 +25,14 @@ from local.standins.alerting_answers import (
     now_ms,
     refusal,
     shown_to,
-    stored_trigger,
 )
-from local.standins.stored_form import UnknownQueryError, stored_search
+from local.standins.alerting_input import parsed_monitor
 
 BASE = "/_plugins/_alerting/monitors"
 STATS = "/_plugins/_alerting/stats"
+DESTINATIONS = "/_plugins/_alerting/destinations"
 ALERTS_INDEX = ".opendistro-alerting-alerts"
-MOST_TRIGGERS = 10
 CHANNELS = "/_plugins/_notifications/channels"
-_KEPT = ("type", "monitor_type", "name", "enabled", "schedule", "inputs", "triggers", "ui_metadata", "owner")
 _SEARCH_PARAMS = {"index", "source", "source_content_type"}
 
 
@@ -59,6 +56,7 @@ class AlertingStandIn:
     :param alert_mapping: properties of the index of alerts; ``None`` where there is none yet
     :param refused: what OpenSearch says of a query, by a part of it (see :mod:`local.standins.engine`)
     :param mappings: of each month under the alias
+    :param is_hung: whether an acknowledgement for an unknown monitor has made the node answer none any more
     """
 
     indices: set[str] = field(default_factory=lambda: {"okta-system-log"})
@@ -73,6 +71,7 @@ class AlertingStandIn:
     alert_mapping: dict[str, Any] | None = None
     refused: dict[str, str] = field(default_factory=dict)
     mappings: dict[str, dict[str, Any]] = field(default_factory=dict)
+    is_hung: bool = False
     jobs: dict[str, Job] = field(default_factory=dict)
     log: list[tuple[str, str]] = field(default_factory=list)
     _seq_no: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
@@ -113,6 +112,8 @@ class AlertingStandIn:
             return self._create(body)
         if self.is_untouched and (untouched := self._untouched(method, path)) is not None:
             return untouched
+        if path == DESTINATIONS and method == "GET":
+            return 200, {"totalDestinations": 0, "destinations": []}
         if path == f"{BASE}/_search":
             return self._search(body or {}, params, agent)
         if path == f"{BASE}/alerts":
@@ -140,8 +141,11 @@ class AlertingStandIn:
         if method == "PUT":
             self.is_untouched = False
             return None
-        if path == f"{BASE}/alerts" or not path.startswith(BASE):
+        if path == f"{BASE}/alerts" or not path.startswith((BASE, DESTINATIONS)):
             return None
+        if path.endswith("/_acknowledge/alerts"):
+            self.is_hung = True
+            raise NeverAnswersError(path)
         missing = "no such index [.opendistro-alerting-config]"
         reason = "Configured indices are not found: [.opendistro-alerting-config]"
         return refusal(404, reason, "org.opensearch.index.IndexNotFoundException", missing)
@@ -181,7 +185,7 @@ class AlertingStandIn:
         return {job.id: job.content for job in self.jobs.values() if job.content["type"] == "monitor"}
 
     def _create(self, body: dict[str, Any]) -> Answer:
-        content = self._parse(body)
+        content = parsed_monitor(body, self.indices)
         if isinstance(content, tuple):
             return content
         if len(self.jobs) >= self.max_monitors:
@@ -195,7 +199,7 @@ class AlertingStandIn:
         return 201, self._answer(job)
 
     def _update(self, monitor_id: str, params: dict[str, str], body: dict[str, Any]) -> Answer:
-        content = self._parse(body)
+        content = parsed_monitor(body, self.indices)
         if isinstance(content, tuple):
             return content
         job = self.jobs.get(monitor_id)
@@ -276,12 +280,16 @@ class AlertingStandIn:
                 return not_found(f"Can't find monitor with id: {monitor_id}")
             content = job.content
         else:
-            parsed = self._parse(body or {})
+            parsed = parsed_monitor(body or {}, self.indices)
             if isinstance(parsed, tuple):
                 return parsed
             content = parsed
         end = now_ms()
         said: str | None = self.failing.get(monitor_id)
+        read = [name for one in content["inputs"] for inner in one.values() for name in inner["indices"]]
+        gone = [name for name in read if name not in self.indices]
+        if gone and content["monitor_type"] != "doc_level_monitor":
+            said = f"no such index [{gone[0]}]"
         results = {}
         for trigger in content["triggers"]:
             ((kind, inner),) = trigger.items()
@@ -310,10 +318,14 @@ class AlertingStandIn:
         state, monitor_id = params.get("alertState", "ALL"), params.get("monitorId")
         found = [one for one in self.alerts if state in ("ALL", one["state"])]
         found = [one for one in found if monitor_id in (None, one["monitor_id"])]
-        return 200, {"alerts": found[: int(params.get("size", 20))], "totalAlerts": len(found)}
+        if params.get("sortString") == "start_time":
+            found.sort(key=lambda one: int(one["start_time"]), reverse=params.get("sortOrder") == "desc")
+        start = int(params.get("startIndex", 0))
+        return 200, {"alerts": found[start : start + int(params.get("size", 20))], "totalAlerts": len(found)}
 
     def _acknowledge(self, monitor_id: str, body: dict[str, Any]) -> Answer:
-        if monitor_id not in self.jobs:
+        if self.is_hung or monitor_id not in self.jobs:
+            self.is_hung = True
             raise NeverAnswersError(monitor_id)
         by_id = {one["id"]: one for one in self.alerts if one["monitor_id"] == monitor_id}
         success, failed = [], []
@@ -339,43 +351,6 @@ class AlertingStandIn:
         listed = [{"description": "", "config_type": "slack", "is_enabled": True, **one} for one in self.channels]
         head = {"start_index": 0, "total_hits": len(listed), "total_hit_relation": "eq"}
         return 200, {**head, "channel_list": listed}
-
-    def _parse(self, body: dict[str, Any]) -> dict[str, Any] | Answer:
-        content = {key: copy.deepcopy(value) for key, value in body.items() if key in _KEPT}
-        if "schedule" not in content:
-            return refusal(400, "Monitor schedule is null", "java.lang.IllegalArgumentException")
-        if len(content.get("triggers", ())) > MOST_TRIGGERS:
-            reason = f"Monitors can only support up to {MOST_TRIGGERS} triggers."
-            return refusal(400, reason, "java.lang.IllegalArgumentException")
-        if "data_sources" in body and body["data_sources"] != ADDED["data_sources"]:
-            return refusal(400, "Custom Data Sources are not allowed.", "java.lang.IllegalArgumentException")
-        if content["schedule"].get("period", {}).get("interval", 1) <= 0:
-            reason = "Interval is not allowed to be 0 or negative"
-            return refusal(400, reason, "java.lang.IllegalArgumentException")
-        try:
-            content["inputs"] = [self._input(one) for one in content["inputs"]]
-        except UnknownQueryError as error:
-            return refusal(500, str(error), "org.opensearch.core.common.ParsingException")
-        indices = [name for one in content["inputs"] for inner in one.values() for name in inner["indices"]]
-        if content["monitor_type"] == "doc_level_monitor" and any("." in name or "*" in name for name in indices):
-            reason = "Index patterns are not supported for doc level monitors."
-            return refusal(400, reason, "java.lang.IllegalArgumentException")
-        if missing := [name for name in indices if name not in self.indices]:
-            reason = f"Configured indices are not found: [{missing[0]}]"
-            return refusal(404, reason, "org.opensearch.index.IndexNotFoundException", f"no such index [{missing[0]}]")
-        content["triggers"] = [stored_trigger(one) for one in content.get("triggers", [])]
-        content["last_update_time"] = now_ms()
-        return content | ADDED
-
-    def _input(self, one: dict[str, Any]) -> dict[str, Any]:
-        ((kind, inner),) = one.items()
-        if kind == "search":
-            return {"search": {"indices": inner["indices"], "query": stored_search(inner["query"])}}
-        if kind == "doc_level_input":
-            queries = [{"fields": [], "tags": [], **query, "query_field_names": []} for query in inner["queries"]]
-            kept = {"description": inner.get("description", ""), "indices": inner["indices"], "queries": queries}
-            return {"doc_level_input": {**kept, "fan_out_enabled": True}}
-        raise UnknownQueryError(f"unknown input [{kind}]")
 
     def _answer(self, job: Job) -> dict[str, Any]:
         return {

@@ -229,7 +229,7 @@ def in_front_of(upstream: str, aws: Aws) -> Iterator[Aws]:
         def pass_on(self, body: bytes) -> None:
             server = urlsplit(upstream)
             connection = HTTPConnection(server.hostname or "", server.port, timeout=60)
-            kept = ("content-type", "content-encoding", "accept-encoding")
+            kept = ("content-type", "content-encoding", "accept-encoding", "osd-xsrf", "securitytenant")
             headers = {name: value for name, value in self.headers.items() if name.lower() in kept}
             connection.request(self.command, self.path, body or None, headers)
             answer = connection.getresponse()

@@ -9,7 +9,9 @@ at a version.
 from __future__ import annotations
 
 import re
+from functools import reduce
 from importlib import import_module
+from operator import or_
 from typing import TYPE_CHECKING, Any, Final
 
 from airflow import __version__ as airflow_version
@@ -23,7 +25,7 @@ from packaging.version import Version
 
 if TYPE_CHECKING:
     # Types are checked against the newest line; it has everything in one place.
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
 
     from airflow.sdk import DAG, Asset, BaseHook, BaseNotifier, BaseOperator, BaseOperatorLink, Context, Param, Variable
@@ -91,6 +93,9 @@ else:
 # Airflow 2 has no `airflow backfill`, calls assets datasets, and makes extra links in the web server.
 AIRFLOW_3 = Version(airflow_version) >= Version("3.0.0.dev0")
 
+# Where the web server shows pages of plugins: in Flask up to 2.11, in a frame from 3.1 on, and nowhere in 3.0.
+PAGE_LINE: Final[int] = 3 if Version(airflow_version) >= Version("3.1.0.dev0") else 0 if AIRFLOW_3 else 2
+
 # Up to 3.1 a switch (3.0 refuses anything but a bool), from 3.2 on the factor by which each wait grows.
 EXPONENTIAL_BACKOFF: Any = 2.0 if Version(airflow_version) >= Version("3.2.0.dev0") else True
 
@@ -113,7 +118,13 @@ def get_setting_int(section: str, name: str, fallback: int) -> int:
     return int(conf.getint(section, name, fallback=fallback))
 
 
-def make_asset(uri: str) -> Asset:
+def default_time_zone() -> str:
+    """Return the name of Airflow's default time zone (``core.default_timezone``)."""
+    name = str(conf.get("core", "default_timezone", fallback="utc"))
+    return "UTC" if name == "utc" else name
+
+
+def make_asset(uri: str, *, name: str, group: str) -> Asset:
     """Return the asset (2.11: the dataset) of a URI, without asking Airflow's providers how to write it.
 
     Airflow asks all of them for each URI with a scheme, and imports the Amazon provider and boto3 for that: 0.5 CPU
@@ -121,14 +132,61 @@ def make_asset(uri: str) -> Asset:
     a scheme, and gets the URI that is meant afterwards, if Airflow would write it no other way.
 
     :param uri: with a scheme that no provider knows
+    :param name: on Airflow 3
+    :param group: on Airflow 3: the kind of asset
     """
+    how: dict[str, Any] = {"name": name, "group": group} if AIRFLOW_3 else {}
     if not _WRITTEN_AS_AIRFLOW_DOES.fullmatch(uri):
-        return Asset(uri)
-    unknown = f"x-{uri}"
-    asset = Asset(uri, unknown) if AIRFLOW_3 else Asset(unknown)
+        return Asset(uri=uri, **how)
+    asset = Asset(uri=f"x-{uri}", **how)
     # Past the class's own setter, which asks as well.
     object.__setattr__(asset, "uri", uri)
     return asset
+
+
+def assets_or_time(assets: Sequence[Asset], cron: str) -> Any:
+    """Return a schedule of runs that any of some assets (2.11: datasets) starts, and the clock as well.
+
+    :param assets: at least one
+    :param cron: when the clock does, in UTC; such a run has a moment and no interval
+    """
+    # Here, because few DAGs have such a schedule.
+    timetable = import_module("airflow.timetables.trigger").CronTriggerTimetable(cron, timezone="UTC")
+    condition = reduce(or_, assets)
+    if not AIRFLOW_3:
+        return import_module("airflow.timetables.datasets").DatasetOrTimeSchedule(
+            timetable=timetable, datasets=condition
+        )
+    try:
+        schedule = import_module("airflow.sdk").AssetOrTimeSchedule
+    except AttributeError:  # 3.0 and 3.1 have it in core only
+        schedule = import_module("airflow.timetables.assets").AssetOrTimeSchedule
+    return schedule(timetable=timetable, assets=condition)
+
+
+def newest_xcom(context: Context, key: str) -> Any:
+    """Return the newest XCom that an earlier run of this task left behind, None if there is none.
+
+    :param context: of the running task
+    :param key: its key
+    """
+    ti = context["ti"]
+    place = {"dag_id": ti.dag_id, "task_id": ti.task_id, "run_id": ti.run_id}
+    return XCom.get_one(key=key, include_prior_dates=True, **place)
+
+
+def delete_xcom(context: Context, key: str, run_id: str) -> None:
+    """Delete an XCom that another run of this task left behind.
+
+    :param context: of the running task
+    :param key: its key
+    :param run_id: of the other run
+    """
+    ti = context["ti"]
+    if AIRFLOW_3:
+        XCom.delete(key=key, dag_id=ti.dag_id, task_id=ti.task_id, run_id=run_id)
+    else:  # all that the task left behind in that run
+        XCom.clear(dag_id=ti.dag_id, task_id=ti.task_id, run_id=run_id)
 
 
 def trigger_at(moment: datetime) -> BaseTrigger:
@@ -151,6 +209,17 @@ def flush_stats() -> None:
         flush = getattr(get_meter_provider(), "force_flush", None)
         if flush is not None:
             flush(timeout_millis=5000)
+
+
+def run_list_url() -> str | None:
+    """Return the address of Airflow's list of runs for one run id, with ``{{value}}`` in its place.
+
+    None if Airflow's own address is not configured.
+    """
+    base: str = conf.get("api" if AIRFLOW_3 else "webserver", "base_url", fallback="") or ""
+    # The list of 2.11 is Flask-AppBuilder's, whose filters are numbered: 3 is "equal to".
+    query = "dag_runs?run_id_pattern=" if AIRFLOW_3 else "dagrun/list/?_flt_3_run_id="
+    return f"{base.rstrip('/')}/{query}{{{{value}}}}" if base else None
 
 
 def get_variable(name: str) -> str | None:
@@ -200,6 +269,7 @@ __all__ = [
     "AIRFLOW_3",
     "DAG",
     "EXPONENTIAL_BACKOFF",
+    "PAGE_LINE",
     "AirflowException",
     "AirflowFailException",
     "AirflowNotFoundException",
@@ -215,13 +285,18 @@ __all__ = [
     "Param",
     "Stats",
     "XCom",
+    "assets_or_time",
+    "default_time_zone",
+    "delete_xcom",
     "flush_stats",
     "get_setting_int",
     "get_variable",
     "make_asset",
     "mask_secret",
+    "newest_xcom",
     "outlet_extra",
     "pool_slots",
+    "run_list_url",
     "task_state",
     "trigger_at",
     "triggering_events",

@@ -208,11 +208,35 @@ class Settings:
         "ends in `/_dashboards`",
         shown=False,
     )
+    dashboards_api_url: str | None = _setting(
+        None,
+        readers.url,
+        "address of OpenSearch Dashboards for [the setup](opensearch-setup.md#dashboards), if it is another one than "
+        "for browsers. You may give `http://`: then the password crosses the network unencrypted",
+        shown=False,
+    )
+    dashboards_tenant: str | None = _setting(
+        None,
+        readers.name,
+        "tenant of OpenSearch Dashboards into which the setup imports, and in which links from Airflow open. If unset, "
+        "the setup imports into the tenant `global`, and links name no tenant",
+    )
     okta_hosts: tuple[str, ...] = _setting(
         (),
         readers.hosts,
         "host names of the Okta orgs, separated by commas, such as `company.okta.com`. Alerts of threshold rules then "
         "link to Okta's System Log",
+    )
+    rejected_days: int = _setting(
+        0, readers.whole_number(0, 36_500), "how many days `expire` keeps rejected events; 0 keeps them for ever"
+    )
+    matches_days: int = _setting(
+        0, readers.whole_number(0, 36_500), "the same for what rules found without the Alerting plugin"
+    )
+    ledger_days: int = _setting(
+        0,
+        readers.whole_number(0, 36_500),
+        "the same for the ledger, by the end of each window. Not below 100: loads and reconcile need 90 days of it",
     )
     redact: Policy = _setting(
         Policy(),

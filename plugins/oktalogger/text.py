@@ -89,3 +89,13 @@ def written_for(markup: Markup, text: str) -> str:
 
 def _written_out(found: re.Match[str]) -> str:
     return ascii(found[0])[1:-1]
+
+
+def counted(number: int, one: str, many: str = "") -> str:
+    """Write a number and what it counts: ``1 event``, ``2,000 events``.
+
+    :param number: how many
+    :param one: the word for one of them
+    :param many: the word for several, by default with an s
+    """
+    return f"{number:,} {one if number == 1 else many or f'{one}s'}"

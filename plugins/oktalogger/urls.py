@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 _COLUMNS = ("eventType", "outcome.result", "actor.alternateId", "client.ipAddress", "displayMessage")
 # The tags of a Mustache template stay as they are: OpenSearch Alerting fills them in.
 _MUSTACHE = "{}"
+# What Dashboards puts a field's value in place of.
+_VALUE = "{{value}}"
 
 
 def window_system_log_url(
@@ -60,13 +62,16 @@ def system_log_url(console_url: str, *, search: str | None = None, window: Windo
     return f"{screen}?{urlencode(query, safe=_MUSTACHE)}" if query else screen
 
 
-def window_discover_url(dashboards_url: str, window: Window, *, index_pattern: str, org: str) -> str:
+def window_discover_url(
+    dashboards_url: str, window: Window, *, index_pattern: str, org: str, tenant: str | None = None
+) -> str:
     """Return the address of Discover for one org's events of one window.
 
     :param dashboards_url: address of OpenSearch Dashboards, on Amazon OpenSearch Service with ``/_dashboards``
     :param window: what to show, by ``published``
     :param index_pattern: id of the index pattern
     :param org: what the documents say in ``oktalogger.org``
+    :param tenant: the tenant that has the index pattern; by default that of whoever looks
     """
     # Discover's range holds both of its ends, a window only the first.
     last = window.end - timedelta(milliseconds=1)
@@ -77,15 +82,17 @@ def window_discover_url(dashboards_url: str, window: Window, *, index_pattern: s
         until=format_instant(last),
         index_pattern=index_pattern,
         columns=_COLUMNS,
+        tenant=tenant,
     )
 
 
-def rejected_url(dashboards_url: str, *, index_pattern: str, run_id: str) -> str:
+def rejected_url(dashboards_url: str, *, index_pattern: str, run_id: str, tenant: str | None = None) -> str:
     """Return the address of Discover for the events that OpenSearch refused in one run.
 
     :param dashboards_url: address of OpenSearch Dashboards
     :param index_pattern: id of the index pattern of the rejected events
     :param run_id: what these documents say in ``run_id``
+    :param tenant: the tenant that has the index pattern; by default that of whoever looks
     """
     return discover_url(
         dashboards_url,
@@ -93,7 +100,34 @@ def rejected_url(dashboards_url: str, *, index_pattern: str, run_id: str) -> str
         since="now-180d",
         index_pattern=index_pattern,
         columns=("reason_type", "reason", "event"),
+        tenant=tenant,
     )
+
+
+def okta_value_urls(console_url: str) -> dict[str, str]:
+    """Return where the ids in an event lead to in an Admin Console, by the event's field.
+
+    :param console_url: address of the Admin Console
+    :return: addresses with ``{{value}}`` in place of the id, as Dashboards' field formats take them
+    """
+    root = console_url.rstrip("/")
+    user, group = f"{root}/admin/user/profile/view/{_VALUE}", f"{root}/admin/group/{_VALUE}"
+    return {
+        "uuid": f"{root}/report/system_log_2?search={quote('uuid eq ')}%22{_VALUE}%22",
+        "transaction.id": f"{root}/report/system_log_2?search={quote('transaction.id eq ')}%22{_VALUE}%22",
+        "actor.id": user,
+        "oktalogger.target.user.id": user,
+        "oktalogger.target.group.id": group,
+    }
+
+
+def okta_links(hosts: Sequence[str]) -> dict[str, str]:
+    """Return where the ids in events lead to; nothing unless there is one org, whose Admin Console is known.
+
+    :param hosts: of the orgs
+    """
+    console = admin_host(hosts[0]) if len(hosts) == 1 else None
+    return okta_value_urls(f"https://{console}") if console else {}
 
 
 def discover_url(
@@ -105,6 +139,7 @@ def discover_url(
     language: Literal["kuery", "lucene"] = "kuery",
     index_pattern: str | None = None,
     columns: Sequence[str] = (),
+    tenant: str | None = None,
 ) -> str:
     """Return the address of Discover in OpenSearch Dashboards (2.10 and later).
 
@@ -115,6 +150,7 @@ def discover_url(
     :param language: the language of the query
     :param index_pattern: id of the index pattern; by default Discover's own default
     :param columns: fields to show, with an index pattern
+    :param tenant: the tenant of the security plugin to open it in; by default that of whoever looks
     """
     fixed = "" if index_pattern is None else "filters:!(),"
     refresh = "" if index_pattern is None else "refreshInterval:(pause:!t,value:0),"
@@ -126,7 +162,8 @@ def discover_url(
         shown = ",".join(map(_rison, columns))
         view = f"metadata:(indexPattern:{_rison(index_pattern)},view:discover)"
         state.insert(0, f"_a=(discover:(columns:!({shown}),isDirty:!f,sort:!()),{view})")
-    return f"{dashboards_url.rstrip('/')}/app/data-explorer/discover#?{'&'.join(state)}"
+    in_tenant = f"?{urlencode({'security_tenant': tenant})}" if tenant else ""
+    return f"{dashboards_url.rstrip('/')}/app/data-explorer/discover{in_tenant}#?{'&'.join(state)}"
 
 
 def _rison(text: str) -> str:

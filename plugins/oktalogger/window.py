@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final, Self
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -122,11 +123,12 @@ def gaps(whole: Window, covered: Iterable[Window]) -> list[Window]:
     return found
 
 
-def parse_instant(value: str | datetime, *, name: str) -> datetime:
+def parse_instant(value: str | datetime, *, name: str, zoned: bool = False) -> datetime:
     """Read an instant as RFC 3339 text or as a datetime; one without a time zone is taken as UTC.
 
     :param value: for example ``2026-11-23T10:05:00Z``
     :param name: what the value is called where the user gave it, for the error message
+    :param zoned: whether one without a time zone is refused: who fills in a form may mean another zone than UTC
     :raises WindowError: if the value is not an instant
     """
     if isinstance(value, str):
@@ -134,6 +136,12 @@ def parse_instant(value: str | datetime, *, name: str) -> datetime:
             value = datetime.fromisoformat(value.strip())
         except ValueError:
             raise WindowError(f"{name}={value!r} is not a date and time. Write it like 2026-11-23T10:05:00Z.") from None
+    if zoned and value.tzinfo is None:
+        text = value.isoformat()
+        raise WindowError(
+            f"{name}={text!r} has no time zone, and each zone has another instant of that name. Write {text}Z for UTC, "
+            f"or an offset, like {text}-05:00."
+        )
     return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
@@ -143,6 +151,31 @@ def format_instant(instant: datetime) -> str:
     return instant.astimezone(UTC).isoformat(timespec=spec).replace("+00:00", "Z")
 
 
+def understood(window: Window, *, now: datetime, zone: str) -> str:
+    """Say which range was understood: in UTC, in another time zone, and how long ago that is, which no zone changes.
+
+    :param window: the range
+    :param now: the time
+    :param zone: the other time zone, by its IANA name; one that is UTC is left out
+    """
+    shown = f"{format_instant(window.start)} to {format_instant(window.end)}"
+    try:
+        here = ZoneInfo(zone)
+    except (ZoneInfoNotFoundError, ValueError):
+        here = None
+    if here is not None and any(one.astimezone(here).utcoffset() for one in (window.start, window.end)):
+        start, end = (f"{one.astimezone(here):%Y-%m-%d %H:%M %Z}" for one in (window.start, window.end))
+        shown += f" ({start} to {end} in {zone})"
+    return f"{shown}, so from {_span(now - window.start)} to {_span(now - window.end)} ago"
+
+
+def _span(span: timedelta) -> str:
+    minutes = max(0, int(span.total_seconds() // 60))
+    days, hours, rest = minutes // 1440, minutes // 60 % 24, minutes % 60
+    parts = [f"{number} {word}{'s' * (number != 1)}" for number, word in ((days, "day"), (hours, "hour")) if number]
+    return " ".join(parts) or f"{rest} minute{'s' * (rest != 1)}"
+
+
 def resolve_window(
     since: str | datetime | None,
     until: str | datetime | None,
@@ -150,6 +183,7 @@ def resolve_window(
     data_interval_end: datetime | None,
     *,
     fixed: bool = False,
+    zoned: bool = False,
 ) -> Window:
     """Answer which window a run has: ``since`` and ``until`` if given, otherwise the data interval, otherwise an error.
 
@@ -161,6 +195,7 @@ def resolve_window(
     :param data_interval_end: of the run, if it has one
     :param fixed: whether the run was made for its data interval, as the schedule and backfills make them. It loads that
         and nothing else: params of one backfill would make all its runs load the same window, and none its own
+    :param zoned: whether ``since`` and ``until`` must have a time zone, as in :func:`parse_instant`
     :raises WindowError: if only one of the two params is given, nothing gives a window, or the params of a fixed run
         name another window than its own
     """
@@ -168,7 +203,7 @@ def resolve_window(
         if not (since and until):
             given, missing = ("since", "until") if since else ("until", "since")
             raise WindowError(f"The param `{given}` was given without `{missing}`. Give both, or neither.")
-        named = Window(parse_instant(since, name="since"), parse_instant(until, name="until"))
+        named = Window(parse_instant(since, name="since", zoned=zoned), parse_instant(until, name="until", zoned=zoned))
         if fixed and data_interval_start is not None and data_interval_end is not None:
             _refuse_another(named, data_interval_start, data_interval_end)
         return named

@@ -21,13 +21,32 @@ run "everything_with_mwaa" {
   }
 
   assert {
-    condition     = output.mwaa_environment == "oktalogger" && length([for name in keys(output.alarm_arns) : name if strcontains(name, "okta_")]) == 8 && alltrue([for word in ["gap", "rejected"] : contains(keys(output.alarm_arns), "oktalogger-${word}")])
+    condition     = output.mwaa_environment == "oktalogger" && length([for name in keys(output.alarm_arns) : name if strcontains(name, "okta_")]) == 9 && alltrue([for word in ["gap", "rejected"] : contains(keys(output.alarm_arns), "oktalogger-${word}")])
     error_message = "The environment, three alarms for each DAG, one for each that only fails, and one for each word."
   }
 
   assert {
     condition     = strcontains(module.mwaa[0].startup_script, "export OKTALOGGER_OKTA_CONN_IDS='okta_default'\nexport OKTALOGGER_OPENSEARCH_CONN_ID='opensearch_default'\nexport OKTALOGGER_START_DATE='2026-11-01T00:00:00Z'\nexport OTHER='1'\n")
     error_message = "Settings reach Airflow by the startup script."
+  }
+
+  assert {
+    condition = jsondecode(local.settings.OKTALOGGER_DETECTION_NOTIFIERS) == {
+      alarms = {
+        class       = "airflow.providers.amazon.aws.notifications.sns.SnsNotifier"
+        aws_conn_id = null
+        region_name = "us-east-1"
+        target_arn  = "arn:aws:sns:us-east-1:123456789012:alarms"
+        subject     = "{{ alert.title }}"
+        message     = "{{ alert.text }}"
+      }
+    } && local.settings.OKTALOGGER_RECONCILE_CHANNEL == "alarms" && local.settings.OKTALOGGER_CHECK_CHANNEL == "alarms"
+    error_message = "Airflow's tasks tell the topic what they find."
+  }
+
+  assert {
+    condition     = [for statement in jsondecode(local.pipeline_policy).Statement : statement.Resource if try(statement.Action == "sns:Publish", false)] == ["arn:aws:sns:us-east-1:123456789012:alarms"]
+    error_message = "They may publish to that topic, and to no other."
   }
 
   assert {
@@ -38,6 +57,31 @@ run "everything_with_mwaa" {
   assert {
     condition     = output.security_documents.role_mappings.oktalogger_loader.backend_roles == [output.mwaa_execution_role_arn]
     error_message = "The execution role is the loader."
+  }
+}
+
+run "notifiers_of_ones_own" {
+  variables {
+    mwaa     = {}
+    alarms   = { sns_topic_arns = ["arn:aws:sns:eu-west-1:123456789012:alarms"] }
+    settings = { OKTALOGGER_CHECK_CHANNEL = "soc", OKTALOGGER_DETECTION_NOTIFIERS = "{\"soc\": {\"class\": \"my.Notifier\"}}" }
+  }
+
+  assert {
+    condition     = keys(jsondecode(local.settings.OKTALOGGER_DETECTION_NOTIFIERS)) == ["alarms", "soc"] && local.settings.OKTALOGGER_CHECK_CHANNEL == "soc" && local.settings.OKTALOGGER_RECONCILE_CHANNEL == "alarms"
+    error_message = "One's own notifiers and channels stand beside that of the alarms."
+  }
+}
+
+run "alarms_without_words" {
+  variables {
+    mwaa   = {}
+    alarms = { sns_topic_arns = ["arn:aws:sns:us-east-1:123456789012:alarms"], tell = false }
+  }
+
+  assert {
+    condition     = !can(local.settings.OKTALOGGER_DETECTION_NOTIFIERS) && !can(local.settings.OKTALOGGER_CHECK_CHANNEL) && !strcontains(local.pipeline_policy, "sns:Publish")
+    error_message = "The tasks fail instead, which the alarms on failed runs hear."
   }
 }
 

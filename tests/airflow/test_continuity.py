@@ -131,6 +131,14 @@ class TestReconcile:
         span = {"since": format_instant(whole.start), "until": format_instant(whole.start + HOUR)}
         here.okta.control.post("/hold", **span, count=1, persisted="+1h")
 
+    def test_hours_that_no_load_ever_opened_are_gaps(self, here: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
+        whole = last_hours(2)
+        monkeypatch.setenv("OKTALOGGER_START_DATE", format_instant(whole.start))
+        with pytest.raises(AirflowFailException, match="of the covered time had no complete window"):
+            here.reconcile()
+        [[start, _]] = here.xcoms["findings"]["gaps"]
+        assert start == format_instant(whole.start)
+
     def test_a_gap_is_found_filled_and_said(self, here: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("OKTALOGGER_RECONCILE_AFTER_HOURS", "24")
         end = last_hours(1).end

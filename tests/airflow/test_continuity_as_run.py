@@ -81,6 +81,7 @@ def test_reconciling(here: Deployment, airflow_db: Path) -> None:
             "okta_system_log_reconcile",
             format_instant(at),
             OKTALOGGER_INDEX_PREFIX=here.prefix,
+            OKTALOGGER_START_DATE=format_instant(whole.start),
             # Airflow may take minutes to start, and the next five minutes would be a gap then.
             OKTALOGGER_HOLD_BACK_SECONDS="600",
             AIRFLOW__METRICS__OTEL_ON="True",
@@ -89,7 +90,7 @@ def test_reconciling(here: Deployment, airflow_db: Path) -> None:
             OTEL_EXPORTER_OTLP_ENDPOINT=f"http://127.0.0.1:{port}",
         )
     said = done.stdout + done.stderr
-    assert re.search(r"Read 1 windows again: 0 of [\d,]+ events late", said), said
+    assert re.search(r"Read 1 window again: 0 of [\d,]+ events late", said), said
     names = {name.decode() for body in heard for name in re.findall(rb"airflow\.(oktalogger\.[\w.]+)", body)}
     wanted = {"oktalogger.load.requests", "oktalogger.load.behind_seconds", "oktalogger.reconcile.gap_seconds"}
     assert wanted <= names, f"{sorted(names)} in {len(heard)} bodies\n{done.stdout}{done.stderr}"

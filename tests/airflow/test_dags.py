@@ -14,6 +14,7 @@ import pytest
 from airflow.models import DagBag
 from airflow.timetables.interval import CronDataIntervalTimetable
 
+from oktalogger.compat import AIRFLOW_3
 from oktalogger.operators.system_log import OktaSystemLogToOpenSearchOperator
 from tests.airflow.conftest import ROOT
 
@@ -82,7 +83,7 @@ def test_where_the_pool_is_full_live_loads_go_first(dags: dict[str, Any]) -> Non
 def test_policy(dags: dict[str, Any]) -> None:
     assert dags
     for dag in dags.values():
-        assert dag.max_active_runs <= (148 if dag.dag_id == "okta_system_log" else 4)
+        assert dag.max_active_runs <= {"okta_system_log": 148, "okta_detections_after_load": 28}.get(dag.dag_id, 4)
         assert dag.dagrun_timeout is not None
         assert dag.tags
         assert dag.description
@@ -131,6 +132,10 @@ def test_every_kind_of_load_announces_what_it_has_loaded(dags: dict[str, Any]) -
         assert [outlet.uri for outlet in outlets] == [
             "okta-system-log://okta_default/opensearch_default/okta-system-log"
         ]
+        if AIRFLOW_3:
+            assert [(outlet.name, outlet.group) for outlet in outlets] == [
+                ("Okta System Log (okta_default)", "oktalogger")
+            ]
 
 
 def test_params_take_an_instant_or_nothing(dags: dict[str, Any]) -> None:

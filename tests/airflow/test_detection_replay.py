@@ -18,7 +18,7 @@ from local.standins.monitors import detection_id
 from local.standins.notifier import RecordingNotifier
 from local.standins.transport import serve
 from oktalogger.compat import AIRFLOW_3, AirflowFailException, AirflowSkipException
-from oktalogger.detections.model import Threshold
+from oktalogger.detections.model import Absence, Exclusion, RiskSum, Threshold
 from oktalogger.detections.monitors.render import monitor_settings, render_monitor
 from oktalogger.detections.monitors.stored import Owner
 from oktalogger.detections.monitors.sync import apply_sync
@@ -447,6 +447,30 @@ def test_the_verdict_fails_where_the_plugin_is_and_a_monitor_is_not_at_work(
         _run_with_plugin(DetectionVerdictOperator, standin, tmp_path)
     monkeypatch.setenv("OKTALOGGER_MONITORS_EXPECTED", "false")
     _run_with_plugin(DetectionVerdictOperator, standin, tmp_path)
+
+
+def test_with_the_plugin_it_runs_what_no_monitor_can_and_keeps_what_others_find_for_a_sum(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    missed = detection(3, absence=Absence(seconds=3600, group_by=(), history_seconds=86_400))
+    summed = detection(4, selection="", risk_sum=RiskSum(at_least=100, rules=2))
+    excepted = Exclusion("why", ("rule_2",), "eventType:x", owner="me", until="2099-01-01")
+    rules = [detection(1), detection(2, exceptions=(excepted,))]
+    settings = monitor_settings(load_settings())
+    standin = AlertingStandIn()
+    monitors = [render_monitor(rule, names=IndexNames(), channel_ids={}, settings=settings) for rule in rules]
+    apply_sync(client_of(standin), monitors, Owner())
+    kept: list[str] = []
+
+    def keep(_: Any, __: Any, rules: Any, *____: Any, **_____: Any) -> None:
+        kept.extend(rule.id for rule in rules)
+
+    monkeypatch.setattr("oktalogger.operators.detection_replay.keep_excepted", keep)
+    write_folder(tmp_path, [*rules, missed])
+    assert _with_plugin(standin, tmp_path, monkeypatch) == [detection_id(3)]
+    assert kept == [detection_id(2)], "rule 2 alerts by its monitor, and what is excepted is kept here"
+    write_folder(tmp_path, [*rules, missed, summed])
+    assert _with_plugin(standin, tmp_path, monkeypatch) == [detection_id(number) for number in (1, 2, 3, 4)]
 
 
 @pytest.mark.parametrize(

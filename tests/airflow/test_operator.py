@@ -110,7 +110,7 @@ def test_the_log_is_for_a_person(task: Task) -> None:
     ("arguments", "params"),
     [
         ({}, {"since": f"{DAY}T10:00:00Z", "until": f"{DAY}T10:02:00Z"}),
-        ({}, {"since": f"{DAY}T11:00:00+01:00", "until": f"{DAY}T10:02:00"}),
+        ({}, {"since": f"{DAY}T11:00:00+01:00", "until": f"{DAY}T10:02:00Z"}),
         ({"since": f"{DAY}T10:00:00Z", "until": f"{DAY}T10:02:00Z"}, {"since": "x", "until": "y"}),
     ],
 )
@@ -135,6 +135,7 @@ def test_an_unset_template_counts_as_absent(task: Task) -> None:
         (None, {"since": "2026-11-20T10:00:00Z"}, ["`until`"]),
         (None, {"since": "2026-11-20T10:00:00Z", "until": "2026-11-20T09:00:00Z"}, ["before"]),
         (None, {"since": "yesterday", "until": "2026-11-20T09:00:00Z"}, ["since='yesterday'"]),
+        (None, {"since": "2026-11-20T08:00:00", "until": "2026-11-20T09:00:00Z"}, ["since=", "has no time zone"]),
         (None, {"since": "2026-11-20T10:00:00Z", "until": "2099-01-01T00:00:00Z"}, ["future"]),
         (None, {"since": "2026-01-01T00:00:00Z", "until": "2026-01-01T00:05:00Z"}, ["180 days"]),
     ],

@@ -75,6 +75,7 @@ FIRST_TASKS = {
     "okta_detection_replay": "parts",
     "okta_opensearch_setup": "set_up",
     "okta_check": "ask",
+    "okta_page": "measure",
 }
 
 

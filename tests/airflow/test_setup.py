@@ -34,6 +34,7 @@ def test_its_params(dag: Any) -> None:
     assert dag.params.dump() == {
         "dry_run": False,
         "confirm_deletions": False,
+        "dashboards": True,
         "months_ahead": 3,
         "opensearch_conn_id": "opensearch_default",
     }

@@ -17,7 +17,7 @@ import pytest
 
 from oktalogger import __version__
 from oktalogger.get_provider_info import get_provider_info
-from oktalogger.hooks.forms import OKTA_EXTRAS
+from oktalogger.hooks.forms import OKTA_EXTRAS, OPENSEARCH_EXTRAS, OPENSEARCH_TYPE
 from tests.airflow.command_line import CommandLine, command_line
 from tests.airflow.conftest import ROOT
 from tests.airflow.test_plugin import LOADED, PLUGINS
@@ -28,36 +28,58 @@ if TYPE_CHECKING:
 
 SOURCES = ("pyproject.toml", "README.md", "LICENSE", "plugins", "include")
 
-# What the connection form of the Airflow UI is made of, asked for as the UI of each line asks for it.
-FORM = """
+# What the connection forms of the Airflow UI are made of, asked for as the UI of each line asks for them.
+FORMS = """
 import json, warnings
+TYPES = ("okta", "oktalogger_opensearch")
 with warnings.catch_warnings(record=True) as caught:
     warnings.simplefilter("always")
     try:
         from airflow.api_fastapi.core_api.services.ui.connections import HookMetaService
-        meta = {hook.connection_type: hook for hook in HookMetaService.hook_meta_data()}["okta"]
-        form = {
-            "name": meta.hook_name,
-            "fields": {name: dict(field) for name, field in (meta.extra_fields or {}).items()},
-            "standard": meta.standard_fields.model_dump() if hasattr(meta.standard_fields, "model_dump")
-                        else json.loads(json.dumps(meta.standard_fields, default=vars)),
+        metas = {hook.connection_type: hook for hook in HookMetaService.hook_meta_data()}
+        forms = {
+            kind: {
+                "name": metas[kind].hook_name,
+                "fields": {name: dict(field) for name, field in (metas[kind].extra_fields or {}).items()},
+                "standard": metas[kind].standard_fields.model_dump()
+                            if hasattr(metas[kind].standard_fields, "model_dump")
+                            else json.loads(json.dumps(metas[kind].standard_fields, default=vars)),
+            }
+            for kind in TYPES
         }
     except ModuleNotFoundError:
         from airflow.providers_manager import ProvidersManager
         from airflow.www.forms import create_connection_form_class
         manager = ProvidersManager()
         form_class = create_connection_form_class()
-        prefix = "extra__okta__"
-        fields = {name[len(prefix):]: getattr(form_class, name) for name in dir(form_class) if name.startswith(prefix)}
-        behaviour = manager.field_behaviours["okta"]
-        form = {
-            "name": manager.hooks["okta"].hook_name,
-            "fields": {name: {"kind": field.field_class.__name__, "label": str(field.args[0])}
-                       for name, field in fields.items()},
-            "standard": {name: {"hidden": True} for name in behaviour["hidden_fields"]}
-                        | {name: {"title": title} for name, title in behaviour["relabeling"].items()},
-        }
-print(json.dumps({"form": form, "warnings": [str(one.message) for one in caught if "oktalogger" in str(one.message)]}))
+        forms = {}
+        for kind in TYPES:
+            prefix = f"extra__{kind}__"
+            names = [name for name in dir(form_class) if name.startswith(prefix)]
+            behaviour = manager.field_behaviours[kind]
+            fields = {name[len(prefix):]: getattr(form_class, name) for name in names}
+            forms[kind] = {
+                "name": manager.hooks[kind].hook_name,
+                "fields": {name: {"kind": field.field_class.__name__, "label": str(field.args[0])}
+                           for name, field in fields.items()},
+                "standard": {name: {"hidden": True} for name in behaviour["hidden_fields"]}
+                            | {name: {"title": title} for name, title in behaviour["relabeling"].items()},
+            }
+print(json.dumps(
+    {"forms": forms, "warnings": [str(one.message) for one in caught if "oktalogger" in str(one.message)]}
+))
+"""
+
+# As the button "Test" does: a connection with a random id, in the environment, whose hook Airflow makes.
+TEST = """
+import json, os
+from airflow.models import Connection
+found = {}
+for kind, host in (("okta", "https://acme.okta.com/app"), ("oktalogger_opensearch", "https://me@search.example.com")):
+    connection = Connection(conn_id="Xq7Yz", conn_type=kind, host=host, password="x")
+    os.environ["AIRFLOW_CONN_XQ7YZ"] = connection.get_uri()
+    found[kind] = connection.test_connection()
+print(json.dumps(found))
 """
 
 HOOK = """
@@ -132,6 +154,16 @@ def test_type_checkers_are_told_of_the_types_in_it(wheel: Path) -> None:
     assert set(urls) == {"Changelog", "Documentation", "Homepage", "Issues", "Source"}
 
 
+def test_the_command_line_works_from_it(installed: Installed) -> None:
+    done = subprocess.run(
+        [str(installed.python), "-m", "oktalogger", "check"],
+        env={"PATH": os.environ["PATH"]}, cwd=installed.python.parent, text=True, capture_output=True, timeout=120,
+    )  # fmt: skip
+    assert "WRONG      okta connection (OKTALOGGER_OKTA_URL): OKTALOGGER_OKTA_URL is not set.\n" in done.stdout
+    assert "rules are compiled and enabled" in done.stdout, "the rules travel with the wheel"
+    assert done.returncode == 1
+
+
 def test_airflow_sees_the_provider(installed: Installed) -> None:
     providers = json.loads(installed.run("providers", "list", "--output", "json").splitlines()[-1])
     assert {p["package_name"]: p["version"] for p in providers}["oktalogger"] == __version__
@@ -154,19 +186,49 @@ def test_a_connection_of_the_type_gives_our_hook(installed: Installed) -> None:
     assert "/_include/opensearch/" in template
 
 
-def test_the_connection_form(installed: Installed) -> None:
-    answer = installed.json(FORM)
+@pytest.fixture(scope="module")
+def forms(installed: Installed) -> dict[str, Any]:
+    answer = installed.json(FORMS)
     assert answer["warnings"] == []
-    form = answer["form"]
+    found: dict[str, Any] = answer["forms"]
+    return found
+
+
+def test_the_form_of_okta(forms: dict[str, Any]) -> None:
+    form = forms["okta"]
     assert form["name"] == "Okta"
-    in_form = {extra.name: extra for extra in OKTA_EXTRAS if extra.in_form}
-    assert set(form["fields"]) == set(in_form)
-    secrets = {name for name, field in form["fields"].items() if is_secret(field)}
-    assert secrets == {"private_key"}
+    assert set(form["fields"]) == {extra.name for extra in OKTA_EXTRAS if extra.in_form}
+    assert {name for name, field in form["fields"].items() if is_secret(field)} == {"private_key"}
     standard = form["standard"]
     assert standard["login"]["hidden"]
     assert standard["host"]["title"] == "Org URL"
     assert standard["password"]["title"] == "API token"
+
+
+def test_the_form_of_opensearch(forms: dict[str, Any]) -> None:
+    form = forms[OPENSEARCH_TYPE]
+    assert form["name"] == "OpenSearch (oktalogger)"
+    assert set(form["fields"]) == {extra.name for extra in OPENSEARCH_EXTRAS if extra.in_form}
+    assert form["standard"]["login"]["title"] == "User"
+
+
+def test_no_form_shows_the_word_null_or_a_switch_that_is_off(forms: dict[str, Any]) -> None:
+    for form in forms.values():
+        for name, field in form["fields"].items():
+            schema = field.get("schema", {})
+            assert None not in schema.get("enum", ()), name
+            assert field.get("kind") != "BooleanField", name
+            assert "boolean" not in str(schema.get("type")), name
+
+
+def test_the_button_that_tests_a_connection_says_what_is_wrong_and_names_no_random_id(installed: Installed) -> None:
+    found = installed.json(TEST)
+    assert found["okta"] == [
+        False, "the org URL 'https://acme.okta.com/app' has a path: leave out everything after the host",
+    ]  # fmt: skip
+    good, message = found[OPENSEARCH_TYPE]
+    assert not good
+    assert message.startswith("The host of this connection holds a user"), message
 
 
 def is_secret(field: dict[str, Any]) -> bool:

@@ -18,7 +18,6 @@ from local.stack.airflow import POOL
 from oktalogger.hooks.forms import OKTA_EXTRAS, OPENSEARCH_EXTRAS
 from oktalogger.okta.auth import SswsAuth
 from oktalogger.okta.client import OktaClient
-from oktalogger.opensearch.names import IndexNames
 from oktalogger.settings import PREFIX, Settings, load_settings
 from tests.compose.conftest import config
 
@@ -90,6 +89,37 @@ def test_images_are_official_and_pinned(stack: Stack) -> None:
             text = (paths.ROOT / build["dockerfile"]).read_text()
             wanted = bases["airflow" if name.startswith("airflow") else "simulator"]
             assert re.findall(r"^FROM (\S+)$", text, re.MULTILINE)[0:1] == re.findall(wanted, text)[0:1]
+
+
+ROOTS = {"certificates": {"CHOWN", "DAC_OVERRIDE", "FOWNER"}}
+ROOTS["postgres"] = {*ROOTS["certificates"], "SETGID", "SETUID"}
+SIMULATOR = ("certificates", "okta", "opensearch-init", "dashboards-init")
+
+
+def test_no_container_can_do_more_than_it_must(stack: Stack) -> None:
+    for name, service in stack["services"].items():
+        assert service["cap_drop"] == ["ALL"], name
+        assert service["security_opt"] == ["no-new-privileges:true"], name
+        assert set(service.get("cap_add", ())) == ROOTS.get(name, set()), name
+        assert not service.get("privileged"), name
+    assert {name for name, service in stack["services"].items() if service.get("read_only")} == {*SIMULATOR, "postgres"}
+
+
+def test_who_has_nothing_to_ask_a_service_cannot_reach_it(stack: Stack) -> None:
+    networks = {name: set(service.get("networks") or ()) for name, service in stack["services"].items()}
+    reach = {
+        name: {other for other, theirs in networks.items() if other != name and mine & theirs}
+        for name, mine in networks.items()
+    }
+    airflow = {*AIRFLOW, "airflow-init"}
+    assert networks["certificates"] == set()
+    assert reach["postgres"] == reach["okta"] == airflow
+    assert reach["dashboards-init"] == {"opensearch-dashboards"}
+    assert reach["opensearch-init"] == {"opensearch", "opensearch-dashboards", *airflow}
+    assert stack["networks"]["database"]["internal"]
+    for name, service in stack["services"].items():
+        for needed in service.get("depends_on", {}):
+            assert needed in reach[name] or needed == "certificates", f"{name} waits for {needed}"
 
 
 @pytest.mark.parametrize(("image", "whole"), [("simulator", "local"), ("compose-airflow", "airflow-3.3")])
@@ -235,16 +265,6 @@ def test_containers_of_ours_run_modules_that_exist_with_variables_that_they_read
     assert given == read
     wanted = set(re.findall(r"\$\{(\w+)\}", _dashboards_file()))
     assert wanted == set(stack["services"]["opensearch-dashboards"]["environment"])
-
-
-def test_index_patterns_are_those_of_the_indices() -> None:
-    names = IndexNames(Settings().index_prefix)
-    assert set(setup.INDEX_PATTERNS) == {names.alias, names.rejected, names.ledger}
-    for name, file in zip(
-        (names.alias, names.rejected, names.ledger), ("index", "rejected-index", "ledger-index"), strict=True
-    ):
-        template = json.loads((paths.ROOT / "include/opensearch" / f"{file}-template.json").read_text())
-        assert setup.INDEX_PATTERNS[name] in template["template"]["mappings"]["properties"]
 
 
 def test_the_pool_is_that_of_the_dag(stack: Stack) -> None:

@@ -19,10 +19,8 @@ import pytest
 from local.simulator.process import Simulator, running
 from oktalogger.cli import main
 from oktalogger.opensearch.request import call
-from oktalogger.opensearch.roles import shipped_roles
 from oktalogger.opensearch.schema import ensure_matches_index
 from oktalogger.opensearch.setup.apply import apply_setup, plan_setup
-from oktalogger.opensearch.setup.security import ROLES_API
 from oktalogger.window import format_instant
 from tests.integration.conftest import ROOT
 from tests.integration.people import People, people
@@ -97,8 +95,8 @@ def states(lines: dict[str, dict[str, Any]], state: str) -> list[str]:
 
 
 def traces(team: People) -> dict[str, Any]:
-    """Return every index with what each of its shards has written, deletions and settings included."""
-    team.admin.indices.refresh(index=f"{team.names.prefix}*")
+    """Return every index with what each of its shards has written, deletions included, and with its settings."""
+    call(team.admin, "POST", "/_refresh", doing="to count what was stored before")
     stats = call(team.admin, "GET", "/_all/_stats", doing="to look for traces",
                  params={"level": "shards", "expand_wildcards": "all"})  # fmt: skip
     settings = call(team.admin, "GET", "/_all/_settings", doing="to look for traces")
@@ -142,14 +140,8 @@ def test_each_role_has_the_rights_that_are_asked_for(check: Any, world: World, r
 
 
 def test_before_the_first_load_the_right_to_write_is_left_open(check: Any, world: World) -> None:
-    """Where roles were made and indices were not."""
-    prefix = f"{world.team.names.prefix}-new"
-    world.environ["OKTALOGGER_INDEX_PREFIX"] = prefix
-    world.put(f"{ROLES_API}/{LOADER}", shipped_roles(prefix)[LOADER])
-    try:
-        _, lines = check()
-    finally:
-        world.put(f"{ROLES_API}/{LOADER}", shipped_roles(world.team.names.prefix)[LOADER])
+    world.environ |= world.team.environ() | {"OKTALOGGER_INDEX_PREFIX": f"{world.team.names.prefix}-new"}
+    _, lines = check()
     assert lines["rights of the loader"]["state"] == "not asked"
     assert "check again after the first load" in lines["rights of the loader"]["sentence"]
 

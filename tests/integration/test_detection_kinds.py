@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -11,8 +12,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from opensearchpy import OpenSearch
 
-from oktalogger.detections.grouped_search import group_values
+from local.standins.stored_form import stored_search
+from oktalogger.detections.grouped_search import FRESH, GROUPS, SHIFTED_SLOTS, SLOTS, group_values
 from oktalogger.detections.model import Absence, CompiledDetection, FirstSeen, MonitorSettings, RulePart, Threshold
+from oktalogger.detections.monitors.compare import dropped
+from oktalogger.detections.monitors.render import monitor_search
 from oktalogger.detections.replay.absent import loaded_until
 from oktalogger.detections.replay.search import find
 from oktalogger.detections.replay.span import Span
@@ -22,6 +26,7 @@ from oktalogger.detections.testing.samples import documents, samples
 from oktalogger.pipeline.ledger import LedgerEntry
 from oktalogger.pipeline.ledger_store import LedgerStore
 from oktalogger.window import Window
+from tests.integration.slow_log import server_log, written_anew
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -160,6 +165,40 @@ def test_a_measure_fires_at_its_number_and_not_above(
         assert len(keys) == is_reached
 
 
+def _thresholds() -> Iterator[Threshold]:
+    common: dict[str, Any] = {"group_by": ("actor.alternateId",), "seconds": 3600}
+    rules = (RulePart(title="a", query="eventType:a"), RulePart(title="b", query="eventType:(b OR c)"))
+    for in_order in (False, True):
+        yield Threshold(counted=None, at_least=1, parts=rules, in_order=in_order, **common)
+    for measure, percentile in (("sum", None), ("average", None), ("percentile", 95.0)):
+        counted: dict[str, Any] = {"counted": "securityContext.asNumber", "measure": measure, "percentile": percentile}
+        yield Threshold(at_least=0.5, **counted, **common)
+    yield Threshold(counted=None, at_least=1, with_query="eventType:a", without_query="eventType:c", **common)
+
+
+def test_nothing_of_a_kind_is_lost_when_a_monitor_is_stored(store: OpenSearchStore) -> None:
+    at = NOW - 2 * HOUR
+    put(store, [(at, {"eventType": "a"}), (at + timedelta(minutes=5), {"eventType": "b"})])
+    client, index = store.client, store.names.month_index(at)
+    log = server_log(client)
+    client.indices.put_settings(index=index, body={"index.search.slowlog.threshold.query.warn": "0ms"})
+    settings = MonitorSettings(fresh_minutes=600)
+    for number, threshold in enumerate(_thresholds()):
+        monitor = monitor_search(replace(BASE, threshold=threshold), settings)
+        sent = json.loads(json.dumps(monitor).replace("{{period_end}}", str(int((NOW + HOUR).timestamp() * 1000))))
+        # The server writes ranges as they are for its documents, or, within an aggregation, nothing at all.
+        sent["query"]["bool"]["filter"] = sent["query"]["bool"]["filter"][:1]
+        for name in (SLOTS, SHIFTED_SLOTS):
+            inside = sent["aggregations"][GROUPS]["aggregations"][name]["aggregations"]
+            inside[FRESH] = {"filter": {"exists": {"field": "uuid"}}}
+        stored = written_anew(client, index, sent, log, f"kind-{number}-{store.names.prefix}")
+        assert dropped(sent, stored) == ()
+        assert stored_search(sent) == stored, "the stand-in stores it as the server does"
+        first, second = (client.search(index=index, body=body)["aggregations"] for body in (sent, stored))
+        assert first == second
+        assert any(bucket["okta_slots"]["buckets"] for bucket in first["composite_agg"]["buckets"]), threshold
+
+
 class TestFirstSeen:
     def test_each_load_finds_what_it_brought_for_the_first_time_and_once(self, store: OpenSearchStore) -> None:
         put(store, [(NOW - day * DAY, sign_in("Norway")) for day in range(1, 12)])
@@ -208,6 +247,24 @@ class TestFirstSeen:
         put(store, [(NOW - 9 * DAY, sign_in("Norway"))])
         put(store, [(NOW, sign_in(f"Land {number}")) for number in range(120)])
         assert len(new_values(store, loaded(NOW, NOW + HOUR))) == 120
+
+
+@pytest.mark.parametrize("is_late", [False, True])
+def test_a_late_event_of_the_month_before_is_found_like_any_other(store: OpenSearchStore, is_late: bool) -> None:
+    """The turn of a month is what document-level monitors lost late events at."""
+    turn = NOW.replace(day=1, hour=0)
+    before, after = turn - timedelta(minutes=4), turn + timedelta(minutes=3)
+    put(store, [(after, {"eventType": "b"})], loaded=NOW - 5 * HOUR)
+    put(store, [(before, {"eventType": "a"})], loaded=NOW if is_late else NOW - 5 * HOUR)
+    rules = (RulePart(title="a", query="eventType:a"), RulePart(title="b", query="eventType:b"))
+    ordered = Threshold(counted=None, group_by=(), seconds=1200, at_least=1, parts=rules, in_order=True)
+    single = replace(BASE, selection="eventType:a")
+    counting = Threshold(counted=None, group_by=(), seconds=1200, at_least=2)
+    for detection in (single, replace(BASE, threshold=ordered), replace(BASE, threshold=counting)):
+        at = NOW + timedelta(minutes=1)
+        assert len(firing_groups(store.client, store.names, detection, SETTINGS, None, at)) == is_late
+        found, _ = find(store.client, store.names, detection, loaded(NOW - HOUR, at), SETTINGS)
+        assert len(found) == is_late
 
 
 class TestAbsent:

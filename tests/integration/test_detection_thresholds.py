@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import time
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 from opensearchpy import OpenSearch
@@ -20,6 +18,7 @@ from oktalogger.detections.rules.cases import Case, CaseEvents
 from oktalogger.detections.testing.run import firing_groups, scratch_store
 from oktalogger.detections.testing.samples import documents, samples
 from oktalogger.window import Window
+from tests.integration.slow_log import server_log, written_anew
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -198,15 +197,15 @@ def test_replay_finds_each_burst_once_whatever_the_window(store: OpenSearchStore
 def test_the_search_means_the_same_once_the_server_has_written_it_anew(store: OpenSearchStore) -> None:
     """A stored monitor is the server's own writing of the search; the slow log shows that writing."""
     client, index = store.client, store.names.month_index(THEN)
-    log = _server_log(client)
+    log = server_log(client)
     attack = Attack(store, "stored")
     attack.fails(12, start=THEN + SLOT - timedelta(seconds=90))
-    client.indices.put_settings(index=index, body={"index.search.slowlog.threshold.query.trace": "0ms"})
+    client.indices.put_settings(index=index, body={"index.search.slowlog.threshold.query.warn": "0ms"})
     for detection in (SPRAY, COUNT):
         moment = str(int((NOW + timedelta(seconds=1)).timestamp() * 1000))
         sent = json.loads(json.dumps(monitor_search(detection, MonitorSettings())).replace("{{period_end}}", moment))
         marker = f"detection-{detection.name}-{store.names.prefix}"
-        stored = _written_anew(client, index, sent, log, marker)
+        stored = written_anew(client, index, sent, log, marker)
         # The server may leave out what it does not need, but never what decides.
         assert (
             stored["aggregations"]["composite_agg"]["aggregations"]["okta_shifted_slots"]["date_histogram"]["offset"]
@@ -219,24 +218,4 @@ def test_the_search_means_the_same_once_the_server_has_written_it_anew(store: Op
         "sources": [{"s": {"date_histogram": {"field": "published", "fixed_interval": "10m", "offset": "5m"}}}]
     }
     trap = {"size": 0, "aggregations": {"trap": {"composite": composite}}}
-    assert "offset" not in json.dumps(_written_anew(client, index, trap, log, f"trap-{store.names.prefix}"))
-
-
-def _server_log(client: OpenSearch) -> Path:
-    nodes = client.nodes.info(filter_path="nodes.*.settings.path.logs")["nodes"].values()
-    folder = Path(next(iter(nodes))["settings"]["path"]["logs"])
-    if not folder.is_dir():
-        pytest.skip("the server's log is on another machine")
-    return folder
-
-
-def _written_anew(client: OpenSearch, index: str, body: dict[str, Any], folder: Path, marker: str) -> dict[str, Any]:
-    client.search(index=index, body=body, request_cache=False, headers={"X-Opaque-Id": marker})
-    for _ in range(50):
-        for path in folder.glob("*.log"):
-            for line in reversed(path.read_text(encoding="utf-8", errors="replace").splitlines()):
-                if marker in line and "source[" in line:
-                    text = line[line.index("source[") + len("source[") : line.rindex("], id[")]
-                    return dict(json.loads(text))
-        time.sleep(0.2)
-    pytest.skip("the server writes no slow log here")
+    assert "offset" not in json.dumps(written_anew(client, index, trap, log, f"trap-{store.names.prefix}"))

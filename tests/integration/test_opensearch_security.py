@@ -134,6 +134,60 @@ def test_the_rights_that_we_name_are_enough(
             call(loader, method, f"/{names.prefix}-2026-11/_doc/good", doing="to show or remove an event")
 
 
+def behind(admin: OpenSearch, names: IndexNames) -> dict[str, Any]:
+    return {index: entry["aliases"][names.alias] for index, entry in admin.indices.get_alias(name=names.alias).items()}
+
+
+def copied_behind_the_alias(admin: OpenSearch, names: IndexNames, copy: str) -> None:
+    """Make an index as restoring a snapshot of a month under another name does."""
+    month = f"{names.prefix}-2026-11"
+    body = {
+        "aliases": {names.alias: {"is_write_index": False}},
+        "mappings": admin.indices.get_mapping(index=month)[month]["mappings"],
+        "settings": {"number_of_replicas": 0},
+    }
+    admin.indices.create(index=copy, body=body)
+
+
+def test_a_login_with_the_right_on_the_alias_takes_copies_of_any_name_from_behind_it(
+    loader: OpenSearch, admin: OpenSearch, names: IndexNames, grant: Grant
+) -> None:
+    """The right on the alias is enough, also if there is none on the copy."""
+    grant(CLUSTER, [*INDEX, "indices:admin/aliases"])
+    load(loader, names)
+    month, copy, elsewhere = f"{names.prefix}-2026-11", f"{names.prefix}-2026-11-restored", f"restored-{names.prefix}"
+    copied_behind_the_alias(admin, names, copy)
+    copied_behind_the_alias(admin, names, elsewhere)
+    add = {"index": month, "alias": names.alias, "filter": {"match_all": {}}}
+    admin.indices.update_aliases(body={"actions": [{"add": add}]})
+    try:
+        repaired = ensure_schema(loader, names).repaired
+        assert len(repaired) == 3
+        assert all(any(index in said for said in repaired) for index in (elsewhere, month, copy))
+        assert behind(admin, names) == {month: {"is_write_index": False}}
+        load(loader, names)
+        assert admin.indices.exists(index=f"{copy},{elsewhere}"), "their documents stay"
+    finally:
+        admin.indices.delete(index=elsewhere)
+
+
+def test_a_login_that_may_not_change_aliases_names_the_copy_and_loads_all_the_same(
+    loader: OpenSearch, admin: OpenSearch, names: IndexNames, grant: Grant
+) -> None:
+    grant(CLUSTER, INDEX)
+    load(loader, names)
+    copy = f"{names.prefix}-2026-11-restored"
+    copied_behind_the_alias(admin, names, copy)
+    report = ensure_schema(loader, names)
+    assert report.repaired == ()
+    [said] = [sentence for sentence in report.troubles if copy in sentence]
+    assert "This login may not change that" in said
+    assert "okta_opensearch_setup" in said
+    load(loader, names)
+    assert any(copy in sentence for sentence in ensure_schema(admin, names).repaired)
+    assert list(behind(admin, names)) == [f"{names.prefix}-2026-11"]
+
+
 # Left out: the right to change a mapping, which is for upgrades, and that to bulk, which everybody has by default.
 @pytest.mark.parametrize("missing", [*CLUSTER[:3], *(right for right in INDEX if "mapping" not in right)])
 def test_each_of_them_is_needed_and_named_where_it_is_missing(

@@ -202,6 +202,8 @@ WRONG_SET_UPS = [
                _variable(OKTA, "https://company-admin.okta.com")),
     WrongSetUp("no such org", "okta host", _variable(OKTA, "https://company.okta.invalid")),
     WrongSetUp("another server at Okta's address", "okta host", _address(OKTA, b"<html/>", kind="text/html")),
+    WrongSetUp("OpenSearch's address in place of Okta's", "okta host",
+               _address(OKTA, b"Unauthorized", status=401, kind="text/plain")),
     WrongSetUp("a wrong API token", "okta login", _variable("OKTALOGGER_OKTA_TOKEN", "00wrong")),
     WrongSetUp("an app without the scope", "okta scope", _no_scope),
     WrongSetUp("a token whose admin may not read the System Log", "okta role", _no_role_in_okta),

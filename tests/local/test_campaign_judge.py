@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from local.campaign.audit import Audit
 from local.campaign.judge import Judge
 from local.campaign.oracle import Happened
-from local.campaign.plan import EVERY_KIND, campaign
+from local.campaign.plan import EVERY_KIND, ODD_ONES, campaign
 from local.campaign.report import Report
-from local.campaign.watch import Claim, Watch
+from local.campaign.watch import JUST_NOW, Claim, Watch
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -75,7 +78,7 @@ def test_a_part_that_is_kept_wrong_is_wrong(court: Court) -> None:
 
 
 def test_what_is_exact_is_exact(court: Court) -> None:
-    court.judge.rejection(rejected("p"))
+    court.judge.rejection("p", rejected("p"))
     assert court.good("a", "b").figures("a", "b", "p", poison={"p"}) == (0, 0, 0)
 
 
@@ -90,7 +93,7 @@ def test_a_second_document_is_doubled_in_whatever_index(court: Court, index: str
 
 
 def test_an_event_both_stored_and_rejected_is_doubled(court: Court) -> None:
-    court.good("a").judge.rejection(rejected("a"))
+    court.good("a").judge.rejection("a", rejected("a"))
     assert court.figures("a") == (0, 1, 0)
 
 
@@ -117,22 +120,46 @@ def test_what_was_never_sent_is_wrong(court: Court) -> None:
 
 
 def test_a_good_event_among_the_rejected_is_wrong_and_so_is_poison_among_the_documents(court: Court) -> None:
-    court.good("p").judge.rejection(rejected("a"))
+    court.good("p").judge.rejection("a", rejected("a"))
     assert court.figures("a", "p", poison={"p"}) == (0, 0, 2)
 
 
+def test_an_event_that_nobody_can_read_is_kept_byte_for_byte_among_the_rejected_and_once() -> None:
+    half, deep = rb'{"uuid":"s","text":"\ud83d"}', b'{"uuid":"d","nested":' + b"[" * 1500 + b"]" * 1500 + b"}"
+
+    def figures(*kept: bytes) -> tuple[int, int, int]:
+        judge = Judge("c", ORG)
+        for number, body in enumerate(kept):
+            where = {"event": body.decode(errors="backslashreplace"), "event_base64": base64.b64encode(body).decode()}
+            judge.rejection(str(number), {"reason": "unreadable", **where})
+        judge.sent([half, deep], set())
+        verdict = judge.verdict()
+        assert verdict.rejected == len({half, deep} & set(kept))
+        return verdict.lost, verdict.doubled, verdict.wrong
+
+    assert figures(half, deep) == (0, 0, 0)
+    assert figures(half) == (1, 0, 0)
+    assert figures(half, deep, deep) == (0, 1, 0)
+    assert figures(half, deep[:-1]) == (1, 0, 1)
+
+
+def test_what_a_search_finds_in_no_month_of_ours_is_doubled(court: Court) -> None:
+    court.good("a").judge.strays({TEN: {"c-2026-06": 5, "c-copy-1": 3}})
+    assert court.figures("a") == (0, 3, 0)
+
+
 def test_a_rejected_event_is_compared_too(court: Court) -> None:
-    court.judge.rejection(rejected("p", event=json.dumps({**event("p"), "more": 1})))
-    court.judge.rejection(rejected("q", event="{"))
-    court.judge.rejection(rejected("r", reason=""))
-    assert court.figures("p", "q", "r", poison={"p", "q", "r"}) == (0, 0, 4)
+    court.judge.rejection("p", rejected("p", event=json.dumps({**event("p"), "more": 1})))
+    court.judge.rejection("q", rejected("q", event="{"))
+    court.judge.rejection("r", rejected("r", reason=""))
+    assert court.figures("p", "q", "r", poison={"p", "q", "r"}) == (1, 0, 3)
 
 
 def test_a_rejected_event_in_parts_is_put_together(court: Court) -> None:
     text = json.dumps(document("p"))
-    court.judge.rejection(rejected("p", part=2, parts=2, event=text[20:]))
-    court.judge.rejection(rejected("p", part=1, parts=2, event=text[:20]))
-    court.judge.rejection(rejected("q", part=1, parts=2, event="{"))
+    court.judge.rejection("p-2", rejected("p", part=2, parts=2, event=text[20:]))
+    court.judge.rejection("p", rejected("p", part=1, parts=2, event=text[:20]))
+    court.judge.rejection("q", rejected("q", part=1, parts=2, event="{"))
     assert court.figures("p", "q", poison={"p", "q"}) == (1, 0, 1)
 
 
@@ -211,6 +238,72 @@ def test_what_could_be_read_when_a_window_was_first_opened_is_on_time(org: Org, 
     assert watch.early == {"w": 1}
 
 
+def test_a_window_that_is_read_again_is_early_without_what_could_be_read_by_then(org: Org, watch: Watch) -> None:
+    written(watch, OPEN, DONE)
+    org.time = TEN + timedelta(hours=4)
+    org.lacks = {"late"}
+    written(watch, OPEN, DONE)
+    assert watch.early == {"w": 1}
+
+
+def test_damage_between_a_load_s_last_look_and_its_last_word_is_excused_and_its_events_are_owed(
+    org: Org, watch: Watch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    org.lacks = {"on time"}
+    watch.disturb()
+    written(watch, OPEN, DONE)
+    assert (watch.early, watch.excused) == ({}, 1)
+    assert watch.owed_now() == {TEN: ["on time"]}
+    later = time.monotonic() + JUST_NOW
+    monkeypatch.setattr(time, "monotonic", lambda: later)
+    written(watch, OPEN, DONE)
+    assert (watch.early, watch.excused) == ({"w": 1}, 1)
+
+
+class Search:
+    """What a search on the alias finds."""
+
+    def __init__(self, **indices: int) -> None:
+        self.indices = {name.replace("_", "-"): number for name, number in indices.items()}
+        self.lacks: set[str] = set()
+
+    def visible(self) -> dict[datetime, dict[str, int]]:
+        return {TEN: self.indices}
+
+    def found(self, uuids: list[str]) -> int:
+        return len(set(uuids) - self.lacks)
+
+    def month_of(self, hour: datetime) -> str:
+        return f"c-{hour:%Y-%m}"
+
+
+def test_an_hour_is_well_if_a_search_finds_what_is_owed_and_nothing_twice(watch: Watch) -> None:
+    written(watch, OPEN, DONE)
+    said = [TEN, TEN + timedelta(hours=1)]
+    assert Audit(watch, Search(c_2026_06=1)).hours(said, by_id=2) == []
+    assert Audit(watch, Search(c_2026_06=2)).hours(said, by_id=2) == []
+    for amiss in (Search(), Search(c_copy_1=1), Search(c_2026_06=1, c_copy_1=1)):
+        [sentence] = Audit(watch, amiss).hours(said, by_id=2)
+        assert "2026-06-30 10:00 was called well" in sentence
+        assert Audit(watch, amiss).hours(said[1:], by_id=2) == []
+
+
+def test_an_hour_in_which_others_make_up_the_number_is_found_out_by_the_ids(watch: Watch) -> None:
+    written(watch, OPEN, DONE)
+    search = Search(c_2026_06=7)
+    search.lacks = {"on time"}
+    assert len(Audit(watch, search).hours([TEN], by_id=1)) == 1
+    assert Audit(watch, search).hours([TEN], by_id=0) == []
+
+
+def test_a_green_load_whose_window_is_not_complete_is_found_out(watch: Watch) -> None:
+    written(watch, OPEN)
+    run = ("scheduled", TEN, TEN + FIVE)
+    assert len(Audit(watch, Search()).runs([run])) == 1
+    written(watch, DONE)
+    assert Audit(watch, Search()).runs([run]) == []
+
+
 def test_a_later_try_does_not_make_a_late_event_on_time(org: Org, watch: Watch) -> None:
     written(watch, OPEN)
     org.time = TEN + timedelta(hours=4)
@@ -225,11 +318,11 @@ def _fields(claim: Claim) -> dict[str, Any]:
 
 
 GOOD = Report(
-    events=10, faults=500, lost=0, doubled=0, wrong=0, early_complete=0, seed=1,
+    events=10, faults=500, lost=0, doubled=0, wrong=0, early_complete=0, false_green=0, excused=0, seed=1,
     faults_by_kind=dict.fromkeys(EVERY_KIND, 20), wanted_events=10, fewest_faults=500, uncovered_seconds=0.0,
-    unwatched=0, unread_windows=0, backfill_left=0, refused_for_good=0, rejected=1, late=1, late_max_seconds=1.0,
-    odd_events={"poison": 1, "duplicate": 1}, windows={}, kills=1, resumes=1, restarts_from_start=0, retried_tasks=1,
-    requests_to_okta=1, rate_limit_violations=0, simulated_days=1.0, seconds=1.0, opensearch="2.19.4",
+    unwatched=0, unread_windows=0, backfill_left=0, unwell_hours=0, refused_for_good=0, rejected=1, late=1,
+    late_max_seconds=1.0, odd_events=dict.fromkeys(ODD_ONES, 1), windows={}, kills=1, resumes=1, restarts_from_start=0,
+    retried_tasks=1, requests_to_okta=1, rate_limit_violations=0, simulated_days=1.0, seconds=1.0, opensearch="2.19.4",
 )  # fmt: skip
 
 
@@ -243,6 +336,7 @@ def test_a_good_report_has_no_problems() -> None:
         {"lost": 1}, {"doubled": 1}, {"wrong": 1}, {"early_complete": 1}, {"uncovered_seconds": 1.0}, {"unwatched": 1},
         {"faults": 499}, {"events": 9}, {"late": 0}, {"odd_events": {"poison": 1}}, {"refused_for_good": 1},
         {"faults_by_kind": dict.fromkeys(EVERY_KIND[1:], 20)}, {"unread_windows": 1}, {"backfill_left": 1},
+        {"false_green": 1}, {"unwell_hours": 1},
     ],
 )  # fmt: skip
 def test_anything_amiss_is_a_problem(change: dict[str, Any]) -> None:

@@ -18,6 +18,7 @@ import requests
 
 from local import paths
 from local.opensearch.errors import OpenSearchLocalError
+from local.opensearch.instance import Member
 from local.opensearch.releases import DEFAULT_VERSION
 from local.opensearch.server import check_port
 from local.process import LOCAL_PYTHON, ready_program
@@ -27,6 +28,19 @@ if TYPE_CHECKING:
     from tests.conftest import SecureOpenSearch
 
 once = pytest.mark.skipif(OPENSEARCH_VERSION != DEFAULT_VERSION, reason="what is tested is the same on every release")
+
+
+def test_a_member_of_a_cluster_knows_where_the_others_are() -> None:
+    settings = Member.read("two", "one:9301,two:9302").settings()
+    assert settings["transport.port"] == 9302
+    assert settings["discovery.seed_hosts"] == ["127.0.0.1:9301", "127.0.0.1:9302"]
+    assert settings["cluster.initial_cluster_manager_nodes"] == ["one", "two"]
+
+
+@pytest.mark.parametrize("members", ["one:9301", "two", "two:x", ""])
+def test_members_that_make_no_cluster_are_refused(members: str) -> None:
+    with pytest.raises(OpenSearchLocalError, match="one:9301,two:9302,three:9303"):
+        Member.read("two", members)
 
 
 @pytest.mark.opensearch

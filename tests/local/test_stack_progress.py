@@ -195,6 +195,26 @@ def test_a_search_that_failed_does_not_end_a_demo_that_goes_on(capsys: pytest.Ca
 
 
 @contextmanager
+def serving(body: str) -> Iterator[int]:
+    """A server that answers every question with this, on the port given."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body.encode())
+
+        def log_message(self, format: str, *args: Any) -> None:
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield server.server_port
+        server.shutdown()
+
+
+@contextmanager
 def answering(statuses: list[int]) -> Iterator[int]:
     """A server that answers with these one after the other, on the port given."""
 
@@ -214,6 +234,21 @@ def answering(statuses: list[int]) -> Iterator[int]:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield server.server_port
         server.shutdown()
+
+
+@pytest.mark.parametrize(
+    ("line", "body", "page"),
+    [
+        ("3.3", '<body data-api="x">okta_page', "/plugin/okta"),
+        ("2.11", '<body data-api="x">okta_page', "/okta/"),
+        # What Airflow 3 answers for any address.
+        ("3.3", "<html>Airflow</html>", ""),
+    ],
+)
+def test_the_page_is_named_where_airflow_serves_it(tmp_path: Path, line: str, body: str, page: str) -> None:
+    with serving(body) as port:
+        airflow = Airflow(line=line, home=tmp_path, port=port, connections={}, variables={})
+        assert AirflowApi(airflow).page() == (f"{airflow.url}{page}" if page else "")
 
 
 def test_a_login_that_meets_a_busy_airflow_can_be_tried_again(tmp_path: Path) -> None:

@@ -97,7 +97,12 @@ def test_the_zip_has_the_wheel_and_the_wheel_has_all(package: Path, tmp_path: Pa
     with zipfile.ZipFile(tmp_path / wheel) as archive:
         names = archive.namelist()
     rules = {f"oktalogger/_include/detections/{path.name}" for path in (ROOT / "include" / "detections").glob("*.yml")}
-    assert rules | {"oktalogger/plugin.py", "oktalogger/.airflowignore"} <= set(names)
+    others = {
+        "oktalogger/plugin.py",
+        "oktalogger/.airflowignore",
+        "oktalogger/_include/dashboards/saved-objects.ndjson",
+    }
+    assert rules | {f"oktalogger/{name}" for name in others} <= set(names)
     assert not [name for name in names if "__pycache__" in name or name.endswith(".pyc")]
 
 

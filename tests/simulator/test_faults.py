@@ -21,6 +21,7 @@ WINDOW = {"since": "2026-11-23T09:00:00Z", "until": "2026-11-23T09:30:00Z", "lim
 def test_every_kind_has_a_test() -> None:
     tested = {"429-rate", "429-concurrency", "500-timeout", "500-internal", "503-read-only"}
     tested |= {"502", "503", "504", "html-200", "object-200", "redirect", "reset", "stall", "expired-cursor"}
+    tested |= {"401-passing", "403-passing", "404-passing", "outside-events"}
     tested |= {"cut-body", "reset-body", "slow-body", "looping-next", "returning-next", "vanishing-next"}
     assert tested | {"empty-page", "foreign-next", "comma-links"} == set(KINDS)
 
@@ -33,6 +34,9 @@ def test_every_kind_has_a_test() -> None:
         ("500-timeout", 500, "E0000009"),
         ("500-internal", 500, "E0000053"),
         ("503-read-only", 503, "E0000010"),
+        ("401-passing", 401, "E0000011"),
+        ("403-passing", 403, "E0000006"),
+        ("404-passing", 404, "E0000007"),
     ],
 )
 def test_okta_s_own_errors(okta: Simulator, api: httpx.Client, kind: str, status: int, code: str) -> None:
@@ -136,6 +140,20 @@ def test_an_empty_page_loses_nothing(okta: Simulator, api: httpx.Client) -> None
         answer = api.get(empty[-1])
     assert len(set(empty)) == 2
     assert answer.json() == wanted
+
+
+@pytest.mark.parametrize("window", [WINDOW, WINDOW | {"until": "2026-11-23T09:00:00Z"}], ids=["full", "empty"])
+def test_events_from_outside_come_before_and_after_those_of_the_range(
+    okta: Simulator, api: httpx.Client, window: dict[str, str]
+) -> None:
+    wanted = api.get("/api/v1/logs", params=window).json()
+    okta.control.fault("outside-events")
+    found = api.get("/api/v1/logs", params=window).json()
+    strangers = [event for event in found if event not in wanted]
+    assert len(strangers) == 6
+    assert found[3:-3] == wanted
+    assert max(event["published"] for event in found[:3]) < window["since"]
+    assert min(event["published"] for event in found[-3:]) > window["until"]
 
 
 def test_a_cursor_expires(okta: Simulator, api: httpx.Client) -> None:

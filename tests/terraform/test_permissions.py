@@ -123,6 +123,7 @@ MUST: list[Row] = [
     (SETUP, ADMINISTRATOR, "sts:AssumeRole", MASTER, {}),
     (MWAA, MASTER, "es:ESHttpPatch", f"{ROLES}mapping", {}),
     (MWAA, MASTER, "es:ESHttpPut", f"{ROLES}/oktalogger_loader", {}),
+    (MWAA, MASTER, "es:ESHttpPost", f"{DOMAIN}/_dashboards/api/saved_objects/_import", {}),
     # those who read
     (MWAA, ANALYST, "es:ESHttpGet", f"{DOMAIN}/okta-system-log/_search", {}),
     (MWAA, ANALYST, "es:ESHttpPost", f"{DOMAIN}/okta-system-log/_search", {}),

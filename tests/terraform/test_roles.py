@@ -78,6 +78,7 @@ MAY: list[tuple[str, str, str | None]] = [
     ("oktalogger_loader", "indices:admin/create", MATCHES),
     ("oktalogger_loader", "indices:data/write/update", MATCHES),
     ("oktalogger_loader", "indices:data/read/mget[shard]", MATCHES),
+    ("oktalogger_loader", "cluster:admin/opendistro/alerting/alerts/get", None),
     ("oktalogger_sync", "cluster:admin/opendistro/alerting/monitor/write", None),
     ("oktalogger_sync", "cluster:admin/opendistro/alerting/monitor/delete", None),
     ("oktalogger_sync", "cluster:admin/opendistro/alerting/monitor/search", None),

@@ -140,7 +140,7 @@ def test_ctrl_c_ends_the_runner_and_begins_no_other_stage() -> None:
 
 
 def test_every_test_folder_is_in_a_stage() -> None:
-    arguments = {word for stage in testing.STAGES for command in stage.commands for word in command}
+    arguments = {word for stage in (*testing.STAGES, *testing.ALONE) for command in stage.commands for word in command}
     folders = {f"tests/{path.parent.name}" for path in (paths.ROOT / "tests").glob("*/test_*.py")}
     folders |= {f"tests/{path.parts[-3]}" for path in (paths.ROOT / "tests").glob("*/*/test_*.py")}
     # It has a command of its own, because it needs a cluster: test-live.

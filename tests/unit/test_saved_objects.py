@@ -1,7 +1,7 @@
 """The saved objects of Dashboards hold together: what each names is there, and what a chart calculates can be.
 
-Sources of what Dashboards wants: the schemas of its chart types (``histogram.ts``, ``line.ts``, ``metric_vis_type.ts``,
-``table_vis_type.ts``, ``tile_map_type.js``), ``dashboard/common/migrate_to_730_panels.ts``, and the types of fields
+Sources of what Dashboards wants: the schemas of its chart types (``histogram.ts``, ``line.ts``, ``tile_map_type.js``,
+``metric_vis_type.ts``, ``table_vis_type.ts``), ``dashboard/common/migrate_to_730_panels.ts``, and the types of fields
 that its aggregations take.
 """
 

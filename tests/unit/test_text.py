@@ -10,7 +10,7 @@ import pytest
 from oktalogger.frames import forgetting_locals
 from oktalogger.okta.errors import OktaApiError, OktaConfigurationError
 from oktalogger.opensearch.errors import OpenSearchUnavailableError
-from oktalogger.text import MARKUPS, harmless, is_harmful, printable, written_for
+from oktalogger.text import MARKUPS, counted, harmless, is_harmful, printable, written_for
 
 
 @pytest.mark.parametrize(
@@ -103,3 +103,9 @@ def test_an_error_forgets_the_local_variables_of_those_that_it_passed() -> None:
     shown = traceback.TracebackException.from_exception(caught.value, capture_locals=True)
     assert "in log_in" in "".join(shown.format())
     assert "PLANTED" not in "".join(line for line in shown.format() if "log_in(" not in line)
+
+
+def test_a_number_fits_its_word() -> None:
+    assert counted(0, "event") == "0 events"
+    assert counted(1, "event") == "1 event"
+    assert counted(2_000, "event was", "events were") == "2,000 events were"

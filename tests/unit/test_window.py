@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oktalogger.window import Window, WindowError, format_instant, parse_instant, resolve_window
+from oktalogger.window import Window, WindowError, format_instant, parse_instant, resolve_window, understood
 
 TEN = datetime(2026, 11, 23, 10, tzinfo=UTC)
 FIVE_MINUTES = timedelta(minutes=5)
@@ -150,3 +150,31 @@ class TestPartsOfAMillisecond:
     def test_one_without_a_whole_millisecond_is_refused(self) -> None:
         with pytest.raises(WindowError, match="not before its end"):
             Window(TEN + timedelta(microseconds=1), TEN + timedelta(microseconds=2))
+
+
+class TestUnderstood:
+    WINDOW = Window(TEN, TEN + timedelta(days=1))
+    NOW = TEN + timedelta(days=3, hours=5, minutes=7)
+
+    def test_in_utc_it_says_how_long_ago_that_is(self) -> None:
+        assert understood(self.WINDOW, now=self.NOW, zone="UTC") == (
+            "2026-11-23T10:00:00Z to 2026-11-24T10:00:00Z, so from 3 days 5 hours to 2 days 5 hours ago"
+        )
+
+    def test_in_another_zone_it_names_both(self) -> None:
+        said = understood(self.WINDOW, now=self.NOW, zone="America/New_York")
+        assert "(2026-11-23 05:00 EST to 2026-11-24 05:00 EST in America/New_York)" in said
+
+    @pytest.mark.parametrize("zone", ["system", "../etc/passwd", ""])
+    def test_a_zone_that_nobody_knows_is_left_out(self, zone: str) -> None:
+        assert "(" not in understood(self.WINDOW, now=self.NOW, zone=zone)
+
+    def test_the_end_may_be_now(self) -> None:
+        assert understood(self.WINDOW, now=self.WINDOW.end, zone="UTC").endswith("from 1 day to 0 minutes ago")
+
+
+def test_params_need_a_time_zone() -> None:
+    with pytest.raises(WindowError, match="since='2026-11-23T10:00:00' has no time zone"):
+        resolve_window("2026-11-23T10:00:00", "2026-11-23T10:05:00Z", None, None, zoned=True)
+    window = resolve_window("2026-11-23T05:00:00-05:00", "2026-11-23T10:05:00Z", None, None, zoned=True)
+    assert window == Window(TEN, TEN + FIVE_MINUTES)

@@ -56,6 +56,10 @@ def _select(query: Query) -> Select | None:
     return pick
 
 
+def _position(event: Event) -> tuple[int, int]:
+    return event.published_us, event.seq
+
+
 def _matches(query: Query, event: Event) -> bool:
     value = event.json()
     return (query.filter is None or query.filter.matches(value)) and keywords.matches(query.keywords, value)
@@ -93,7 +97,7 @@ def bounded(timeline: Timeline, query: Query, given: Mapping[str, str], now_us: 
     if len(found) <= query.limit:
         return Page(events, None)
     last = events[-1]
-    follow = {**given, "after": cursor.Bounded(last.published_us, last.seq).text(key)}
+    follow = {**given, "after": cursor.Bounded(*(_position(last) if query.descending else last.place)).text(key)}
     if query.descending:
         follow["until"] = timestamp(last.published_us)
     return Page(events, follow)

@@ -19,7 +19,8 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 class Event(NamedTuple):
     """An event with what Okta shows of it and what it hides.
 
-    ``seq`` orders events that share an instant, and is unique among the events of a minute.
+    ``seq`` orders events that share an instant, and is unique among the events of a minute. ``listed_us`` is where a
+    bounded query lists an event that comes out of order.
     """
 
     published_us: int
@@ -28,6 +29,12 @@ class Event(NamedTuple):
     persisted_us: int
     body: bytes
     oddity: str | None = None
+    listed_us: int | None = None
+
+    @property
+    def place(self) -> tuple[int, int]:
+        """Its place in the order of bounded queries."""
+        return (self.published_us if self.listed_us is None else self.listed_us, self.seq)
 
     @property
     def published(self) -> datetime:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from local.simulator.world.event import Event, timestamp
+from local.simulator.world.event import MINUTE, SECOND, Event, timestamp
 
 if TYPE_CHECKING:
     import random
@@ -16,6 +16,10 @@ if TYPE_CHECKING:
 HUGE = 40_000
 """Characters of an over-long string; a keyword term may have 32,766 bytes."""
 BURST = 1000
+DEEP = 1500
+"""Levels of an event that no usual parser follows to its end."""
+FURTHEST_US = 20 * MINUTE
+"""How far from its place an event out of order is listed at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +100,7 @@ def _huge(event: dict[str, Any], rng: random.Random) -> None:
 
 def _drift(event: dict[str, Any], rng: random.Random) -> None:
     # Parts that a typed mapping refuses: a value where an object stands, and a boolean that is none.
-    rng.choice((_drift_actor, _drift_proxy, _drift_outcome))(event)
+    rng.choice((_drift_actor, _drift_proxy, _drift_outcome, _drift_reason, _drift_behaviors))(event)
 
 
 def _drift_actor(event: dict[str, Any]) -> None:
@@ -111,6 +115,31 @@ def _drift_outcome(event: dict[str, Any]) -> None:
     event["outcome"] = "SUCCESS"
 
 
+def _drift_reason(event: dict[str, Any]) -> None:
+    event["outcome"]["reason"] = {"code": "VERIFICATION_ERROR", "details": ["one", {"two": 2}]}
+
+
+def _drift_behaviors(event: dict[str, Any]) -> None:
+    event["securityContext"].update(isProxy="null", userBehaviors="New Device")
+
+
+def _absurd_published(event: dict[str, Any], rng: random.Random) -> None:
+    event["published"] = rng.choice(
+        ("0001-01-01T00:00:00.000Z", "1970-01-01T00:00:00.000Z", "9999-12-31T23:59:59.999Z")
+    )
+
+
+def _mark(event: dict[str, Any], _: random.Random) -> None:
+    event["debugContext"]["debugData"]["broken"] = _HERE
+
+
+_HERE = "put in here what no encoder writes"
+_UNENCODABLE = {
+    "half-surrogate": rb'"\ud83d"',
+    "deep": b"[" * DEEP + b"]" * DEEP,
+}
+
+
 def _poison(event: dict[str, Any], _: random.Random) -> None:
     # The name of an alias in the mapping: no document may have a field of that name.
     event["@timestamp"] = event["published"]
@@ -121,10 +150,15 @@ _CHANGES: dict[str, Callable[[dict[str, Any], random.Random], None]] = {
     "null-text": _null_text, "client-empty": _client_empty, "unknown-fields": _unknown_fields,
     "unknown-values": _unknown_values, "number-for-text": _number_for_text, "large-asn": _large_asn,
     "debug-objects": _debug_objects, "huge": _huge, "drift": _drift, "poison": _poison,
+    "absurd-published": _absurd_published, "half-surrogate": _mark, "deep": _mark,
 }  # fmt: skip
-KINDS = (*_CHANGES, "duplicate", "fraction-0", "fraction-6", "burst")
+KINDS = (*_CHANGES, "duplicate", "fraction-0", "fraction-6", "burst", "out-of-order")
 """Every way to be odd. ``burst`` crowds a thousand events into one millisecond, once in 50,000 odd events."""
-HARMLESS = tuple(kind for kind in KINDS if kind not in ("drift", "poison"))
+UNREADABLE = ("half-surrogate", "deep")
+"""What no parser reads."""
+UNSTORABLE = ("poison", "absurd-published", *UNREADABLE)
+"""What no loader can make a document of."""
+HARMLESS = tuple(kind for kind in KINDS if kind not in ("drift", "out-of-order", *UNSTORABLE))
 NONE = Oddities()
 
 
@@ -140,7 +174,10 @@ def parse(text: str) -> Oddities:
 def _reencode(event: Event, kind: str, change: Callable[[dict[str, Any]], None]) -> Event:
     value = event.json()
     change(value)
-    return event._replace(body=msgspec.json.encode(value), oddity=kind)
+    body = msgspec.json.encode(value)
+    if kind in _UNENCODABLE:
+        body = body.replace(b'"%b"' % _HERE.encode(), _UNENCODABLE[kind])
+    return event._replace(body=body, oddity=kind)
 
 
 def _shift(event: Event, to_us: int, digits: int, kind: str) -> Event:
@@ -157,6 +194,9 @@ def _odd(event: Event, kind: str, rng: random.Random) -> list[Event]:
         return [_shift(event, event.published_us // 10**6 * 10**6, 0, kind)]
     if kind == "fraction-6":
         return [_shift(event, event.published_us + rng.randrange(1000), 6, kind)]
+    if kind == "out-of-order":
+        away = rng.choice((-1, 1)) * int(SECOND * (FURTHEST_US / SECOND) ** rng.random())
+        return [event._replace(oddity=kind, listed_us=event.published_us + away)]
     return [_reencode(event, kind, lambda value: _CHANGES[kind](value, rng))]
 
 

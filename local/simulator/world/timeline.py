@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from local.simulator.world.event import DAY, MINUTE, Event
+from local.simulator.world.oddities import FURTHEST_US
 from local.simulator.world.stories import Story
 from local.simulator.world.traffic import MOST_SEQ
 
@@ -25,6 +26,7 @@ RETENTION_US = 90 * DAY
 _EVENT_OVERHEAD = 400
 _PERSISTED_MINUTES = 16
 _position = operator.attrgetter("published_us", "seq")
+_place = operator.attrgetter("place")
 _persisted = operator.attrgetter("persisted_us")
 Position = tuple[int, int]
 """``(published_us, seq)``: a place in the order of ``published``."""
@@ -37,6 +39,8 @@ class Minute:
     events: list[Event]
     size: int
     latest_persisted: int
+    displaced: list[Event] = field(default_factory=list)
+    """Those that bounded queries list out of order."""
     matching: dict[object, list[Event]] = field(default_factory=dict)
     """Results of filters over this minute, by filter."""
 
@@ -68,6 +72,8 @@ class Timeline:
     _added: dict[int, list[Event]] = field(default_factory=dict)
     _added_count: int = 0
     _held: dict[str, int] = field(default_factory=dict)
+    _visitors: dict[int, list[Event]] = field(default_factory=dict)
+    """Events listed in a minute in which they did not happen."""
     _stragglers: dict[int, set[int]] = field(default_factory=dict)
     """Minutes of ``published`` by minute of ``persisted``, for what came from outside."""
 
@@ -87,7 +93,8 @@ class Timeline:
         if self._held:
             events = [self._late(event) for event in events]
         size = sum(len(event.body) for event in events) + _EVENT_OVERHEAD * (len(events) + 1)
-        made = Minute(events, size, max((event.persisted_us for event in events), default=0))
+        displaced = [event for event in events if event.listed_us is not None]
+        made = Minute(events, size, max((event.persisted_us for event in events), default=0), displaced)
         self._minutes[number] = made
         self._cached += size
         while self._cached > self.cache_bytes and len(self._minutes) > 1:
@@ -101,6 +108,7 @@ class Timeline:
     def _forget(self, number: int) -> None:
         self.revision += 1
         self._persisted.clear()
+        self._visitors.clear()
         dropped = self._minutes.pop(number, None)
         if dropped is not None:
             self._cached -= dropped.size
@@ -137,6 +145,7 @@ class Timeline:
         self.revision += 1
         self._minutes.clear()
         self._persisted.clear()
+        self._visitors.clear()
         self._cached = 0
 
     def reset(self) -> None:
@@ -157,6 +166,9 @@ class Timeline:
         """
         since_us = max(since_us, now_us - self.retention_us, self.start_us)
         until_us = min(until_us, now_us + 1)
+        if "out-of-order" in self.world.odd.kinds and not descending:
+            yield from self._listed(since_us, until_us, now_us, after, select)
+            return
         low, high = (since_us, -1), (until_us, -1)
         if after is not None:
             low, high = (low, min(high, after)) if descending else (max(low, (after[0], after[1] + 1)), high)
@@ -171,6 +183,44 @@ class Timeline:
             if minute.latest_persisted > now_us:
                 events = [event for event in events if event.persisted_us <= now_us]
             yield events[::-1] if descending else events
+
+    def _listed(
+        self, since_us: int, until_us: int, now_us: int, after: Position | None, select: Select | None
+    ) -> Iterator[list[Event]]:
+        """The same in the order of listing."""
+        first = since_us - FURTHEST_US if after is None else after[0]
+        for number in range(first // MINUTE, (until_us + FURTHEST_US) // MINUTE + 1):
+            found = self._visiting(number)
+            if select is not None and found:
+                chosen = {event.uuid for other in self._near(number) for event in select(self.minute(other))}
+                found = [event for event in found if event.uuid in chosen]
+            if since_us // MINUTE <= number <= until_us // MINUTE:
+                minute = self.minute(number)
+                events = minute.events if select is None else select(minute)
+                found = [*found, *(event for event in events if event.listed_us is None)] if found else events
+            yield sorted(
+                (
+                    event
+                    for event in found
+                    if since_us <= event.published_us < until_us
+                    and event.persisted_us <= now_us
+                    and (event.listed_us is None or event.listed_us // MINUTE == number)
+                    and (after is None or event.place > after)
+                ),
+                key=_place,
+            )
+
+    def _near(self, number: int) -> range:
+        return range(number - FURTHEST_US // MINUTE - 1, number + FURTHEST_US // MINUTE + 2)
+
+    def _visiting(self, number: int) -> list[Event]:
+        known = self._visitors.get(number)
+        if known is None:
+            away = (event for other in self._near(number) for event in self.minute(other).displaced)
+            known = self._visitors[number] = [
+                event for event in away if event.listed_us is not None and event.listed_us // MINUTE == number
+            ]
+        return known
 
     def everything(self, since_us: int, until_us: int) -> Iterator[list[Event]]:
         """Events with ``since <= published < until``, whether they can be read or not, one list a minute."""

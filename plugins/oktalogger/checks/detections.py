@@ -137,11 +137,12 @@ def _channels(detections: Detections) -> Verdict:
 def _notifiers(detections: Detections) -> Verdict:
     settings = detections.settings
     definitions = settings.detection_notifiers
-    if settings.reconcile_channel is not None and settings.reconcile_channel not in definitions:
-        return wrong(
-            f"OKTALOGGER_RECONCILE_CHANNEL is {settings.reconcile_channel}, which OKTALOGGER_DETECTION_NOTIFIERS does "
-            "not name: add it there, or correct the name."
-        )
+    for name, channel in (("RECONCILE", settings.reconcile_channel), ("CHECK", settings.check_channel)):
+        if channel is not None and channel not in definitions:
+            return wrong(
+                f"OKTALOGGER_{name}_CHANNEL is {channel}, which OKTALOGGER_DETECTION_NOTIFIERS does not name: add it "
+                "there, or correct the name."
+            )
     if not definitions:
         return ok("No notifier is set.")
     if detections.make_notifier is None:

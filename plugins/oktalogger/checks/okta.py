@@ -11,7 +11,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
 from oktalogger.checks.model import Asked, Check, Verdict, note, ok, wrong
-from oktalogger.checks.sentences import of_okta, one_sentence
+from oktalogger.checks.sentences import is_foreign, of_okta, one_sentence
 from oktalogger.okta.errors import (
     OktaApiError,
     OktaAuthenticationError,
@@ -92,7 +92,8 @@ def _refused(org: Org, error: OktaError) -> Verdict:
 
 def _host(org: Org) -> Verdict:
     error = org.asked.error
-    if error is None or isinstance(error, OktaAuthenticationError | OktaScopeError | OktaPermissionError):
+    known = isinstance(error, OktaAuthenticationError | OktaScopeError | OktaPermissionError)
+    if error is None or (known and not is_foreign(error)):
         return ok(f"{org.origin} answers, and is an Okta org.")
     return _refused(org, error)  # type: ignore[arg-type]
 

@@ -17,7 +17,7 @@ from oktalogger.opensearch.errors import (
     OpenSearchSettingsError,
 )
 from oktalogger.opensearch.setup.audit import plan_audit
-from oktalogger.opensearch.setup.indices import find_troubles
+from oktalogger.opensearch.setup.indices import plan_indices
 from oktalogger.opensearch.setup.retention import plan_retention
 from oktalogger.opensearch.setup.security import plan_security, shipped_documents
 from oktalogger.opensearch.stored_templates import plan_templates
@@ -112,11 +112,18 @@ def _templates(cluster: Cluster) -> Verdict:
 def _months(cluster: Cluster) -> Verdict:
     if cluster.serverless():
         return note("OpenSearch Serverless tells no settings of indices, so the months were not looked at.")
-    if troubles := find_troubles(cluster.client(), cluster.names):
-        return wrong(one_sentence(troubles[0]), "\n".join(troubles))
-    count = len(cluster.indices.fact)
-    if not count:
+    plan = plan_indices(cluster.client(), cluster.names)
+    if plan.by_hand:
+        return wrong(one_sentence(plan.by_hand[0].changes[0]), plan.text())
+    changes = [step for step in plan.changes if step.action != "create"]
+    found = [line.removeprefix("- ") for step in changes for line in step.changes if line.startswith("- ")]
+    if found:
+        return wrong(f"{found[0].rstrip('.')}: run the DAG {SETUP_DAG}, which puts it right.", plan.text())
+    if not cluster.indices.fact:
         return note(f"There is no index yet: the first load makes them, and the alias {cluster.names.alias} with them.")
+    if plan.changes:
+        names = ", ".join(dict.fromkeys(f"{step.kind} {step.name}" for step in plan.changes))
+        return note(f"The setup would make or change more ({names}): run the DAG {SETUP_DAG}.", plan.text())
     return ok(f"All months are behind the alias {cluster.names.alias}, and nothing else is.")
 
 

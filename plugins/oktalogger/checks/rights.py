@@ -40,8 +40,7 @@ class Probe:
     :param right: the name of the action in OpenSearch
     :param roles: which of our roles have it
     :param method: of the request
-    :param path: with ``{alias}``, ``{none}`` (an index that is not there), ``{month}`` (a month from before Okta, which
-        is not there either), ``{ledger}`` and ``{matches}``
+    :param path: with ``{alias}``, ``{ledger}``, ``{matches}``, and ``{none}`` and ``{month}``, which are not there
     :param body: sent as JSON
     :param lines: sent as lines of JSON, in place of ``body``
     :param plugin: the plugin that has to be there
@@ -104,7 +103,7 @@ PROBES: Final[tuple[Probe, ...]] = (
     Probe("cluster:admin/opendistro/alerting/monitor/search", _LSA, "POST", f"{_MONITORS}/_search", {"size": 0},
           plugin="Alerting"),
     Probe("cluster:admin/opendistro/_scheduled_jobs/stats", _LS, "GET", "/_plugins/_alerting/stats", plugin="Alerting"),
-    Probe("cluster:admin/opendistro/alerting/alerts/get", _SA, "GET", f"{_MONITORS}/alerts?size=0", plugin="Alerting"),
+    Probe("cluster:admin/opendistro/alerting/alerts/get", _LSA, "GET", f"{_MONITORS}/alerts?size=0", plugin="Alerting"),
     Probe("cluster:admin/opendistro/alerting/monitor/get", ("analyst",), "GET", f"{_MONITORS}/{_ID}",
           plugin="Alerting"),
     Probe("cluster:admin/opendistro/alerting/monitor/*", _S, "DELETE", f"{_MONITORS}/{_ID}", plugin="Alerting"),
@@ -184,7 +183,7 @@ def _filled(text: str, cluster: Cluster) -> str:
     places = {
         "alias": names.alias,
         "none": f"{names.prefix}-check",
-        "month": f"{names.prefix}-2000-01",
+        "month": f"{names.prefix}-2099-12",
         "ledger": names.ledger,
         "matches": names.matches,
     }

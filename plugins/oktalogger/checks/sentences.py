@@ -53,6 +53,11 @@ def one_sentence(text: str) -> str:
     return f"{_BORDER.sub('; ', line)}."
 
 
+def is_foreign(error: Exception | None) -> bool:
+    """Say whether another server than Okta refused: Okta numbers each request, and gives its errors a code."""
+    return isinstance(error, OktaApiError) and error.code is None and error.request_id is None
+
+
 def of_okta(error: OktaError, origin: str, places: Places) -> str:
     """Say what Okta's refusal means.
 
@@ -73,7 +78,7 @@ def of_okta(error: OktaError, origin: str, places: Places) -> str:
             f"{origin} cannot be reached from here ({_reason(error)}): correct {places.host}, open the firewall for "
             f"this machine, or name a proxy in {places.settings}."
         )
-    if isinstance(error, OktaProtocolError):
+    if isinstance(error, OktaProtocolError) or is_foreign(error):
         return f"What answers at {origin} is not Okta: correct {places.host}, or the proxy in between."
     if isinstance(error, OktaScopeError):
         return (
@@ -93,8 +98,6 @@ def of_okta(error: OktaError, origin: str, places: Places) -> str:
         return f"Okta's rate limit is used up ({said}): see who uses the org under Reports, Rate Limits."
     if isinstance(error, OktaServerError):
         return f"{origin} is in trouble ({said}): see https://status.okta.com, and check again later."
-    if isinstance(error, OktaApiError) and error.status in (404, 405):
-        return f"What answers at {origin} is not an Okta org ({said}): correct {places.host}."
     return one_sentence(str(error))
 
 

@@ -8,7 +8,7 @@ import sys
 from typing import TYPE_CHECKING, Final
 
 from oktalogger import __version__
-from oktalogger.cli import check, coverage, detections, load, report, setup, take_over
+from oktalogger.cli import check, coverage, detections, erase, expire, load, report, setup, take_over
 from oktalogger.cli.environment import OKTA_VARIABLES, OPENSEARCH_VARIABLES, EnvironmentConfigError
 from oktalogger.cli.exit_codes import EXIT_FAILED, EXIT_STOPPED, EXIT_USAGE
 from oktalogger.okta.errors import OktaConfigurationError, OktaError
@@ -44,6 +44,8 @@ def build_parser() -> argparse.ArgumentParser:
     report.add_parser(commands)
     setup.add_parser(commands)
     take_over.add_parser(commands)
+    erase.add_parser(commands)
+    expire.add_parser(commands)
     check.add_parser(commands)
     detections.add_parser(commands)
     return parser

@@ -22,7 +22,7 @@ from oktalogger.pipeline.ledger_store import LedgerStore
 from oktalogger.pipeline.share import share_of
 from oktalogger.privacy.redactor import make_redactor
 from oktalogger.settings import Limit, load_settings
-from oktalogger.text import one_line
+from oktalogger.text import counted, one_line
 from oktalogger.window import Window, hours, parse_instant
 
 if TYPE_CHECKING:
@@ -123,11 +123,15 @@ def _troubles(hour: HourCoverage, limit: Limit) -> list[str]:
         lines.append("      older than Okta keeps: it was first read over 90 days after it ended")
     refused = hour.rejected + hour.drifted
     if limit.exceeded_by(refused, hour.events + hour.rejected):
-        lines.append(f"      {refused:,} events were rejected or stored without a part: more than {limit}")
+        lines.append(
+            f"      {counted(refused, 'event was', 'events were')} rejected or stored without a part: more than {limit}"
+        )
     if hour.damaged:
-        lines.append(f"      {hour.expected:,} events of the full hour were stored, and fewer are there: load it again")
+        lines.append(
+            f"      {counted(hour.expected, 'event')} of the full hour were stored, fewer are there: load it again"
+        )
     for index, number in sorted(hour.strays.items()):
-        lines.append(f"      {number:,} documents are in {index}, where they do not belong: take the alias from it")
+        lines.append(f"      {counted(number, 'document')} in {index} should not be there: take the alias from it")
     return lines
 
 
@@ -135,8 +139,9 @@ def _verdict(one: Comparison | None) -> str:
     if one is None:
         return ""
     rejected = f", {one.rejected:,} of them rejected" if one.rejected else ""
+    erased = f", a person was taken out of {one.erased:,} of them" if one.erased else ""
     whole = f", {one.unredacted:,} of them stored in full, though they are to be redacted" if one.unredacted else ""
-    return f"  {one.in_okta:,} {'the same' if one.exact else 'NOT THE SAME'}{rejected}{whole}"
+    return f"  {one.in_okta:,} {'the same' if one.exact else 'NOT THE SAME'}{rejected}{whole}{erased}"
 
 
 def _differences(one: Comparison) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 import sys
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -117,6 +118,9 @@ def _add_check(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
 
 
 def _check(arguments: argparse.Namespace) -> int:
+    from oktalogger.detections.rules.redacted import redacted_rules
+    from oktalogger.settings import load_settings
+
     by_folder = _compile(arguments)
     compiled = merge_folders(by_folder)
     problems = list(compiled.problems)
@@ -132,6 +136,7 @@ def _check(arguments: argparse.Namespace) -> int:
     ]
     refused, unasked = _ask_engine(in_force)
     problems += refused
+    problems += redacted_rules(compiled.detections, load_settings().redact)
     errors = [problem for problem in problems if arguments.strict or not problem.is_warning]
     if arguments.json:
         report = {"rules": len(compiled.detections), "problems": [item.as_dict() for item in problems]}
@@ -206,17 +211,21 @@ def _assumed(compiled: Compiled) -> int:
 
 
 def _test(arguments: argparse.Namespace) -> int:
-    from oktalogger.cli.environment import opensearch_client
+    from oktalogger.cli.environment import opensearch_client, redaction_key
     from oktalogger.detections.testing.run import CaseError, run_cases
     from oktalogger.opensearch.names import IndexNames
+    from oktalogger.privacy.redactor import make_redactor
     from oktalogger.settings import load_settings
 
     compiled = merge_folders(_compile(arguments))
     some = _only(compiled, arguments.rules)
     client = opensearch_client()
-    unmapped = unmapped_fields(client, IndexNames(load_settings().index_prefix), some.detections)
+    settings = load_settings()
+    unmapped = unmapped_fields(client, IndexNames(settings.index_prefix), some.detections)
+    # What the rules find is the same with any key.
+    redactor = make_redactor(settings.redact, redaction_key() or secrets.token_hex())
     try:
-        results, refused = run_cases(client, some)
+        results, refused = run_cases(client, some, redactor=redactor)
     except CaseError as error:
         raise DetectionsError([Problem("tests", 0, str(error))]) from error
     problems = [*(() if arguments.rules else compiled.errors), *unmapped, *refused]
@@ -277,12 +286,16 @@ def _add_show(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
 def _show(arguments: argparse.Namespace) -> int:
     from oktalogger.detections.model import MonitorSettings
     from oktalogger.detections.monitors.render import monitor_search, render_monitor
+    from oktalogger.detections.replay.risk import risk_body
     from oktalogger.opensearch.names import IndexNames
     from oktalogger.settings import load_settings
 
     names, settings = IndexNames(load_settings().index_prefix), MonitorSettings()
     bodies = []
     for detection in select_detections(load_detections(*folders_of(arguments)), arguments.rules):
+        if detection.risk_sum is not None:
+            bodies.append({"runs": "after each load", "search": risk_body(detection.risk_sum, None, None)})
+            continue
         if not detection.is_monitored:
             bodies.append({"runs": "after each load", "search": monitor_search(detection, settings)})
             continue

@@ -11,6 +11,7 @@ from oktalogger.okta.auth import PrivateKeyJwtAuth, SswsAuth
 from oktalogger.okta.client import OktaClient
 from oktalogger.okta.system_log import SystemLogClient
 from oktalogger.opensearch.client import OpenSearchSettings, make_client
+from oktalogger.opensearch.saved_objects import connect
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
     from oktalogger.okta.auth import OktaAuth
     from oktalogger.okta.rate_limit import RequestGate
+    from oktalogger.opensearch.saved_objects import DashboardsClient
+    from oktalogger.settings import Settings
 
 OKTA_URL: Final = "OKTALOGGER_OKTA_URL"
 OKTA_TOKEN: Final = "OKTALOGGER_OKTA_TOKEN"  # noqa: S105
@@ -123,6 +126,30 @@ def opensearch_settings(environ: Mapping[str, str] | None = None) -> OpenSearchS
         )
     except ValueError as error:
         raise EnvironmentConfigError(f"{OPENSEARCH_URL}: {error}") from error
+
+
+def dashboards_client(settings: Settings, environ: Mapping[str, str] | None = None) -> DashboardsClient:
+    """Make a client for OpenSearch Dashboards, with the login of OpenSearch.
+
+    :param settings: of the deployment, which have the address
+    :param environ: the environment; ``os.environ`` by default
+    :raises EnvironmentConfigError: if a variable is missing or contradicts another
+    """
+    login = opensearch_settings(environ)
+    try:
+        client = connect(
+            login,
+            api_url=settings.dashboards_api_url,
+            browser_url=settings.dashboards_url,
+            tenant=settings.dashboards_tenant,
+        )
+    except ValueError as error:
+        raise EnvironmentConfigError(str(error)) from error
+    if client is None:
+        raise EnvironmentConfigError(
+            "OKTALOGGER_DASHBOARDS_URL is not set. It is the address of OpenSearch Dashboards."
+        )
+    return client
 
 
 def other_opensearch_client(environ: Mapping[str, str] | None = None) -> OpenSearch:

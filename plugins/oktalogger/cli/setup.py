@@ -1,27 +1,32 @@
-"""``python -m oktalogger setup``: put index templates, retention, roles and role mappings into OpenSearch."""
+"""``python -m oktalogger setup``: put templates, retention, roles and role mappings into OpenSearch, and dashboards."""
 
 from __future__ import annotations
 
 import json
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from oktalogger.cli.environment import (
     OPENSEARCH_AWS_REGION,
     EnvironmentConfigError,
+    dashboards_client,
     is_serverless,
     opensearch_client,
 )
 from oktalogger.cli.exit_codes import EXIT_CHANGES
 from oktalogger.opensearch.names import IndexNames
+from oktalogger.opensearch.roles import MASKED_ANALYST, masked_analyst
 from oktalogger.opensearch.setup.apply import apply_setup, plan_setup
+from oktalogger.opensearch.setup.dashboards import field_links, plan_dashboards
 from oktalogger.opensearch.setup.indices import MONTHS_AHEAD, MOST_MONTHS_AHEAD
 from oktalogger.opensearch.setup.log_groups import log_group_notices
 from oktalogger.opensearch.setup.security import SecurityDocuments, read_security_documents, shipped_documents
 from oktalogger.opensearch.setup.steps import SetupPlan
 from oktalogger.settings import load_settings
+from oktalogger.urls import okta_links
 
 if TYPE_CHECKING:
     import argparse
@@ -43,11 +48,17 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "--confirm-deletions", action="store_true", help="accept a retention that deletes months at once"
     )
     parser.add_argument(
+        "--dashboards", action="store_true", help="import dashboards and index patterns into OpenSearch Dashboards too"
+    )
+    parser.add_argument(
         "--months-ahead",
         type=_months,
         default=MONTHS_AHEAD,
         metavar="N",
         help=f"make the indices of this month, N more, and those that Okta still keeps (default: {MONTHS_AHEAD})",
+    )
+    parser.add_argument(
+        "--masked-analyst", action="store_true", help=f"also make the role {MASKED_ANALYST}, which sees no person"
     )
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.set_defaults(run=run)
@@ -61,6 +72,9 @@ def run(arguments: argparse.Namespace) -> int:
     settings = load_settings()
     names = IndexNames(settings.index_prefix)
     documents = _documents(arguments.documents, names)
+    if arguments.masked_analyst:
+        role = {MASKED_ANALYST: masked_analyst(names.prefix)}
+        documents = replace(documents, roles={**documents.roles, **role})
     client = opensearch_client()
     plan = plan_setup(
         client,
@@ -74,6 +88,10 @@ def run(arguments: argparse.Namespace) -> int:
         audit=settings.audit,
         serverless=is_serverless(),
     )
+    dashboards = dashboards_client(settings) if arguments.dashboards else None
+    if dashboards is not None:
+        links = field_links(okta=okta_links(settings.okta_hosts), run_url=None)
+        plan += plan_dashboards(dashboards, names, links=links)
     if documents.domain_arn is not None and os.environ.get(OPENSEARCH_AWS_REGION):
         import boto3
 

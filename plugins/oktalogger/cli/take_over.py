@@ -23,6 +23,7 @@ from oktalogger.cli.environment import (
     EnvironmentConfigError,
     opensearch_client,
     other_opensearch_client,
+    redaction_key,
 )
 from oktalogger.cli.exit_codes import EXIT_REJECTED
 from oktalogger.okta.origin import org_name
@@ -31,6 +32,7 @@ from oktalogger.opensearch.scroll import scroll
 from oktalogger.opensearch.store import OpenSearchStore
 from oktalogger.pipeline.document import Stamp
 from oktalogger.pipeline.take_over import take_over
+from oktalogger.privacy.redactor import make_redactor
 from oktalogger.setting_readers import hosts
 from oktalogger.settings import load_settings
 from oktalogger.window import Window, format_instant, parse_instant
@@ -89,7 +91,9 @@ def run(arguments: argparse.Namespace) -> int:
         horizon=settings.horizon,
     )
     store.prepare()
-    counts = take_over(scroll(other_opensearch_client(), arguments.index), store, stamp, on_stored=_reporter())
+    redactor = make_redactor(settings.redact, redaction_key())
+    pages = scroll(other_opensearch_client(), arguments.index)
+    counts = take_over(pages, store, stamp, redactor=redactor, on_stored=_reporter())
     _print(counts, window, arguments, names)
     return EXIT_REJECTED if counts.rejected else 0
 

@@ -67,4 +67,5 @@ def _with(detection: CompiledDetection, exclusions: Sequence[Exclusion]) -> Comp
 
 
 def _names(detection: CompiledDetection) -> set[str]:
-    return {detection.id, detection.name, PurePosixPath(detection.file).stem, *detection.counts}
+    rule_id = detection.form_of or detection.id
+    return {detection.id, rule_id, detection.name, PurePosixPath(detection.file).stem, *detection.counts}

@@ -129,8 +129,13 @@ def about(detection: CompiledDetection) -> str:
         parts.append(f"What to do:\n{detection.runbook}")
     if detection.false_positives:
         parts.append("Harmless when:\n" + "\n".join(f"- {text}" for text in detection.false_positives))
+    if detection.tactics:
+        parts.append("Tactics: " + ", ".join(tactic.replace("-", " ") for tactic in detection.tactics))
     if detection.attack:
-        parts.append("ATT&CK: " + ", ".join(f"{technique} {_attack_url(technique)}" for technique in detection.attack))
+        # One a line: a comma behind an address becomes part of the link.
+        parts.append(
+            "ATT&CK:\n" + "\n".join(f"- {technique} {_attack_url(technique)}" for technique in detection.attack)
+        )
     if detection.references:
         parts.append("References:\n" + "\n".join(f"- {text}" for text in detection.references))
     parts.append(f"Severity: {detection.severity}. Rule: {detection.file} [{detection.id}]")

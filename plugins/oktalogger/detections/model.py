@@ -30,6 +30,9 @@ ALERTING_SEVERITY: Final[dict[Severity, str]] = {
 # What a correlation computes of the events of a slot.
 Measure = Literal["count", "sum", "average", "percentile"]
 
+# How much a finding adds to the risk of its actor, unless its rule says otherwise.
+RISK: Final[dict[Severity, int]] = {"critical": 100, "high": 70, "medium": 40, "low": 15, "informational": 5}
+
 NOT_HISTORICAL: Final = "NOT oktalogger.historical:true"
 
 # Who an alert is about, unless a rule says otherwise: there is one alert for each of them and each period.
@@ -65,6 +68,8 @@ class Threshold:
     :param percentile: which percentile, 0 to 100
     :param parts: rules that must all have matched within a slot; the number of events then does not matter
     :param in_order: whether they must have matched in the order of ``parts``
+    :param with_query: query_string of events of which a slot must hold one; empty where that does not matter
+    :param without_query: query_string of events of which a slot must hold none
     """
 
     counted: str | None
@@ -75,6 +80,8 @@ class Threshold:
     percentile: float | None = None
     parts: tuple[RulePart, ...] = ()
     in_order: bool = False
+    with_query: str = ""
+    without_query: str = ""
 
     @property
     def timespan(self) -> timedelta:
@@ -136,6 +143,20 @@ class Absence:
     def history(self) -> timedelta:
         """Within which time one must have come before."""
         return timedelta(seconds=self.history_seconds)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RiskSum:
+    """What a rule of the kind ``risk_sum`` adds up: the findings of all other rules about one actor in one day (UTC).
+
+    Each rule counts once, with its highest risk.
+
+    :param at_least: the lowest sum that fires
+    :param rules: the lowest number of different rules that fires
+    """
+
+    at_least: int
+    rules: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,6 +230,9 @@ class CompiledDetection:
     :param absence: what is missed
     :param counts: names and ids of the rules whose events a correlation is about
     :param exceptions: events that raise no alert for a while
+    :param form_of: the rule's id, where a rule has several severities and this is it with another than its first
+    :param risk: how much a finding adds to the risk of its actor, 1 to 100; ``None`` takes that of the severity
+    :param risk_sum: the findings that are added up, where the rule is about findings and not about events
     :param file: the rule's file, relative to the folder of detections
     :param line: the line of the file where its `detection` or `correlation` begins
     """
@@ -235,6 +259,9 @@ class CompiledDetection:
     absence: Absence | None = None
     counts: tuple[str, ...] = ()
     exceptions: tuple[Exclusion, ...] = ()
+    form_of: str = ""
+    risk: int | None = None
+    risk_sum: RiskSum | None = None
     file: str = ""
     line: int = 0
 
@@ -262,7 +289,13 @@ class CompiledDetection:
         """
         threshold = self.threshold
         in_order = threshold is not None and threshold.in_order and len(threshold.parts) > 2
-        return self.first_seen is None and self.absence is None and not in_order
+        own_kinds = (self.first_seen, self.absence, self.risk_sum)
+        return all(kind is None for kind in own_kinds) and not in_order
+
+    @property
+    def risk_score(self) -> int:
+        """How much a finding adds to the risk of its actor."""
+        return RISK[self.severity] if self.risk is None else self.risk
 
     @property
     def period_minutes(self) -> int:
@@ -298,6 +331,7 @@ class CompiledDetection:
             ("threshold", Threshold),
             ("first_seen", FirstSeen),
             ("absence", Absence),
+            ("risk_sum", RiskSum),
         )
         for name, kind in kinds:
             if given.get(name) is not None:

@@ -35,5 +35,5 @@ def select_detections(detections: Sequence[CompiledDetection], wanted: Sequence[
 
 
 def _is_meant(detection: CompiledDetection, pattern: str) -> bool:
-    names = (detection.name, detection.id, detection.file, Path(detection.file).stem)
+    names = (detection.name, detection.id, detection.form_of or detection.id, detection.file, Path(detection.file).stem)
     return any(fnmatch(name, pattern) for name in names) or Path(pattern).name == Path(detection.file).name

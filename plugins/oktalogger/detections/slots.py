@@ -19,6 +19,9 @@ PERCENTILE: Final = "okta_percentile"
 PART: Final = "okta_part_"
 PART_FIRST: Final = "okta_part_first"
 PART_LAST: Final = "okta_part_last"
+WITH: Final = "okta_with"
+WITHOUT: Final = "okta_without"
+SEVERITY: Final = "okta_severity"
 
 _EXACT_UP_TO: Final = 3000
 _KEYS: Final = {"sum": SUM, "average": AVERAGE, "percentile": PERCENTILE}
@@ -43,6 +46,21 @@ ALL_PARTS: Final = " ".join(_ALL_PARTS.split())
 
 def measured(threshold: Threshold) -> dict[str, Any]:
     """Return the aggregations that a slot needs before anybody can say whether it was reached."""
+    return {**_numbers(threshold), **_severity(threshold)}
+
+
+def _severity(threshold: Threshold) -> dict[str, Any]:
+    """Return what decides whether a slot is one of this form of a rule, where a rule's severity moves."""
+    given = {WITH: threshold.with_query, WITHOUT: threshold.without_query}
+    asked = {name: {"filter": {"query_string": {"query": query}}} for name, query in given.items() if query}
+    if not asked:
+        return {}
+    wanted = [f"params.{'with' if name == WITH else 'without'} {'> 0' if name == WITH else '== 0'}" for name in asked]
+    paths = {"with" if name == WITH else "without": f"{name}._count" for name in asked}
+    return {**asked, SEVERITY: _selector(paths, " && ".join(wanted), {})}
+
+
+def _numbers(threshold: Threshold) -> dict[str, Any]:
     if threshold.parts:
         return {f"{PART}{number}": _part(threshold, number) for number in range(len(threshold.parts))}
     field = threshold.counted
@@ -125,7 +143,7 @@ def _selector(paths: dict[str, str], source: str, params: dict[str, Any]) -> dic
     return {
         "bucket_selector": {
             "buckets_path": paths,
-            "script": {"source": source, "lang": "painless", "params": params},
+            "script": {"source": source, "lang": "painless", **({"params": params} if params else {})},
             "gap_policy": "skip",
         }
     }

@@ -21,5 +21,17 @@ def look_up(hook: BaseHook, conn_id: str, conn_type: str) -> Any:
     except AirflowNotFoundException as error:
         raise AirflowNotFoundException(
             f"There is no connection `{conn_id}`, or the secrets backend that holds it is out of reach. Make one "
-            f"of the type `{conn_type}`: docs/connections.md names every field."
+            f"of the type `{conn_type}`, or `generic` if the UI does not offer that: docs/connections.md names every "
+            "field."
         ) from error
+
+
+def in_a_test(message: str, conn_id: str) -> str:
+    """Return a message for the button "Test", behind which Airflow gives the connection a random id.
+
+    :param message: names the connection by that id
+    :param conn_id: that id
+    """
+    return message.replace(f"The connection `{conn_id}`", "This connection").replace(
+        f"the connection `{conn_id}`", "this connection"
+    )

@@ -136,7 +136,8 @@ def conn_fields(table: Iterable[Extra]) -> dict[str, dict[str, Any]]:
         if extra.kind == "password":
             schema["format"] = "password"
         if extra.kind == "choice":
-            schema["enum"] = [*extra.choices, None]
+            # Without null, which the form would show as a word; a field left empty sends it all the same.
+            schema["enum"] = list(extra.choices)
         if extra.kind in ("integer", "number"):
             schema |= {"minimum": extra.lowest, "maximum": extra.highest}
         fields[extra.name] = {"label": extra.label, "description": extra.help, "schema": schema}

@@ -122,15 +122,37 @@ OKTA_UI: Final[dict[str, Any]] = {
     },
 }
 
-# The form of the type `opensearch` is the community provider's, so users give these in the JSON of the extras.
+OPENSEARCH_TYPE: Final = "oktalogger_opensearch"
+"""Our own connection type. The community provider's `opensearch` is taken as well, but that has a form of its own."""
+
+OPENSEARCH_UI: Final[dict[str, Any]] = {
+    "hidden-fields": ["schema"],
+    "relabeling": {"host": "Address", "login": "User"},
+    "placeholders": {
+        "host": "https://opensearch.example.com",
+        "port": "if it is not 443",
+        "login": "empty for a client certificate, and for Amazon OpenSearch Service",
+        "extra": '{"timeout": 60}',
+    },
+}
+
+# A switch in the form says false if nobody touches it, so the switches stand only in the JSON of the extras.
 OPENSEARCH_EXTRAS: Final = (
-    Extra("use_ssl", "boolean", "TLS", "false speaks plain http, also to another machine.", default=True),
+    Extra(
+        "use_ssl",
+        "boolean",
+        "TLS",
+        "false speaks plain http, also to another machine.",
+        default=True,
+        in_form=False,
+    ),
     Extra(
         "verify_certs",
         "boolean",
         "Verify TLS",
         "Whether the server's certificate must be trusted and name the host.",
         default=True,
+        in_form=False,
     ),
     Extra("ca_certs", "string", "CA bundle", "File on the workers with the authorities to trust (PEM)."),
     Extra("client_cert", "string", "Client certificate", "File on the workers with our certificate (PEM)."),
@@ -158,14 +180,37 @@ OPENSEARCH_EXTRAS: Final = (
         "Airflow connection with the AWS credentials, for sigv4. Left out: the worker's own role.",
     ),
     Extra("url_prefix", "string", "Path", "Path of the API behind a proxy, like opensearch."),
-    Extra("scheme", "choice", "Scheme", "https or http; http means use_ssl=false.", choices=("https", "http")),
-    Extra("timeout", "number", "Time-out", "Seconds that one request may take.", default=60, lowest=1, highest=600),
-    Extra("http_compress", "boolean", "Compress", "Whether bodies are compressed.", default=False),
+    Extra(
+        "scheme",
+        "choice",
+        "Scheme",
+        "https or http; http means use_ssl=false.",
+        choices=("https", "http"),
+        in_form=False,
+    ),
+    Extra(
+        "timeout",
+        "number",
+        "Time-out",
+        "Seconds that one request may take.",
+        default=60,
+        lowest=1,
+        highest=600,
+        in_form=False,
+    ),
+    Extra("http_compress", "boolean", "Compress", "Whether bodies are compressed.", default=False, in_form=False),
     Extra(
         "dashboards_url",
         "string",
         "Dashboards",
         "Address of OpenSearch Dashboards, for links from Airflow. Takes precedence over OKTALOGGER_DASHBOARDS_URL.",
+    ),
+    Extra(
+        "dashboards_api_url",
+        "string",
+        "Dashboards for the setup",
+        "Address of OpenSearch Dashboards for okta_opensearch_setup, if it is another one than for browsers. Takes "
+        "precedence over OKTALOGGER_DASHBOARDS_API_URL.",
     ),
     Extra("dashboards_index_pattern", "string", "Index pattern", "Id of its index pattern. Left out: the alias."),
 )

@@ -14,7 +14,7 @@ from urllib.parse import SplitResult, unquote, urlsplit
 
 from oktalogger.compat import BaseHook, mask_secret
 from oktalogger.frames import forgetting_locals
-from oktalogger.hooks.connections import look_up
+from oktalogger.hooks.connections import in_a_test, look_up
 from oktalogger.hooks.extras import ConnectionSettingsError, form_widgets, names, read_extras
 from oktalogger.hooks.forms import OKTA_EXTRAS, OKTA_UI
 from oktalogger.okta.errors import OktaError
@@ -159,7 +159,7 @@ class OktaHook(BaseHook):
             with SystemLogClient(self._make_client()) as client:
                 client.check()
         except (OktaError, ConnectionSettingsError) as error:
-            return False, str(error)
+            return False, in_a_test(str(error), self.okta_conn_id)
         return True, f"The System Log of {self.settings.org} can be read."
 
     def _make_client(self) -> OktaClient:

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 from oktalogger.compat import BaseHook, mask_secret
 from oktalogger.frames import forgetting_locals
-from oktalogger.hooks.connections import look_up
-from oktalogger.hooks.extras import ConnectionSettingsError, names, read_extras
-from oktalogger.hooks.forms import OPENSEARCH_EXTRAS
+from oktalogger.hooks.connections import in_a_test, look_up
+from oktalogger.hooks.extras import ConnectionSettingsError, form_widgets, names, read_extras
+from oktalogger.hooks.forms import OPENSEARCH_EXTRAS, OPENSEARCH_TYPE, OPENSEARCH_UI
 from oktalogger.opensearch.errors import OpenSearchLoadError
 
 if TYPE_CHECKING:
@@ -25,8 +25,10 @@ if TYPE_CHECKING:
 
     from oktalogger.opensearch.client import OpenSearchSettings
     from oktalogger.opensearch.names import IndexNames
+    from oktalogger.opensearch.saved_objects import DashboardsClient
     from oktalogger.opensearch.store import OpenSearchStore
     from oktalogger.pipeline.ledger_store import LedgerStore
+    from oktalogger.settings import Settings
 
 log = logging.getLogger(__name__)
 
@@ -45,16 +47,16 @@ _BOTOCORE = ("botocore", "botocore.auth", "botocore.endpoint", "botocore.parsers
 
 class OpenSearchHook(BaseHook):
     """
-    Connects to OpenSearch by a connection of the community provider's type ``opensearch``, with more ways to log in.
+    Connects to OpenSearch by a connection of the type ``oktalogger_opensearch``, or the community's ``opensearch``.
 
     The hook verifies the server's certificate and uses plain http to this machine only, unless the connection says
     otherwise (``verify_certs``, ``use_ssl``). Logins: user and password, a client certificate, or SigV4 with the
     credentials of the Amazon provider, which are renewed while the hook lives. All extras are in
     :data:`oktalogger.hooks.forms.OPENSEARCH_EXTRAS`; others are logged and ignored.
 
-    The connection type and its form stay the community provider's: two providers with one type end in a warning and in
-    whichever comes first. So Airflow's button "Test" asks that provider, which cannot answer; :meth:`test_connection`
-    of this class can.
+    The type is a new one, because two providers with one type end in a warning and in whichever comes first. It has a
+    form for every login, and Airflow's button "Test" asks this class. For the type ``opensearch`` Airflow asks the
+    community provider, which cannot answer.
 
     Making the hook reads nothing and connects nowhere.
 
@@ -65,8 +67,8 @@ class OpenSearchHook(BaseHook):
 
     conn_name_attr = "opensearch_conn_id"
     default_conn_name = "opensearch_default"
-    conn_type = "opensearch"
-    hook_name = "OpenSearch"
+    conn_type = OPENSEARCH_TYPE
+    hook_name = "OpenSearch (oktalogger)"
 
     def __init__(
         self,
@@ -80,6 +82,16 @@ class OpenSearchHook(BaseHook):
         self.opensearch_conn_id = opensearch_conn_id
         self.role_arn = role_arn
         self._sleep = sleep
+
+    @classmethod
+    def get_connection_form_widgets(cls) -> dict[str, Any]:
+        """Return the form's additional fields (Airflow 2.11 and 3.0; later lines read the provider info)."""
+        return form_widgets(OPENSEARCH_EXTRAS)
+
+    @classmethod
+    def get_ui_field_behaviour(cls) -> dict[str, Any]:
+        """Return labels and hints of the form's usual fields (Airflow 2.11 and 3.0; later: provider info)."""
+        return {name.replace("-", "_"): value for name, value in OPENSEARCH_UI.items()}
 
     @cached_property
     def _connection(self) -> tuple[OpenSearchSettings, dict[str, Any]]:
@@ -158,6 +170,24 @@ class OpenSearchHook(BaseHook):
         """Address of OpenSearch Dashboards, if the connection has one."""
         return self._connection[1].get("dashboards_url")
 
+    def dashboards(self, settings: Settings) -> DashboardsClient | None:
+        """Return a client of OpenSearch Dashboards with this connection's login, or None if its address is not known.
+
+        :param settings: of the deployment, which may have the address
+        :raises OpenSearchSettingsError: if Dashboards does not take such a login, or the address is plain http and
+            meant for browsers
+        """
+        from oktalogger.opensearch.saved_objects import connect
+
+        values = self._connection[1]
+        return connect(
+            self.settings,
+            api_url=values.get("dashboards_api_url") or settings.dashboards_api_url,
+            browser_url=self.dashboards_url or settings.dashboards_url,
+            tenant=settings.dashboards_tenant,
+            sleep=self._sleep,
+        )
+
     @property
     def dashboards_index_pattern(self) -> str | None:
         """Id of the index pattern in Dashboards, if the connection has one."""
@@ -180,7 +210,7 @@ class OpenSearchHook(BaseHook):
                 return True, f"OpenSearch Serverless answers at {self.settings.url}."
             answer = call(self.client, "GET", "/", doing=doing, sleep=self._sleep)
         except (OpenSearchLoadError, ConnectionSettingsError) as error:
-            return False, str(error)
+            return False, in_a_test(str(error), self.opensearch_conn_id)
         version = answer.get("version", {}) if isinstance(answer, dict) else {}
         if version.get("distribution") != "opensearch":
             return False, (

@@ -172,8 +172,15 @@ def protocol_error(reply: Reply, kind: str) -> errors.OktaProtocolError:
     )
 
 
+_KINDS: dict[int, type[errors.OktaApiError]] = {401: errors.OktaAuthenticationError, 403: errors.OktaPermissionError}
+
+
 def _refusal(reply: Reply, envelope: Envelope, advice: Advice) -> errors.OktaApiError:
     code = envelope.code or ""
+    if envelope.code is None and reply.request_id is None and reply.body:
+        # Okta numbers each request, and gives a code. It stays an error that a retry may mend: see `may_pass`.
+        kind = _KINDS.get(reply.status, errors.OktaRequestError)
+        return _api_error(kind, "What answers does not seem to be Okta", reply, envelope, _HOST_ADVICE)
     if code in _SCOPE_CODES:
         return _api_error(errors.OktaScopeError, "A scope is missing", reply, envelope, advice.scope)
     if code in _DPOP_CODES or "DPoP proof" in envelope.summary:

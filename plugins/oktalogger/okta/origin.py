@@ -45,8 +45,7 @@ def org_origin(org_url: str, *, allow_http: bool = False) -> str:
         )
     if parts.path not in ("", "/") or parts.query or parts.fragment:
         raise OktaConfigurationError(
-            f"the org URL {shown + _shown_path(parts)!r} has more than scheme and host: leave out everything after the "
-            "host"
+            f"the org URL {shown + _shown_path(parts)!r} has a path: leave out everything after the host"
         )
     host = parts.hostname or ""
     if admin_host(host) == host:

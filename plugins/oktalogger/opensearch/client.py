@@ -83,14 +83,15 @@ def _check_url(url: str, *, allow_http: bool) -> None:
         raise OpenSearchSettingsError(f"The OpenSearch URL {url!r} is not of the form https://host[:port][/path].")
     if parts.query or parts.fragment:
         raise OpenSearchSettingsError(f"The OpenSearch URL {url!r} must not have a query or a fragment.")
-    if parts.scheme == "http" and not allow_http and not _is_loopback(host):
+    if parts.scheme == "http" and not allow_http and not is_loopback(host):
         raise OpenSearchSettingsError(
             f"The OpenSearch URL {url!r} is not https: events and passwords would be readable on the way. "
             "Take https, or allow http explicitly (allow_http)."
         )
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Say whether a host is this machine."""
     if host == "localhost" or host.endswith(".localhost"):
         return True
     try:

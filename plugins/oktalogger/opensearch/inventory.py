@@ -149,7 +149,8 @@ class OpenSearchCensus:
             body["search_after"] = hits[-1]["sort"]
 
     def _ask(self, path: str, doing: str, body: object) -> Any:
-        params = {"ignore_unavailable": "true", "allow_no_indices": "true"}
+        # A shard that is missing for a moment must not make what it holds look deleted.
+        params = {"ignore_unavailable": "true", "allow_no_indices": "true", "allow_partial_search_results": "false"}
         return call(self._client, "POST", path, doing=doing, index=self._names.alias, params=params, body=body)
 
 

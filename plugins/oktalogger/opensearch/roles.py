@@ -17,6 +17,9 @@ ROLE_PREFIX: Final = "oktalogger_"
 """How the names of our roles begin; no other role is ever read, changed or mapped."""
 ROLES: Final = ("oktalogger_loader", "oktalogger_sync", "oktalogger_analyst")
 """In the order in which they are suggested to somebody who lacks a permission that several of them have."""
+MASKED_ANALYST: Final = "oktalogger_analyst_masked"
+"""For people who look at events and need not know whom they are about. It is made on demand, and not by Terraform."""
+_FILES: Final = {MASKED_ANALYST: f"opensearch/optional-roles/{MASKED_ANALYST}.json"}
 _ALERTING: Final = "/alerting/"
 DESCRIPTION_MARK: Final = "oktalogger:"
 """How the descriptions of our roles and policies begin: they have no other place for a mark."""
@@ -29,6 +32,15 @@ def shipped_roles(index_prefix: str) -> dict[str, dict[str, Any]]:
     :raises ResourceError: if a file is missing
     """
     return {name: _role(name, index_prefix) for name in ROLES}
+
+
+def masked_analyst(index_prefix: str) -> dict[str, Any]:
+    """Return the role :data:`MASKED_ANALYST`, as the security plugin's API takes it.
+
+    :param index_prefix: the beginning of every index name of the deployment
+    :raises ResourceError: if its file is missing
+    """
+    return _role(MASKED_ANALYST, index_prefix)
 
 
 def role_that_allows(permissions: Iterable[str]) -> str | None:
@@ -54,6 +66,6 @@ def role_that_allows(permissions: Iterable[str]) -> str | None:
 
 def _role(name: str, index_prefix: str) -> dict[str, Any]:
     # Terraform's ${index_prefix} is string.Template's too.
-    text = string.Template(resource(f"opensearch/roles/{name}.json").read_text(encoding="utf-8"))
+    text = string.Template(resource(_FILES.get(name, f"opensearch/roles/{name}.json")).read_text(encoding="utf-8"))
     role: dict[str, Any] = msgspec.json.decode(text.substitute(index_prefix=index_prefix))
     return role

@@ -7,8 +7,9 @@ Source: opensearch-project/OpenSearch-Dashboards 2.19 and 3, ``src/core/server/s
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 from uuid import uuid4
 
 import msgspec
@@ -17,8 +18,8 @@ from oktalogger.opensearch.diagnosis import error_for
 from oktalogger.opensearch.errors import (
     OpenSearchAuthenticationError,
     OpenSearchLoadError,
-    OpenSearchPermissionError,
     OpenSearchRequestError,
+    OpenSearchSettingsError,
     OpenSearchTlsError,
     OpenSearchUnavailableError,
 )
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
     from opensearchpy import OpenSearch
 
+    from oktalogger.opensearch.client import OpenSearchSettings
     from oktalogger.opensearch.diagnosis import Failure
 
 GLOBAL_TENANT: Final = "global"
@@ -39,6 +41,43 @@ _DEFAULT_PATTERN: Final = "defaultIndex"
 
 class DashboardsError(OpenSearchRequestError):
     """Dashboards refused an object, or what answers is not Dashboards; the message says which and why."""
+
+
+def connect(
+    opensearch: OpenSearchSettings,
+    *,
+    api_url: str | None,
+    browser_url: str | None,
+    tenant: str | None,
+    sleep: Callable[[float], None] = time.sleep,
+) -> DashboardsClient | None:
+    """Return a client of the Dashboards of a cluster, or None if nobody has said where it is.
+
+    :param opensearch: how the cluster is reached: Dashboards takes the same user and password, or signature
+    :param api_url: address for us; plain http is allowed, because somebody has written it for this
+    :param browser_url: address for browsers, in its place
+    :param tenant: the tenant; None for the global one
+    :param sleep: waits that many seconds
+    :raises OpenSearchSettingsError: if Dashboards does not take such a login, or the address for browsers is plain http
+    """
+    # Here, because a DAG file that imports this module makes no client.
+    from oktalogger.opensearch.client import is_loopback, make_client
+
+    url = api_url or browser_url
+    if url is None:
+        return None
+    if opensearch.client_cert and opensearch.username is None and opensearch.http_auth is None:
+        raise OpenSearchSettingsError(
+            f"OpenSearch Dashboards at {url} takes no client certificate, with which this connection logs in. Use a "
+            "connection with a user and a password for the setup."
+        )
+    if api_url is None and url.startswith("http:") and not is_loopback(urlsplit(url).hostname or ""):
+        raise OpenSearchSettingsError(
+            f"The address of OpenSearch Dashboards, {url}, is not https: the password would be readable on the way. "
+            "If you accept that, set OKTALOGGER_DASHBOARDS_API_URL to it."
+        )
+    settings = replace(opensearch, url=url, client_cert=None, client_key=None, allow_http=True)
+    return DashboardsClient(make_client(settings), url=url, tenant=tenant or GLOBAL_TENANT, sleep=sleep)
 
 
 class SavedObject(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
@@ -249,7 +288,7 @@ class DashboardsClient:
                 **facts,
             )
         if failure.status == 403:
-            return OpenSearchPermissionError(
+            return DashboardsError(
                 f"{where} was asked {doing}, which this user may not do in the tenant {self.tenant!r} "
                 f"({failure.said}). Use an administrator, or another tenant (OKTALOGGER_DASHBOARDS_TENANT).",
                 **facts,

@@ -20,7 +20,10 @@ log = logging.getLogger(__name__)
 
 # How long the server keeps its place between two pages.
 _KEPT: Final = "5m"
-_ONLY: Final = "_scroll_id,_shards.failed,timed_out,hits.total.value,hits.hits._source"
+_ONLY: Final = (
+    "_scroll_id,_shards.failed,timed_out,hits.total.value,"
+    "hits.hits._source,hits.hits._id,hits.hits._index,hits.hits._seq_no,hits.hits._primary_term"
+)
 
 
 class ScrollIncompleteError(OpenSearchLoadError):
@@ -30,11 +33,26 @@ class ScrollIncompleteError(OpenSearchLoadError):
 def scroll(client: OpenSearch, index: str, *, size: int = 1000) -> Iterator[list[dict[str, Any]]]:
     """Yield the documents of an index in pages, in no particular order.
 
+    :param client: the client
+    :param index: an index, an alias or a pattern
+    :param size: documents a page
+    :raises OpenSearchLoadError: as :func:`scroll_hits`
+    """
+    for hits in scroll_hits(client, index, size=size):
+        yield [hit["_source"] for hit in hits if "_source" in hit]
+
+
+def scroll_hits(
+    client: OpenSearch, index: str, *, size: int = 1000, query: Mapping[str, Any] | None = None
+) -> Iterator[list[dict[str, Any]]]:
+    """Yield the documents of an index in pages, each with ``_id``, ``_index``, ``_seq_no`` and ``_primary_term``.
+
     No request is repeated: the server goes on with each one, so that a repetition could leave a page out.
 
     :param client: the client
     :param index: an index, an alias or a pattern
     :param size: documents a page
+    :param query: which documents; by default all
     :raises IndexMissingError: if there is no such index
     :raises ScrollIncompleteError: if the server did not return all of them
     :raises OpenSearchLoadError: if the server refuses, or a request fails
@@ -43,11 +61,11 @@ def scroll(client: OpenSearch, index: str, *, size: int = 1000) -> Iterator[list
     place: str | None = None
     returned = 0
     try:
-        answer = _first(client, index, doing, size)
+        answer = _first(client, index, doing, size, query or {"match_all": {}})
         while True:
             place = answer.get("_scroll_id", place)
             hits = answer.get("hits", {})
-            documents = [hit["_source"] for hit in hits.get("hits", ()) if "_source" in hit]
+            documents = list(hits.get("hits", ()))
             if answer.get("timed_out") or answer.get("_shards", {}).get("failed"):
                 raise ScrollIncompleteError(f"Some shards did not answer {doing}. Run it again.", index=index)
             if not documents:
@@ -67,8 +85,8 @@ def scroll(client: OpenSearch, index: str, *, size: int = 1000) -> Iterator[list
             _leave(client, place)
 
 
-def _first(client: OpenSearch, index: str, doing: str, size: int) -> Any:
-    body = {"size": size, "sort": ["_doc"], "track_total_hits": True}
+def _first(client: OpenSearch, index: str, doing: str, size: int, query: Mapping[str, Any]) -> Any:
+    body = {"size": size, "sort": ["_doc"], "track_total_hits": True, "seq_no_primary_term": True, "query": query}
     path = f"/{quote(index, safe=',*')}/_search"
     try:
         return _page(client, path, doing, {"scroll": _KEPT, "allow_no_indices": "false"}, body)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from oktalogger.compat import AirflowFailException, get_setting_int
+from oktalogger.compat import AirflowFailException, default_time_zone, get_setting_int
 from oktalogger.operators.ledgered import LedgerOperator, now, unit_of, windows_of
 from oktalogger.pipeline.backfill import BackfillError, check_count, chunks, read_request, to_load, warnings
-from oktalogger.window import format_instant, gaps
+from oktalogger.window import format_instant, gaps, understood
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -49,6 +49,7 @@ class BackfillPlanOperator(LedgerOperator):
             check_count(parts, request, get_setting_int("core", "max_map_length", 1024))
         except BackfillError as error:
             raise AirflowFailException(str(error)) from error
+        self.log.info("Understood: %s.", understood(request.window, now=at, zone=default_time_zone()))
         total = len(chunks(request.window, request.chunk))
         self.log.info("Loading %d of the %d chunks of %s; the others are complete.", len(parts), total, request.window)
         context["ti"].xcom_push(key="range", value=unit_of(request.window) | {"skipped": total - len(parts)})

@@ -85,9 +85,13 @@ class OktaCheckOperator(BaseOperator):
         except SettingsError:  # one of the lines says so
             raise AirflowFailException(text) from None
         channel = self.channel or settings.check_channel
-        definition = settings.detection_notifiers.get(channel) if channel else None
-        if channel is None or definition is None:
+        if channel is None:
             raise AirflowFailException(text)
+        definition = settings.detection_notifiers.get(channel)
+        if definition is None:
+            raise AirflowFailException(
+                f"{text}\n(Nobody was told: OKTALOGGER_DETECTION_NOTIFIERS has no channel {channel!r}.)"
+            )
         alert = {"text": f"okta_check: {text}", "title": "Okta System Log: something is wrong", "channel": channel}
         try:
             send_to(channel, definition, {**alert, **report}, context)

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from oktalogger.compat import AirflowSkipException, triggering_events
+from oktalogger.compat import AirflowSkipException, default_time_zone, triggering_events
 from oktalogger.detections.exclusions import ended, ended_sentence
 from oktalogger.detections.messages import about
 from oktalogger.detections.monitors.api import AlertingClient
@@ -27,7 +27,8 @@ from oktalogger.operators.detections import REFUSED, DetectionOperator
 from oktalogger.operators.errors import failing_at_once
 from oktalogger.operators.metrics import measure_monitors
 from oktalogger.settings import load_settings
-from oktalogger.window import Window, format_instant, parse_instant, resolve_window
+from oktalogger.text import counted
+from oktalogger.window import Window, format_instant, parse_instant, resolve_window, understood
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -75,7 +76,9 @@ class DetectionReplayUnitsOperator(DetectionOperator):
         :raises AirflowFailException: if the params are wrong
         """
         with failing_at_once(UnknownRuleError, *REFUSED):
-            window = Window(parse_instant(self.since, name="from"), parse_instant(self.until, name="to"))
+            window = Window(
+                parse_instant(self.since, name="from", zoned=True), parse_instant(self.until, name="to", zoned=True)
+            )
             rules = select_detections(self._detections(), _patterns(self.rules))
         parts = [
             {
@@ -87,6 +90,7 @@ class DetectionReplayUnitsOperator(DetectionOperator):
             for part in replay_windows(window, rules=len(rules))
             for rule in rules
         ]
+        self.log.info("Understood: %s.", understood(window, now=datetime.now(UTC), zone=default_time_zone()))
         self.log.info("%d rules over %s: %d parts.", len(rules), window, len(parts))
         return parts
 
@@ -167,8 +171,9 @@ class DetectionAlertOperator(DetectionOperator):
 
     On a cluster without the Alerting plugin these are all rules. On one with it these are the rules that no monitor can
     run, and those whose monitor is not there, switched off, not as the rule says, or not running. The task is skipped
-    where there are none. Nobody hears of the same events twice;
-    a notification that fails is tried again with the task. A rule that OpenSearch will not run fails the task, after
+    where there are none. It keeps what the other rules find as well, without telling anybody, if a rule adds up
+    findings, and otherwise what exceptions keep from being told. Nobody hears of the same events twice; a notification
+    that fails is tried again with the task. A rule that OpenSearch will not run fails the task, after
     all others have been run and told of. Cleared, the task looks from its own loads on up to the present.
 
     The assets (Airflow 2: datasets) that started the run name the loads. Each load counts from its first try, because a
@@ -198,16 +203,22 @@ class DetectionAlertOperator(DetectionOperator):
                     self.log.warning("%s: %s", exception.file, ended_sentence(exception))
                 enabled = [rule for rule in rules if rule.enabled]
                 unwatched = self._unwatched(client, names, settings, enabled)
-                watched = [rule for rule in enabled if rule not in unwatched and rule.exceptions]
+                told = {rule.id for rule in unwatched}
+                watched = [rule for rule in enabled if rule.id not in told and rule.exceptions]
                 if not unwatched and not watched:
                     raise AirflowSkipException(
                         "This cluster has the Alerting plugin, and a monitor is at work for each rule: there is "
                         "nothing to do here."
                     )
                 span = Span(loaded_range(context), by="loaded", historical=False)
-                found, incomplete = self._look(client, names, unwatched, settings, context, span)
-                common = monitor_settings(settings)
-                keep_excepted(client, names, watched, span, run_id=str(context["run_id"]), settings=common)
+                # What adds up findings needs those of monitored rules as well: they are kept here, and told there.
+                adds_up = any(rule.risk_sum is not None for rule in unwatched)
+                run = enabled if adds_up else unwatched
+                found, incomplete = self._look(client, names, run, settings, context, span)
+                found = [item for item in found if item.detection.id in told]
+                if watched and not adds_up:
+                    common = monitor_settings(settings)
+                    keep_excepted(client, names, watched, span, run_id=str(context["run_id"]), settings=common)
                 self._notify(hook, names, found, settings, context)
                 if incomplete is not None:
                     raise incomplete
@@ -337,7 +348,7 @@ class DetectionFindingOperator(DetectionOperator):
             index = IndexNames(load_settings().index_prefix).matches
         row = self.finding
         rule = rules.get(row["id"])
-        many = "1 match" if row["matches"] == 1 else f"{row['matches']}{'+' if row['more'] else ''} matches"
+        many = f"{row['matches']:,}+ matches" if row["more"] else counted(row["matches"], "match", "matches")
         self.log.warning(
             "[%s] %s: %s\nfirst %s, last %s, for example:\n%s\n\n%s\n\nEach match is in the index %s; find them with: "
             "detection.name:%s",
@@ -365,7 +376,7 @@ def loaded_range(context: Context) -> Window:
         return Window(min(now, *(_began(at, extra) for at, extra in events)) - _MARGIN, now)
     params: Mapping[str, Any] = context.get("params") or {}
     if params.get("since") or params.get("until"):
-        return resolve_window(params.get("since"), params.get("until"), None, None)
+        return resolve_window(params.get("since"), params.get("until"), None, None, zoned=True)
     return Window(now - _BY_HAND, now)
 
 

@@ -63,7 +63,7 @@ class DetectionVerdictOperator(DetectionOperator):
             finally:
                 client.close()
         if not reasons:
-            self.log.info("A monitor is at work for each of %d rules.", len(rules))
+            self.log.info("A monitor is at work for each of the rules that one can run.")
             return
         listed = "\n".join(f"- {rule.title}: {reasons[rule.id]}" for rule in rules if rule.id in reasons)
         raise MonitorsNotAtWorkError(

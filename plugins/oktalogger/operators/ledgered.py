@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from oktalogger.compat import BaseOperator
@@ -14,30 +14,17 @@ from oktalogger.opensearch.inventory import OpenSearchCensus
 from oktalogger.opensearch.names import IndexNames
 from oktalogger.operators.errors import failing_at_once
 from oktalogger.pipeline.backfill import name_of
-from oktalogger.pipeline.coverage import SETTLING
-from oktalogger.pipeline.expected import Damage, damaged_hours, expected_events
+from oktalogger.pipeline.checked import Checked, check
 from oktalogger.pipeline.ledger import LedgerEntry, LedgerKey
 from oktalogger.pipeline.reconcile import Ledgered
 from oktalogger.settings import Settings, load_settings
-from oktalogger.window import Window, format_instant, parse_instant, whole_hours
+from oktalogger.window import Window, format_instant, parse_instant
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from oktalogger.pipeline.document import LoadKind
     from oktalogger.pipeline.ledger_store import LedgerStore
-
-
-@dataclass(frozen=True, slots=True)
-class Checked:
-    """What the ledger says of a range, and which hours of it do not hold what was stored.
-
-    :param ledgered: what the ledger says
-    :param damaged: hours that hold fewer events than complete loads stored
-    """
-
-    ledgered: Ledgered
-    damaged: tuple[Damage, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,21 +52,15 @@ class OrgLedger:
 
     def checked(self, window: Window) -> Checked:
         """Sum up what the ledger says of a range, and count in OpenSearch whether it is still there. One search."""
-        whole = whole_hours(window)
-        entries = list(self.ledger.entries(self.org, whole))
-        settling = timedelta(0) if self.census.refresh() else SETTLING
-        found = {hour: count.events for hour, count in self.census.events_by_hour(self.org, whole).items()}
-        damaged = damaged_hours(
-            expected_events(entries, self.filter, self.q),
-            found,
+        return check(
+            self.ledger,
+            self.census,
+            self.org,
+            window,
             now=now(),
-            settling=settling,
             kept=self.settings.retention,
-        )
-        within = [one for one in entries if one.window_start < window.end and window.start < one.window_end]
-        return Checked(
-            Ledgered.of(within, self.filter, self.q),
-            tuple(one for one in damaged if one.window.start < window.end and window.start < one.window.end),
+            filter=self.filter,
+            q=self.q,
         )
 
     def entry(self, kind: LoadKind, window: Window) -> LedgerEntry | None:

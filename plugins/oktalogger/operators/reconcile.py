@@ -54,12 +54,14 @@ class ReconcilePlanOperator(LedgerOperator):
         after = self.after or [timedelta(hours=hours) for hours in settings.reconcile_after_hours]
         # A late run (catchup) reads the hours that it would have read on time.
         closed = closed_hours(context.get("data_interval_end") or at, after)
-        covered = covered_time(ledgered, interval=settings.interval, now=at, hold_back=settings.hold_back)
+        covered = covered_time(
+            ledgered, begins=settings.start_date, interval=settings.interval, now=at, hold_back=settings.hold_back
+        )
         plan = plan_reconcile(closed, covered, ledgered, [damage.window for damage in checked.damaged])
         if ledgered.complete:
             measure_behind(org.org, max(window.end for window in ledgered.complete), at)
         if covered is None:
-            self.log.info("No scheduled load has begun yet: there is nothing to read again.")
+            self.log.info("No scheduled load was due yet: there is nothing to read again.")
             if settings.start_date is not None and settings.start_date > at:
                 self.log.warning("OKTALOGGER_START_DATE is in the future: loads begin at %s.", settings.start_date)
         for gap in plan.gaps:

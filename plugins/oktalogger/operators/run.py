@@ -12,6 +12,8 @@ from oktalogger.pipeline.live import LONGEST_TRY
 if TYPE_CHECKING:
     from oktalogger.compat import Context
 
+FORM_ZONE: Final = "The form takes the time zone that the UI shows."
+"""For the description of a param with a date picker."""
 # A run that an asset (a dataset) starts is as live as one that the clock starts; all others somebody started by hand.
 _LIVE: Final = frozenset({"scheduled", "asset_triggered", "dataset_triggered"})
 # Made for a data interval each, so that no other window may take its place.

@@ -5,7 +5,14 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from oktalogger.compat import AirflowFailException, Asset, BaseOperator, make_asset, outlet_extra, trigger_at
+from oktalogger.compat import (
+    AirflowFailException,
+    Asset,
+    BaseOperator,
+    default_time_zone,
+    outlet_extra,
+    trigger_at,
+)
 from oktalogger.hooks.okta import OktaHook
 from oktalogger.hooks.opensearch import OpenSearchHook
 from oktalogger.links.system_log import OktaSystemLogLink, OpenSearchDashboardsLink, RejectedEventsLink
@@ -13,6 +20,7 @@ from oktalogger.malloc import limit_heap_growth_of_process
 from oktalogger.okta.rate_budget import RateBudget
 from oktalogger.opensearch.errors import OpenSearchLoadError
 from oktalogger.opensearch.names import IndexNames
+from oktalogger.operators.assets import system_log_asset as system_log_asset  # its public place
 from oktalogger.operators.errors import failing_at_once, giving_up
 from oktalogger.operators.metrics import measure_failure, measure_load
 from oktalogger.operators.run import is_fixed, load_kind
@@ -24,8 +32,9 @@ from oktalogger.pipeline.share import share_of
 from oktalogger.pipeline.stop import StopSignal
 from oktalogger.privacy.redactor import make_redactor
 from oktalogger.settings import Settings, load_settings
+from oktalogger.text import counted
 from oktalogger.urls import rejected_url, window_discover_url, window_system_log_url
-from oktalogger.window import Window, format_instant, resolve_window
+from oktalogger.window import Window, format_instant, resolve_window, understood
 
 if TYPE_CHECKING:
     from oktalogger.compat import Context
@@ -223,13 +232,17 @@ class OktaSystemLogToOpenSearchOperator(BaseOperator):
         if by_params:
             since, until = _given(params.get("since")), _given(params.get("until"))
         # A run of Airflow 3 may have no data interval, and then these keys are not there.
-        return resolve_window(
+        window = resolve_window(
             since,
             until,
             context.get("data_interval_start"),
             context.get("data_interval_end"),
             fixed=by_params and is_fixed(context),
+            zoned=by_params,
         )
+        if by_params and since is not None:
+            self.log.info("Understood: %s.", understood(window, now=datetime.now(UTC), zone=default_time_zone()))
+        return window
 
     def _share(self, kind: LoadKind, settings: Settings) -> Share:
         given = _given(self.share)
@@ -306,6 +319,7 @@ class _Links:
         self._ti = context["ti"]
         self._okta = okta.settings
         self._dashboards = opensearch.dashboards_url or settings.dashboards_url
+        self._tenant = settings.dashboards_tenant
         self._index_pattern = opensearch.dashboards_index_pattern or names.alias
         self._names = names
         self._urls = urls
@@ -321,35 +335,26 @@ class _Links:
         if self._dashboards:
             self._leave(
                 OpenSearchDashboardsLink.key,
-                window_discover_url(self._dashboards, window, index_pattern=self._index_pattern, org=okta.org),
+                window_discover_url(
+                    self._dashboards,
+                    window,
+                    index_pattern=self._index_pattern,
+                    org=okta.org,
+                    tenant=self._tenant,
+                ),
             )
 
     def leave_rejected(self) -> None:
         if self._dashboards:
-            url = rejected_url(self._dashboards, index_pattern=self._names.rejected, run_id=self.run_id)
+            url = rejected_url(
+                self._dashboards, index_pattern=self._names.rejected, run_id=self.run_id, tenant=self._tenant
+            )
             self._leave(RejectedEventsLink.key, url)
 
     def _leave(self, key: str, url: str | None) -> None:
         if url is not None:
             self._urls[key] = url
             self._ti.xcom_push(key=key, value=url)
-
-
-def system_log_asset(
-    okta_conn_id: str = OktaHook.default_conn_name,
-    opensearch_conn_id: str = OpenSearchHook.default_conn_name,
-    index_prefix: str = "okta-system-log",
-) -> Asset:
-    """Return the asset (Airflow 2: dataset) of one org's events in OpenSearch, for outlets and schedules.
-
-    It names connections and not hosts, because hosts are not known while a DAG is parsed. The name is the URI, as on
-    Airflow 2, so that ``Asset("okta-system-log://...")`` in somebody's DAG means the same on every line.
-
-    :param okta_conn_id: Airflow connection to the org
-    :param opensearch_conn_id: Airflow connection to OpenSearch
-    :param index_prefix: name of the alias
-    """
-    return make_asset(f"okta-system-log://{okta_conn_id}/{opensearch_conn_id}/{index_prefix}")
 
 
 def _newest(ledger: LedgerStore, plan: LoadPlan, *, done: bool = True) -> datetime | None:
@@ -368,9 +373,10 @@ def summary(result: LoadResult) -> str:
     outside = f", {result.outside} outside the window" if result.outside else ""
     drifted = f", {result.drifted} without a part that does not fit" if result.drifted else ""
     return (
-        f"Loaded {result.read:,} events in {result.seconds:.1f} s{waited}: {result.created:,} new, "
-        f"{result.existing:,} already there, {result.rejected:,} refused{drifted}{outside}; {result.pages:,} pages, "
-        f"{result.requests:,} requests to Okta, {result.bytes_read / 1e6:.1f} MB read{late}."
+        f"Loaded {counted(result.read, 'event')} in {result.seconds:.1f} s{waited}: {result.created:,} new, "
+        f"{result.existing:,} already there, {result.rejected:,} refused{drifted}{outside}; "
+        f"{counted(result.pages, 'page')}, {counted(result.requests, 'request')} to Okta, "
+        f"{result.bytes_read / 1e6:.1f} MB read{late}."
     )
 
 

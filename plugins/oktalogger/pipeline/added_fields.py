@@ -63,7 +63,12 @@ STAMPED: Final = (
     AddedField("lateness_ms", "long", "milliseconds from `published` to `ingested_at`"),
     AddedField("window_start", "date", "start of the window whose load created the document"),
     AddedField("window_end", "date", "end of that window, not included"),
-    AddedField("run_id", "keyword", "Airflow's run id; on the command line `cli__` and the time"),
+    AddedField(
+        "run_id",
+        "keyword",
+        "Airflow's run id: `scheduled__` and the start of the window on 2.11, and its end on Airflow 3. On the command "
+        "line `cli__` and the time",
+    ),
     AddedField("load_kind", "keyword", "`scheduled`, `manual`, `backfill` or `reconcile`"),
     AddedField(
         "historical",

@@ -61,8 +61,9 @@ def read_request(params: Mapping[str, Any], *, now: datetime) -> BackfillRequest
     if not params.get("from"):
         raise BackfillError("The param `from` is missing: give the day and time from which on to load.")
     try:
-        start = parse_instant(params["from"], name="from")
-        end = parse_instant(params["to"], name="to") if params.get("to") else _floor(now - SETTLED, SETTLED / 2)
+        start = parse_instant(params["from"], name="from", zoned=True)
+        until = params.get("to")
+        end = parse_instant(until, name="to", zoned=True) if until else _floor(now - SETTLED, SETTLED / 2)
     except WindowError as error:
         raise BackfillError(str(error)) from error
     if start > now or end > now:
@@ -141,14 +142,14 @@ def check_count(parts: list[Window], request: BackfillRequest, most: int) -> Non
 
 
 def name_of(window: Window) -> str:
-    """Return what a person calls a window: ``2026-11-22 06:00 to 12:00``."""
+    """Return what a person calls a window: ``2026-11-22 06:00 to 12:00 UTC``."""
     if window.end.date() == window.start.date():
         end = f"{window.end:%H:%M}"
     elif window.end == _floor(window.start, timedelta(days=1)) + timedelta(days=1):
         end = "24:00"
     else:
         end = f"{window.end:%Y-%m-%d %H:%M}"
-    return f"{window.start:%Y-%m-%d %H:%M} to {end}"
+    return f"{window.start:%Y-%m-%d %H:%M} to {end} UTC"
 
 
 def _touches(part: Window, missing: Iterable[Window]) -> bool:

@@ -13,6 +13,7 @@ import msgspec
 from oktalogger.opensearch.rejected import rejection_id
 from oktalogger.pipeline.document import identity
 from oktalogger.pipeline.drift import restored
+from oktalogger.pipeline.erasure import is_erased
 from oktalogger.window import Window, format_instant
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ class Comparison:
     :param doubled: ids that stand in more than one document behind the alias
     :param altered: uuids of events whose document says something else than Okta
     :param rejected: how many events are kept as rejected, and in no document
+    :param erased: how many events a person was taken out of, so that their documents say less than Okta
     :param unredacted: how many events are stored in full, though the policy redacts something of them
     """
 
@@ -45,6 +47,7 @@ class Comparison:
     altered: tuple[str, ...] = ()
     rejected: int = 0
     unredacted: int = 0
+    erased: int = 0
 
     @property
     def exact(self) -> bool:
@@ -64,6 +67,7 @@ class Comparison:
             "altered": list(self.altered),
             "rejected": self.rejected,
             "unredacted": self.unredacted,
+            "erased": self.erased,
         }
 
 
@@ -115,10 +119,11 @@ def compare_with_okta(
     seen: Counter[str] = Counter()
     altered: set[str] = set()
     unredacted: set[str] = set()
+    erased: set[str] = set()
     for uuid, source in census.documents(org, window):
         seen[uuid] += 1
         if uuid in contents and (stored := _stored_content(source)) not in contents[uuid]:
-            (unredacted if stored in whole.get(uuid, ()) else altered).add(uuid)
+            (erased if is_erased(source) else unredacted if stored in whole.get(uuid, ()) else altered).add(uuid)
     missing = contents.keys() - seen.keys()
     rejected = census.rejected_among(missing) if missing else set()
     kept = census.rejected_ids(nameless) if nameless else set()
@@ -131,6 +136,7 @@ def compare_with_okta(
         altered=tuple(sorted(altered)),
         rejected=len(rejected) + len(kept),
         unredacted=len(unredacted),
+        erased=len(erased),
     )
 
 

@@ -44,6 +44,10 @@ _PAGE = 1000
 # One that cannot be read must not hide those before it.
 _NEWEST = 20
 _RACES = 5
+# Entries that are missing because a shard is, for a moment, must not look like windows that were never loaded.
+_WHOLE = {"allow_partial_search_results": "false"}
+# Where nothing was ever loaded there is no ledger, and no entry.
+_MAY_BE_ABSENT = {"ignore_unavailable": "true", "allow_no_indices": "true"}
 # Another try of the same load changes its entry with every page until somebody takes it over.
 _OPENING = timedelta(seconds=30)
 # As long as a bulk request: a window whose end cannot be written down is read again, and its late events are no longer
@@ -154,6 +158,7 @@ class LedgerStore:
             f"/{self._names.ledger}/_search",
             doing="while reading the newest entry of the ledger",
             index=self._names.ledger,
+            params=_WHOLE,
             body={"size": _NEWEST, "query": {"bool": query}, "sort": [{"window_end": "desc"}]},
         )
         read = (_entry_of(hit["_id"], hit["_source"]) for hit in answer["hits"]["hits"])
@@ -188,8 +193,7 @@ class LedgerStore:
                 f"/{self._names.ledger}/_search",
                 doing=f"while reading the ledger of {within}",
                 index=self._names.ledger,
-                # Where nothing was ever loaded there is no ledger, and no entry.
-                params={"ignore_unavailable": "true", "allow_no_indices": "true"},
+                params=_WHOLE | _MAY_BE_ABSENT,
                 body=body,
             )
             hits = answer["hits"]["hits"]

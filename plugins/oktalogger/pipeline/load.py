@@ -24,6 +24,7 @@ from oktalogger.pipeline.page_store import PageStorer, StoredPage
 from oktalogger.pipeline.provenance import Claims, EarlierTries
 from oktalogger.pipeline.stop import StopSignal
 from oktalogger.pipeline.stored_events import StoredEvents
+from oktalogger.text import counted
 from oktalogger.window import Window, WindowError, format_instant
 
 if TYPE_CHECKING:
@@ -219,9 +220,9 @@ class _Load:
 
         if self._altered:
             self._result.notes.append(
-                f"{self._result.altered} events are stored otherwise than Okta has them: {', '.join(self._altered)}"
-                f"{' and more' if self._result.altered > len(self._altered) else ''}. Somebody stored them first, or "
-                "changed them, or what is redacted was changed since."
+                f"{counted(self._result.altered, 'event is', 'events are')} stored otherwise than in Okta: "
+                f"{', '.join(self._altered)}{' and more' if self._result.altered > len(self._altered) else ''}. "
+                "Somebody stored them first, or changed them, or what is redacted was changed since."
             )
         if self._drifted:
             named = ", ".join(f"{field} ({count})" for field, count in self._drifted.most_common(_NAMED))

@@ -42,12 +42,13 @@ def with_owed(planned: Sequence[Window], owed: Iterable[Window], interval: timed
     :param interval: how long a live window is
     """
     owed = tuple(owed)
-    whole = [window for window in planned if not _meets(window, owed)]
-    broken = [window for window in planned if _meets(window, owed)]
+    whole = [window for window in planned if not meets(window, owed)]
+    broken = [window for window in planned if meets(window, owed)]
     broken += [rest for window in owed for rest in gaps(window, planned)]
     pieces = dict.fromkeys(piece for window in broken for piece in window.split(interval))
     return [*whole, *pieces]
 
 
-def _meets(window: Window, others: Iterable[Window]) -> bool:
+def meets(window: Window, others: Iterable[Window]) -> bool:
+    """Say whether a window shares a moment with any other."""
     return any(other.start < window.end and window.start < other.end for other in others)

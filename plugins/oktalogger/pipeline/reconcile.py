@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from oktalogger.okta.kept import KEEPS
-from oktalogger.pipeline.owed import owed_of
+from oktalogger.pipeline.owed import meets, owed_of
+from oktalogger.text import counted
 from oktalogger.window import HOUR, Window, format_instant, gaps, hours, merge
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 RETENTION: Final = KEEPS
 # A run that fills more than this holds all others up; the next run goes on.
 MOST_GAPS: Final = 100
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,20 +84,27 @@ def closed_hours(at: datetime, after: Iterable[timedelta]) -> list[Window]:
     return [Window(full - delay - HOUR, full - delay) for delay in after]
 
 
-def covered_time(ledgered: Ledgered, *, interval: timedelta, now: datetime, hold_back: timedelta) -> Window | None:
+def covered_time(
+    ledgered: Ledgered, *, begins: datetime | None, interval: timedelta, now: datetime, hold_back: timedelta
+) -> Window | None:
     """Return the time that scheduled loads answer for by now, None if there is none yet.
 
-    It begins with the first window that a scheduled load ever began, whatever the settings say today: a start date that
-    was moved on leaves windows out, and these are gaps.
+    It begins with the start date, or with the first window that a scheduled load ever began if that is earlier. A start
+    date that was moved on leaves windows out, and these are gaps. So are windows whose loads failed before they could
+    begin an entry, and all of them if no load ever ran.
 
     :param ledgered: what the ledger says
+    :param begins: from when on the settings say that scheduled loads run; None if they do not say
     :param interval: how long a live window is
     :param now: the time
     :param hold_back: how long loads wait after their window's end
     """
-    if ledgered.first_live is None:
+    # The first window begins with the first full interval.
+    first = begins and begins + (_EPOCH - begins) % interval
+    known = [moment for moment in (first, ledgered.first_live) if moment is not None]
+    if not known:
         return None
-    start = max(ledgered.first_live, now - RETENTION)
+    start = max(min(known), now - RETENTION)
     end = now - interval - hold_back
     return Window(start, end) if start < end else None
 
@@ -118,6 +127,8 @@ def plan_reconcile(
     wanted = merge([*missing, *damaged])
     parts = [part for one in wanted for rest in _without(one, due) for part in hours(rest)]
     parts.reverse()
+    # What an earlier run could not read comes after all else: else it would take up every run's number again.
+    parts.sort(key=lambda part: meets(part, ledgered.owed))
     return ReconcilePlan((*due, *parts[:MOST_GAPS]), tuple(missing), max(0, len(parts) - MOST_GAPS))
 
 
@@ -210,20 +221,21 @@ class Findings:
 
     def sentence(self) -> str:
         """Say it in a line."""
-        said = f"Read {self.windows - len(self.unread)} windows again: {self.late:,} of {self.events:,} events late"
+        read = counted(self.windows - len(self.unread), "window")
+        said = f"Read {read} again: {self.late:,} of {counted(self.events, 'event')} late"
         if self.late:
             said += f", and missing from OpenSearch for up to {_span(self.missed_seconds)}"
         said += "."
         if self.refused:
-            said += f" {self.refused:,} events were rejected or stored without a part."
+            said += f" {counted(self.refused, 'event was', 'events were')} rejected or stored without a part."
         if self.altered:
-            said += f" {self.altered:,} events are stored otherwise than Okta has them."
+            said += f" {counted(self.altered, 'event is', 'events are')} stored otherwise than in Okta."
         if self.gaps:
             said += f" {_span(self.gap_seconds)} of the covered time had no complete window: {_listed(self.gaps)}."
         if self.damaged:
             said += f" {self._damage()} {self.restored:,} of them are there again."
         if self.left:
-            said += f" {self.left:,} hours of that are left to the next run."
+            said += f" {counted(self.left, 'hour of that is', 'hours of that are')} left to the next run."
         return said
 
     def alarms(self, *, late_seconds: float, gap_seconds: float, late: Limit, refused: Limit) -> list[str]:
@@ -250,7 +262,7 @@ class Findings:
             )
         if self.altered:
             found.append(
-                f"{_share(self.altered, self.events)} are stored otherwise than Okta has them: "
+                f"{_share(self.altered, self.events)} are stored otherwise than in Okta: "
                 f"{_counted([(one.window, one.altered) for one in self.reread])}. Somebody stored them first, or "
                 "changed them, or what is redacted was changed since. `python -m oktalogger coverage --verify` names "
                 "them."
@@ -265,7 +277,7 @@ class Findings:
         return found
 
     def _damage(self) -> str:
-        return f"{len(self.damaged):,} hours held fewer events than had been stored: {_listed(self.damaged)}."
+        return f"{counted(len(self.damaged), 'hour')} held fewer events than had been stored: {_listed(self.damaged)}."
 
     def as_dict(self) -> dict[str, object]:
         """Return it as plain JSON values."""
@@ -294,7 +306,7 @@ def _as_pair(window: Window) -> dict[str, object]:
 
 
 def _share(number: int, of: int) -> str:
-    return f"{number:,} of {of:,} events ({100 * number / of:.2g} %)" if of else f"{number:,} events"
+    return f"{number:,} of {counted(of, 'event')} ({100 * number / of:.2g} %)" if of else counted(number, "event")
 
 
 def _counted(windows: Iterable[tuple[Window, int]], most: int = 10) -> str:

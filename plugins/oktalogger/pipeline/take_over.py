@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from oktalogger.pipeline.document import Stamp
     from oktalogger.pipeline.page_store import DocumentStore
+    from oktalogger.privacy.redactor import Redactor
 
 # What shippers commonly add to an event, under names that the document needs itself.
 _ADDED: Final = ("oktalogger", "@timestamp")
@@ -61,6 +62,7 @@ def take_over(
     store: DocumentStore,
     stamp: Stamp,
     *,
+    redactor: Redactor | None = None,
     on_stored: Callable[[TakenOver], None] | None = None,
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> TakenOver:
@@ -70,12 +72,13 @@ def take_over(
     :param store: where to store, prepared
     :param stamp: what the documents say of the load; its window is the range that is taken over: events of other times
         are left out
+    :param redactor: takes out of each event what must not be stored; None for nothing
     :param on_stored: told the counts so far after each page
     :param clock: tells the time, in UTC
     :raises OpenSearchLoadError: if OpenSearch refuses, or stays out of reach
     """
     storer = PageStorer(store, stamp, NOTHING_COVERED, Claims(stamp, None))
-    builder = DocumentBuilder(stamp, store.names)
+    builder = DocumentBuilder(stamp, store.names, redactor)
     counts = TakenOver()
     fields: Counter[str] = Counter()
     for number, documents in enumerate(pages, 1):

@@ -10,12 +10,14 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
+from oktalogger.detections.monitors.api import AlertingClient
+from oktalogger.opensearch.errors import OpenSearchPermissionError
 from oktalogger.opensearch.inventory import OpenSearchCensus
 from oktalogger.opensearch.request import call
 from oktalogger.pipeline.coverage import coverage
 from oktalogger.pipeline.ledger_store import LedgerStore
 from oktalogger.ui.addresses import events_template, system_log_template
-from oktalogger.ui.found import read_findings, rule_texts
+from oktalogger.ui.found import ReadFindings, merge_findings, read_alerts, read_findings, rule_texts
 from oktalogger.ui.hours import page_hours
 from oktalogger.ui.kinds import kinds_by_hour
 from oktalogger.ui.problems import Problems, find_problems
@@ -108,7 +110,7 @@ def measure(of: MeasuredOrg, *, now: datetime, previous: Snapshot | None = None)
         asked=Window(asked_since, due) if asked_since is not None and asked_since < due else None,
         now=now,
     )
-    read = read_findings(of.client, of.names, of.org, shown)
+    read, unread = _findings(of, shown)
     problems = find_problems(of.client, of.names, settings, of.folders, monitors=old is None)
     return Snapshot(
         org=of.org,
@@ -120,7 +122,7 @@ def measure(of: MeasuredOrg, *, now: datetime, previous: Snapshot | None = None)
         rules=rule_texts(read.rules, problems.detections),
         findings=read.findings,
         left_out=read.left_out,
-        **_problems(problems, old),
+        **_problems(problems, old, unread),
         asked_since=asked_since,
         console_url=system_log_template(of.org, of.console_url),
         events_url=events_template(of.dashboards_url, of.index_pattern or of.names.alias),
@@ -144,11 +146,26 @@ def _asked_since(entries: Iterable[LedgerEntry], old: Snapshot | None) -> dateti
     return min(begun, default=None)
 
 
-def _problems(found: Problems, old: Snapshot | None) -> dict[str, tuple[str, ...]]:
+def _findings(of: MeasuredOrg, shown: Window) -> tuple[ReadFindings, tuple[str, ...]]:
+    """Read matches and alerts; say if this user may not read the alerts."""
+    matches = read_findings(of.client, of.names, of.org, shown)
+    try:
+        alerts = read_alerts(AlertingClient(of.client), of.org, shown)
+    except OpenSearchPermissionError as error:
+        return matches, (f"Alerts of OpenSearch's monitors are not shown: {error}",)
+    return merge_findings(matches, alerts), ()
+
+
+def _problems(found: Problems, old: Snapshot | None, unread: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
     """Return what is wrong; of monitors, what was when they were last asked."""
-    if old is None:
-        return {"problems": (*found.rules, *found.monitors), "notes": found.notes, "ailing": found.monitors}
-    return {"problems": (*found.rules, *old.ailing), "notes": old.notes, "ailing": old.ailing}
+    ailing = found.monitors if old is None else old.ailing
+    unasked = found.notes if old is None else old.unasked
+    return {
+        "problems": (*found.rules, *ailing),
+        "ailing": ailing,
+        "notes": (*unasked, *unread),
+        "unasked": unasked,
+    }
 
 
 def _standing(

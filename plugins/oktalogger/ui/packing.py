@@ -26,7 +26,7 @@ LARGEST: Final = 200_000
 LETTERS: Final = "WLFRMDUOEN-"
 """Stands for each of the states."""
 _COLUMNS: Final = ("events", "expected", "late", "rejected", "drifted")
-_FINDING: Final = ("rule", "who", "last", "length", "events", "found", "told", "run")
+_FINDING: Final = ("rule", "who", "last", "length", "events", "found", "told", "state", "run")
 # How many findings keep their example, and their run, where not all can.
 _STEPS: Final = ((500, None), (100, None), (0, None), (0, 500), (0, 0))
 
@@ -57,6 +57,7 @@ def as_columns(snapshot: Snapshot) -> dict[str, Any]:
         "problems": list(snapshot.problems),
         "ailing": list(snapshot.ailing),
         "notes": list(snapshot.notes),
+        "unasked": list(snapshot.unasked),
         "asked_since": None if snapshot.asked_since is None else _seconds(snapshot.asked_since),
         "console_url": snapshot.console_url,
         "events_url": snapshot.events_url,
@@ -84,6 +85,7 @@ def of_columns(values: Mapping[str, Any]) -> Snapshot:
         problems=tuple(values["problems"]),
         ailing=tuple(values["ailing"]),
         notes=tuple(values["notes"]),
+        unasked=tuple(values["unasked"]),
         asked_since=None if values["asked_since"] is None else _instant(values["asked_since"]),
         console_url=values["console_url"],
         events_url=values["events_url"],
@@ -167,6 +169,7 @@ def _findings(findings: Sequence[PageFinding], places: Mapping[str, int], names:
         "events": [one.events for one in findings],
         "found": [_seconds(one.found_at) - last for one, last in zip(findings, lasts, strict=True)],
         "told": [[names.place(name) for name in one.told] for one in findings],
+        "state": [names.place(one.state) for one in findings],
         "run": [names.place(one.run_id) for one in findings],
     }
 
@@ -174,7 +177,7 @@ def _findings(findings: Sequence[PageFinding], places: Mapping[str, int], names:
 def _findings_of(values: Mapping[str, Any]) -> Iterator[PageFinding]:
     names, rules, columns = values["names"], values["rules"], values["findings"]
     last = 0
-    for place, (rule, who, before, length, events, found, told, run) in enumerate(
+    for place, (rule, who, before, length, events, found, told, state, run) in enumerate(
         zip(*(columns[name] for name in _FINDING), strict=True)
     ):
         last -= before
@@ -186,6 +189,7 @@ def _findings_of(values: Mapping[str, Any]) -> Iterator[PageFinding]:
             events=events,
             found_at=_instant(last + found),
             told=tuple(names[one] for one in told),
+            state=names[state],
             run_id=names[run],
             example=values["examples"].get(str(place), ""),
         )

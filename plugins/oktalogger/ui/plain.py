@@ -80,7 +80,7 @@ def _findings(snapshot: Snapshot) -> str:
     said = f"<p>{more:,} more are left out here.</p>\n" if more > 0 else ""
     return (
         "<h2>Findings</h2>\n<table>\n<tr><th>severity</th><th>rule</th><th>who</th><th>events</th><th>first</th>"
-        f"<th>last</th><th>told</th></tr>\n{rows}</table>\n{said}"
+        f"<th>last</th><th>state, or who was told</th></tr>\n{rows}</table>\n{said}"
     )
 
 
@@ -92,6 +92,6 @@ def _finding(one: PageFinding, rule: RuleText | None) -> str:
         str(one.events),
         format_instant(one.first),
         format_instant(one.last),
-        ", ".join(one.told),
+        one.state or ", ".join(one.told),
     )
     return f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in cells)}</tr>\n"

@@ -107,7 +107,7 @@ class RuleText:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PageFinding:
-    """One match of a rule.
+    """One match of a rule, or one alert of its monitor.
 
     :param rule: the rule's id
     :param who: what its events have in common, each as ``field=value``
@@ -116,6 +116,7 @@ class PageFinding:
     :param events: how many there are
     :param found_at: when the rule found it
     :param told: the channels that were told
+    :param state: of an alert: ``active``, ``acknowledged`` or ``completed``
     :param run_id: the run that found it
     :param example: one of its events in a line
     """
@@ -127,6 +128,7 @@ class PageFinding:
     events: int
     found_at: datetime
     told: tuple[str, ...] = ()
+    state: str = ""
     run_id: str = ""
     example: str = ""
 
@@ -167,6 +169,7 @@ class Snapshot:
     :param problems: what is wrong with rules and monitors, in sentences
     :param ailing: those of the problems that are about monitors, as of ``counted_at``
     :param notes: what could not be asked, in sentences
+    :param unasked: those of the notes that are about monitors, as of ``counted_at``
     :param asked_since: since when scheduled loads answer for every moment, if there are any
     :param console_url: address of Okta's System Log, with ``{search}``, ``{since}`` and ``{until}`` in it
     :param events_url: address of events in OpenSearch Dashboards, with ``{query}``, ``{since}`` and ``{until}`` in it
@@ -184,6 +187,7 @@ class Snapshot:
     problems: tuple[str, ...] = ()
     ailing: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    unasked: tuple[str, ...] = ()
     asked_since: datetime | None = None
     console_url: str = ""
     events_url: str = ""

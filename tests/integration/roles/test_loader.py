@@ -6,13 +6,16 @@ import json
 import os
 import subprocess
 import sys
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from oktalogger.detections.model import CompiledDetection
+from oktalogger.detections.model import Absence, CompiledDetection, FirstSeen, RiskSum
 from oktalogger.detections.replay.alerts import Alert, mark_notified
 from oktalogger.detections.replay.matches import Match, store_matches
+from oktalogger.detections.replay.search import replay
+from oktalogger.detections.replay.span import Span
 from oktalogger.opensearch.client import OpenSearchSettings, make_client
 from oktalogger.opensearch.errors import OpenSearchPermissionError
 from oktalogger.opensearch.inventory import OpenSearchCensus
@@ -23,10 +26,12 @@ from oktalogger.opensearch.store import OpenSearchStore
 from oktalogger.opensearch.templates import matches_template
 from oktalogger.pipeline.ledger import LedgerKey
 from oktalogger.pipeline.ledger_store import LedgerStore
+from oktalogger.window import Window
 from tests.integration.conftest import ROOT
 from tests.integration.people import People
 from tests.integration.roles.loading import HOUR, documents, host, load
 from tests.integration.roles.permissions import LOADER
+from tests.unit.detections.bundles import detection
 
 if TYPE_CHECKING:
     from opensearchpy import OpenSearch
@@ -110,6 +115,21 @@ class TestTheLoadersRoleIsEnough:
         assert store_matches(clients[LOADER], index, rule, [match], run_id="r", found_at=at) == [match]
         mark_notified(clients[LOADER], index, Alert(rule, "soc", (match,)))
         assert call(clients[LOADER], "GET", f"/{index}/_doc/m", doing="to read it")["_source"]["notified"] == ["soc"]
+
+    def test_every_kind_of_rule_after_a_load(
+        self, team: People, clients: dict[str, OpenSearch], caplog: pytest.LogCaptureFixture
+    ) -> None:
+        rules = [
+            detection(1),
+            detection(2, first_seen=FirstSeen(fields=("eventType",), seconds=86_400)),
+            detection(3, absence=Absence(seconds=3600, group_by=(), history_seconds=86_400)),
+            detection(4, risk_sum=RiskSum(at_least=1, rules=1)),
+        ]
+        now = datetime.now(UTC)
+        span = Span(Window(HOUR.start, now), by="loaded")
+        found = replay(clients[LOADER], team.names, rules, span, run_id="r")
+        assert len(found) == len(rules)
+        assert "may miss" not in caplog.text
 
     def test_a_new_mapping_of_the_matches_comes_with_the_setup(
         self, team: People, clients: dict[str, OpenSearch], caplog: pytest.LogCaptureFixture

@@ -28,6 +28,8 @@ def test_every_rule_of_the_pack_says_all_that_an_alert_needs() -> None:
         assert detection.channels is None, detection.file
         assert all(link.startswith("https://") for link in detection.references), detection.file
         assert len(detection.references) >= 2, detection.file
+        if detection.risk_sum is not None:
+            continue
         cases = [case.match for case in compiled.rules[detection.id].own.cases]
         assert cases.count(True) >= 2, f"{detection.file} needs two matches in different shapes"
         assert cases.count(False) >= 2, f"{detection.file} needs two near misses"
@@ -54,11 +56,14 @@ def test_the_documentation_lists_every_rule() -> None:
     for detection in detections:
         row = f"| `{detection.name}` | {detection.title} | {detection.severity} |"
         assert row in listed, f"the table of the pack in docs/detections.md lacks the row {row!r}: add it"
-    assert f"\n{len(detections)} rules, written for this project." in listed
+    rules = [detection for detection in detections if not detection.form_of]
+    assert f"\n{len(rules)} rules, written for this project." in listed
 
 
 def test_the_documentation_says_how_many_shapes_are_assumed() -> None:
     text = " ".join((FOLDER.parent.parent / "docs" / "detections.md").read_text(encoding="utf-8").split())
-    cases = [case for rule in compile_folder(FOLDER).rules.values() for case in rule.own.cases]
+    compiled = compile_folder(FOLDER)
+    rules = [compiled.rules[detection.id] for detection in compiled.detections if not detection.form_of]
+    cases = [case for rule in rules for case in rule.own.cases]
     assumed = sum(case.is_assumed for case in cases)
     assert f"Of the {len(cases)} test cases {assumed} have events whose shape is assumed." in text

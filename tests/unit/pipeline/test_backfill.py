@@ -42,6 +42,8 @@ def test_the_form_as_it_stands() -> None:
     [
         ({"from": None}, "`from` is missing"),
         ({"from": "yesterday"}, "from='yesterday' is not a date and time"),
+        ({"from": "2026-11-20T00:00:00"}, "has no time zone.*Write 2026-11-20T00:00:00Z for UTC, or an offset"),
+        ({"to": "2026-11-22"}, "to='2026-11-22T00:00:00' has no time zone"),
         ({"from": "2026-11-24T00:00:00Z"}, r"`from` \(2026-11-24T00:00:00Z\) lies in the future"),
         ({"to": "2026-12-24T00:00:00Z"}, r"`to` \(2026-12-24T00:00:00Z\) lies in the future"),
         ({"to": "2026-11-19T00:00:00Z"}, "is not before `to`.*Give the earlier one first"),
@@ -159,10 +161,10 @@ def test_more_chunks_than_airflow_maps_are_refused_with_advice() -> None:
 @pytest.mark.parametrize(
     ("hours", "name"),
     [
-        ((6, 12), "2026-11-20 06:00 to 12:00"),
-        ((18, 24), "2026-11-20 18:00 to 24:00"),
-        ((0, 24), "2026-11-20 00:00 to 24:00"),
-        ((18, 30), "2026-11-20 18:00 to 2026-11-21 06:00"),
+        ((6, 12), "2026-11-20 06:00 to 12:00 UTC"),
+        ((18, 24), "2026-11-20 18:00 to 24:00 UTC"),
+        ((0, 24), "2026-11-20 00:00 to 24:00 UTC"),
+        ((18, 30), "2026-11-20 18:00 to 2026-11-21 06:00 UTC"),
     ],
 )
 def test_names(hours: tuple[int, int], name: str) -> None:

@@ -19,6 +19,7 @@ from oktalogger.opensearch.templates import month_template
 from oktalogger.pipeline.comparison import Comparison, compare_with_okta
 from oktalogger.pipeline.document import Built, DocumentBuilder, Stamp
 from oktalogger.pipeline.drift import fit
+from oktalogger.pipeline.erasure import Person, without
 from oktalogger.privacy.policy import read_policy
 from oktalogger.privacy.redactor import Redactor
 from oktalogger.window import Window
@@ -84,6 +85,7 @@ def test_what_is_missing_foreign_doubled_or_altered_is_named() -> None:
         "altered": ["u-5"],
         "rejected": 0,
         "unredacted": 0,
+        "erased": 0,
     }
 
 
@@ -127,6 +129,16 @@ def test_redacted_is_compared_with_redacted() -> None:
     unreadable = b"no json"
     kept = rejection_id("o", hashing.redact(unreadable).event)
     assert compare(Holding(rejected=frozenset({kept})), [unreadable], redactor=hashing).rejected == 1
+
+
+def test_what_a_person_was_taken_out_of_is_counted() -> None:
+    body = okta(1, actor={"id": "00u1", "type": "User", "alternateId": "ada@corp.example", "displayName": "Ada"})
+    id_, source = stored(body)
+    without_her = json.loads(without(Person("00u1", ("ada@corp.example",), ("Ada",)), source, TEN))
+    found = compare(Holding((id_, without_her)), [body])
+    assert found.exact
+    assert found.erased == 1
+    assert without_her["actor"]["alternateId"] == "erased"
 
 
 def test_the_order_of_keys_says_nothing() -> None:

@@ -50,6 +50,16 @@ def test_windows_that_touch_add_up() -> None:
     assert damage(*both, found=6) == [Damage(minutes(0, 60), 7, 6)]
 
 
+def test_windows_that_touch_add_up_in_whatever_order_they_were_loaded() -> None:
+    assert damage(loaded(minutes(0, 30), 71, h10=3), loaded(minutes(30, 60), 70, h10=4), found=6)
+
+
+def test_an_hour_that_no_count_names_holds_nothing() -> None:
+    expected = expected_events([loaded(minutes(0, 60), 2 * 24 * 60 - 1, h10=1)])
+    assert damaged_hours(expected, {}, now=NOW) == [Damage(minutes(0, 60), 1, 0)]
+    assert damaged_hours(expected, {}, now=NOW, kept=NOW - ELEVEN) == []
+
+
 def test_windows_that_overlap_do_not() -> None:
     assert damage(loaded(minutes(0, 40), 70, h10=5), loaded(minutes(20, 60), 71, h10=5), found=5) == []
 
@@ -85,6 +95,7 @@ def test_a_window_over_several_hours_is_told_apart_by_hours() -> None:
 )
 def test_what_says_nothing_of_the_whole_hour_expects_nothing(entry: LedgerEntry) -> None:
     assert expected_events([entry]) == {}
+    assert expected_events([entry, loaded(minutes(0, 60), 70, h10=5)])[TEN].events == 5
 
 
 def test_what_retention_deleted_is_no_damage() -> None:

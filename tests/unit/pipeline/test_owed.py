@@ -53,6 +53,10 @@ class TestOwed:
         before = [entry(piece, "complete", at=NOON - HOUR) for piece in pieces()]
         assert owed_of([entry(TEN_TO_ELEVEN, "failed", at=NOON), *before]) == (TEN_TO_ELEVEN,)
 
+    def test_what_was_read_at_the_same_moment_is(self) -> None:
+        done = [entry(piece, "complete", at=NOON) for piece in pieces()]
+        assert owed_of([entry(TEN_TO_ELEVEN, "failed", at=NOON), *done]) == (TEN_TO_ELEVEN,)
+
     def test_the_ledger_says_it_of_what_this_deployment_reads(self) -> None:
         failed = entry(TEN_TO_ELEVEN, "failed", at=NOON, filter='severity eq "WARN"')
         assert Ledgered.of([failed]).owed == ()
@@ -67,6 +71,10 @@ class TestWhatIsRead:
 
     def test_what_is_owed_comes_last_and_in_pieces(self) -> None:
         assert with_owed([self.NEXT], [TEN_TO_ELEVEN], FIVE) == [self.NEXT, *pieces()]
+
+    def test_what_is_owed_right_after_leaves_what_is_planned_whole(self) -> None:
+        assert with_owed([TEN_TO_ELEVEN], iter([self.NEXT]), FIVE) == [TEN_TO_ELEVEN, *self.NEXT.split(FIVE)]
+        assert with_owed([TEN_TO_ELEVEN], iter([pieces()[3]]), FIVE) == pieces()
 
     def test_what_is_planned_and_owed_is_read_once_and_in_pieces(self) -> None:
         found = with_owed([TEN_TO_ELEVEN, self.NEXT], [pieces()[3]], FIVE)

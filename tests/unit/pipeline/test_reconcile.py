@@ -46,8 +46,10 @@ def live(start: datetime, end: datetime) -> list[LedgerEntry]:
     return [entry(window.start, window.end) for window in Window(start, end).split(timedelta(minutes=5))]
 
 
-def covered(entries: list[LedgerEntry], interval: timedelta = timedelta(minutes=5)) -> Window | None:
-    return covered_time(Ledgered.of(entries), interval=interval, now=NOW, hold_back=HOLD_BACK)
+def covered(
+    entries: list[LedgerEntry], interval: timedelta = timedelta(minutes=5), *, begins: datetime | None = None
+) -> Window | None:
+    return covered_time(Ledgered.of(entries), begins=begins, interval=interval, now=NOW, hold_back=HOLD_BACK)
 
 
 def test_the_hours_whose_turn_it_is() -> None:
@@ -71,15 +73,30 @@ class TestCoveredTime:
         found = covered(live(NOON - 3 * HOUR, NOON))
         assert found == Window(NOON - 3 * HOUR, NOW - timedelta(minutes=5, seconds=30))
 
+    def test_it_begins_with_the_start_date_if_the_first_loads_left_no_entry(self) -> None:
+        found = covered(live(NOON - 3 * HOUR, NOON), begins=NOON - 5 * HOUR)
+        assert found is not None
+        assert found.start == NOON - 5 * HOUR
+
+    def test_hours_that_no_load_ever_opened_are_gaps(self) -> None:
+        whole = covered([], begins=NOON - 5 * HOUR - timedelta(minutes=2))
+        assert whole == Window(NOON - 5 * HOUR, NOW - timedelta(minutes=5) - HOLD_BACK), "from the first full interval"
+        plan = plan_reconcile([], whole, Ledgered.of([]))
+        assert plan.gaps == (whole,)
+        assert len(plan.windows) == 6
+
+    def test_there_is_none_before_a_start_date_to_come(self) -> None:
+        assert covered([], begins=NOW + HOUR) is None
+
     def test_what_a_backfill_brought_from_before_is_not_part_of_it(self) -> None:
         found = covered([entry(NOON - 90 * HOUR, NOON - 80 * HOUR, kind="backfill"), *live(NOON - 3 * HOUR, NOON)])
         assert found is not None
         assert found.start == NOON - 3 * HOUR
 
     def test_what_a_start_date_that_was_moved_on_leaves_out_is_part_of_it(self) -> None:
-        # The settings do not come into it: loads stopped at ten, and began again at eleven by another start date.
+        # Loads stopped at ten, and began again at eleven by another start date.
         entries = [*live(NOON - 3 * HOUR, NOON - 2 * HOUR), *live(NOON - HOUR, NOON + timedelta(minutes=5))]
-        whole = covered(entries)
+        whole = covered(entries, begins=NOON - HOUR)
         assert whole is not None
         assert plan_reconcile([], whole, Ledgered.of(entries)).gaps == (Window(NOON - 2 * HOUR, NOON - HOUR),)
 
@@ -187,6 +204,16 @@ class TestGaps:
         assert plan.windows[0] == Window(NOON - HOUR, NOON), "the newest first"
         assert plan.left == 499 - MOST_GAPS
 
+    def test_what_no_run_can_read_does_not_keep_the_others_from_their_turn(self) -> None:
+        entries = [*live(NOON - 150 * HOUR, NOON - 149 * HOUR), *live(NOON, NOON + timedelta(minutes=5))]
+        newest = list(Window(NOON - 100 * HOUR, NOON).split(HOUR))
+        entries += [entry(hour.start, hour.end, kind="reconcile", complete=False) for hour in newest]
+        plan = plan_reconcile([], covered(entries), Ledgered.of(entries))
+        assert len(plan.windows) == MOST_GAPS
+        never_tried = list(Window(NOON - 149 * HOUR, NOON - 100 * HOUR).split(HOUR))[::-1]
+        assert list(plan.windows) == [*never_tried, *newest[::-1][: MOST_GAPS - len(never_tried)]]
+        assert plan.left == 49
+
     def test_what_fits_into_one_run_leaves_nothing(self) -> None:
         entries = [*live(NOON - 102 * HOUR, NOON - 100 * HOUR), *live(NOON, NOON + timedelta(minutes=5))]
         plan = plan_reconcile([], covered(entries), Ledgered.of(entries))
@@ -263,10 +290,10 @@ class TestFindings:
     def test_each_event_that_is_stored_otherwise_is_an_alarm(self) -> None:
         found = self.of(reread(), replace(reread(hour=1), altered=1))
         (alarm,) = alarms_of(found)
-        assert alarm.startswith("1 of 2,000 events (0.05 %) are stored otherwise than Okta has them: 1 in [")
+        assert alarm.startswith("1 of 2,000 events (0.05 %) are stored otherwise than in Okta: 1 in [")
         assert "coverage --verify" in alarm
         assert found.as_dict()["altered"] == 1
-        assert "1 events are stored otherwise" in found.sentence()
+        assert "1 event is stored otherwise than in Okta" in found.sentence()
 
     def test_many_late_events_are_an_alarm_however_soon_they_were_found(self) -> None:
         [alarm] = alarms_of(self.of(reread(1117, of=5848, missed=3599.0), reread(3, hour=23)))
@@ -349,6 +376,6 @@ class TestDamage:
         found = Findings(1, (), 0, 0.0, (), damaged=(self.DAMAGED,), restored=17)
         nobody = Limit(10**9, 100.0)
         (alarm,) = found.alarms(late_seconds=10**9, gap_seconds=10**9, late=nobody, refused=nobody)
-        assert f"1 hours held fewer events than had been stored: {self.DAMAGED}." in alarm
+        assert f"1 hour held fewer events than had been stored: {self.DAMAGED}." in alarm
         assert "17 of them are there again" in found.sentence()
         assert found.as_dict()["damaged"] == [["2026-11-22T06:00:00Z", "2026-11-22T07:00:00Z"]]

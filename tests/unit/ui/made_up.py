@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from oktalogger.ui.snapshot import LedgerRun, PageFinding, PageHour, RuleText, Snapshot, Standing, first_hour
@@ -14,7 +15,13 @@ SEVERITIES = ("critical", "high", "medium", "low", "informational")
 
 
 def made_up(
-    *, findings: int = 40, seed: int = 7, hostile: bool = False, now: datetime = NOW, org: str = "company.okta.com"
+    *,
+    findings: int = 40,
+    seed: int = 7,
+    hostile: bool = False,
+    now: datetime = NOW,
+    org: str = "company.okta.com",
+    finding_run: str = "",
 ) -> Snapshot:
     chance = random.Random(seed)
     rules = {
@@ -28,6 +35,8 @@ def made_up(
         for number in range(60)
     }
     found = [_finding(chance, list(rules), place, hostile=hostile, now=now) for place in range(findings)]
+    if finding_run:
+        found = [replace(one, run_id=finding_run) for one in found]
     found.sort(key=lambda one: one.last, reverse=True)
     used = {one.rule for one in found}
     start = first_hour(now)
@@ -64,7 +73,9 @@ def _hour(chance: random.Random, start: datetime, now: datetime, *, hostile: boo
         return PageHour(start=start, state="not due")
     day = (now - start).days
     if day == 20 and 8 <= start.hour < 14:
-        return PageHour(start=start, state="missing", missing=(Window(start, start + HOUR),), runs=(_run(hostile),))
+        return PageHour(
+            start=start, state="missing", missing=(Window(start, start + HOUR),), runs=(_run(start, hostile),)
+        )
     busy = 1 + 5 * (7 <= start.hour < 19) * (start.weekday() < 5)
     kinds = tuple(int(chance.gauss(40, 6) * busy * share) for share in (1.0, 0.6, 0.1, 2.0, 0.3, 0.4))
     events = sum(kinds)
@@ -77,7 +88,7 @@ def _hour(chance: random.Random, start: datetime, now: datetime, *, hostile: boo
             expected=events,
             missing=gap,
             kinds=kinds,
-            runs=(_run(hostile),),
+            runs=(_run(start, hostile),),
         )
     if chance.random() < 0.02:
         return PageHour(start=start, state="late", events=events, expected=events, late=3, lateness=412.5, kinds=kinds)
@@ -88,10 +99,10 @@ def _hour(chance: random.Random, start: datetime, now: datetime, *, hostile: boo
     return PageHour(start=start, state="whole", events=events, expected=events, kinds=kinds)
 
 
-def _run(hostile: bool) -> LedgerRun:
+def _run(start: datetime, hostile: bool) -> LedgerRun:
     return LedgerRun(
         kind="scheduled",
-        run_id=HOSTILE if hostile else "scheduled__2026-11-09T08:00:00+00:00",
+        run_id=HOSTILE if hostile else f"scheduled__{start:%Y-%m-%dT%H:05:00+00:00}",
         url="javascript:document.title='owned'" if hostile else "https://airflow.example.com/dags/okta_system_log",
         state="failed",
         error=HOSTILE if hostile else "OktaError: Okta was out of reach.",

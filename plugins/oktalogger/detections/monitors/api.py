@@ -32,6 +32,7 @@ USER_AGENT: Final = f"oktalogger/{__version__} (reads ui_metadata as OpenSearch-
 STATS: Final = "/_plugins/_alerting/stats"
 ALERTS_INDEX: Final = ".opendistro-alerting-alerts"
 PAGE_SIZE: Final = 200
+ALERTS_PAGE: Final = 1000
 _RETRY: Final = RequestRetry(attempts=5, longest_wait_seconds=20.0)
 _RIGHTS: Final = "/alerting/"
 _NO_SUCH_PATH: Final = "no handler found for uri"
@@ -221,6 +222,27 @@ class AlertingClient:
         params = {"alertState": "ACTIVE", "monitorId": monitor_id, "size": "1"}
         answer = self.read(f"{MONITORS}/alerts", doing=f"while counting alerts of {monitor_id}", params=params)
         return int(answer["totalAlerts"])
+
+    def alerts(self, most: int) -> list[dict[str, Any]]:
+        """Read the newest alerts of all monitors, of whatever state, past ones too.
+
+        :param most: how many at most
+        :raises OpenSearchLoadError: where they cannot be read
+        """
+        found: list[dict[str, Any]] = []
+        while len(found) < most:
+            size = min(ALERTS_PAGE, most - len(found))
+            params = {
+                "size": str(size),
+                "startIndex": str(len(found)),
+                "sortString": "start_time",
+                "sortOrder": "desc",
+            }
+            answer = self.read(f"{MONITORS}/alerts", doing="while reading alerts", params=params)
+            found += answer["alerts"]
+            if len(answer["alerts"]) < size:
+                break
+        return found
 
     def last_runs(self) -> LastRuns:
         """Read when monitors last ran.

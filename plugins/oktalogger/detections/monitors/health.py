@@ -159,7 +159,7 @@ def not_at_work(
     """Say of which rules no monitor is at work: there, switched on, of what the rule says now, and running.
 
     :param client: the cluster
-    :param rules: which
+    :param rules: which; those that no monitor can run need none
     :param names: the index names that the monitors read
     :param settings: what monitors of this deployment have in common
     :param owner: whose monitors they are
@@ -176,7 +176,7 @@ def not_at_work(
             found.setdefault(rule_id, []).append(monitor)
     runs = client.last_runs() if found else None
     reasons = {}
-    for rule in rules:
+    for rule in (one for one in rules if one.is_monitored):
         said = [_why_not(rule, monitor, runs, names, settings, owner, now) for monitor in found.get(rule.id, ())]
         if all(said):
             reasons[rule.id] = next((why for why in said if why), "it has no monitor")

@@ -76,7 +76,7 @@ def refused_detections(
     :raises OpenSearchLoadError: if OpenSearch cannot be asked
     """
     found: dict[str, tuple[str, ...]] = {}
-    for detection in detections:
+    for detection in (one for one in detections if one.risk_sum is None):
         body = render_monitor(detection, names=names, channel_ids=AnyChannel(), settings=settings).body
         if said := monitor_refusals(client, body):
             found[detection.id] = said

@@ -18,7 +18,7 @@ from oktalogger.opensearch.bulk import BulkWriter
 from oktalogger.opensearch.documents import Document, Revision
 from oktalogger.opensearch.errors import OpenSearchRequestError
 from oktalogger.opensearch.request import AS_LONG_AS_A_BULK, call
-from oktalogger.text import harmless
+from oktalogger.text import counted, harmless
 from oktalogger.window import format_instant
 
 if TYPE_CHECKING:
@@ -80,6 +80,9 @@ class Alert:
             "rule": self.detection.name,
             "detection_id": self.detection.id,
             "channel": self.channel,
+            "attack": list(self.detection.attack),
+            "tactics": list(self.detection.tactics),
+            "risk": self.detection.risk_score,
             "matches": len(self.matches),
             "first": format_instant(min(match.first for match in self.matches)),
             "last": format_instant(max(match.last for match in self.matches)),
@@ -258,10 +261,16 @@ def _line(detection: CompiledDetection, match: Match) -> str:
     if detection.absence is not None:
         return f"- none in {match.org}{_in_brackets(match)} since {format_instant(match.last)}: {match.example}"
     when = format_instant(match.first)
+    if detection.risk_sum is not None:
+        return (
+            f"- {format_instant(match.last)} {match.org}{_in_brackets(match)}: risk {match.values:g}, {match.example}"
+        )
     if match.events > 1:
         when += f" to {format_instant(match.last)}"
     many = (
-        f"{_counted(detection, match)}{match.events} events, for example: " if match.events > 1 or match.group else ""
+        f"{_counted(detection, match)}{counted(match.events, 'event')}, for example: "
+        if match.events > 1 or match.group
+        else ""
     )
     return f"- {when} {match.org}{_in_brackets(match)}: {many}{harmless(match.example)}"
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 FIRST: Final = "okta_first"
 LATEST: Final = "okta_latest"
 EXAMPLE: Final = "okta_example"
+_ACTOR: Final = "actor.alternateId"
 _SHOWN: Final = [
     "uuid",
     "published",
@@ -105,7 +106,16 @@ def match_of(
         group={field: value for field, value in values.items() if field != grouped.ORG_FIELD},
         event_id=hit["_id"],
         example=_in_a_line(hit["_source"]),
+        actor=_actor(values, hit["_source"]),
     )
+
+
+def _actor(values: Mapping[str, str], source: Mapping[str, Any]) -> str:
+    """Return who a group is about: nobody, unless it is grouped by something of the actor."""
+    if not any(field.startswith("actor.") for field in values):
+        return ""
+    found = values.get(_ACTOR) or str((source.get("actor") or {}).get("alternateId") or "")
+    return "" if found == grouped.NO_VALUE else found
 
 
 def value_clauses(values: Mapping[str, str]) -> list[dict[str, Any]]:

@@ -39,6 +39,7 @@ class Match:
     :param group: what the events have in common, by index field
     :param event_id: the `uuid` of one of them
     :param example: one of them in a line
+    :param actor: who it is about, if it is about an actor
     :param excepted: the exception that keeps it from being told
     """
 
@@ -51,6 +52,7 @@ class Match:
     group: dict[str, str]
     event_id: str
     example: str
+    actor: str = ""
     excepted: Exclusion | None = None
 
     def excepted_by(self, exception: Exclusion) -> Match:
@@ -75,8 +77,10 @@ class Match:
                 "severity": detection.severity,
                 "attack": list(detection.attack),
                 "tactics": list(detection.tactics),
+                "risk": detection.risk_score,
             },
             "org": self.org,
+            **({"actor": self.actor} if self.actor else {}),
             "first": format_instant(self.first),
             "last": format_instant(self.last),
             "events": self.events,

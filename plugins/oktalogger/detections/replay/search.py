@@ -19,6 +19,7 @@ from oktalogger.detections.replay.first_seen import first_seen_matches
 from oktalogger.detections.replay.groups import SHOWN, groups_of, instant, match_of
 from oktalogger.detections.replay.matches import store_matches
 from oktalogger.detections.replay.order import is_in_order
+from oktalogger.detections.replay.risk import risk_matches
 from oktalogger.detections.replay.span import time_range
 from oktalogger.detections.slots import PUBLISHED, value_in
 from oktalogger.opensearch.errors import OpenSearchRequestError
@@ -129,7 +130,8 @@ def replay(
         sleep(REFRESHED_WITHIN)
     results: list[Found] = []
     refusals: dict[str, OpenSearchRequestError] = {}
-    for detection in detections:
+    # What adds up findings comes after those who make them.
+    for detection in sorted(detections, key=lambda one: one.risk_sum is not None):
         try:
             found, is_cut = find(client, names, detection, span, settings or MonitorSettings())
             new = store_matches(client, names.matches, detection, found, run_id=run_id, found_at=clock(), sleep=sleep)
@@ -200,6 +202,9 @@ def find_excepted(
 def _matches(
     client: OpenSearch, names: IndexNames, detection: CompiledDetection, span: Span, settings: MonitorSettings
 ) -> Iterator[Match]:
+    if detection.risk_sum is not None:
+        yield from risk_matches(client, names, detection, detection.risk_sum, span)
+        return
     if detection.first_seen is not None:
         yield from first_seen_matches(client, names, detection, detection.first_seen, span)
         return

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
+from oktalogger.detections.model import SEVERITIES
 from oktalogger.detections.rules.problems import RuleError
 
 if TYPE_CHECKING:
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
 _UNITS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 _SPAN: Final = re.compile(r"(\d{1,6})([smhd])")
-_CASE_KEYS: Final = frozenset({"name", "match", "assumed", "event", "events"})
+_CASE_KEYS: Final = frozenset({"name", "match", "severity", "assumed", "event", "events"})
 _STEP_KEYS: Final = frozenset({"event", "repeat", "every", "after", "loaded_after"})
 MOST_EVENTS: Final = 5000
 
@@ -45,6 +46,7 @@ class Case:
     :param match: whether the rule must fire
     :param steps: its events
     :param line: where it stands in the rule's file
+    :param severity: with which severity it must fire, where the rule's severity moves; empty for any
     :param is_assumed: whether neither Okta's catalogue nor a public sample shows an event of this shape
     """
 
@@ -53,6 +55,7 @@ class Case:
     steps: tuple[CaseEvents, ...]
     line: int
     is_assumed: bool = False
+    severity: str = ""
 
 
 def parse_span(value: Any, *, what: str) -> timedelta:
@@ -83,7 +86,7 @@ def _case(document: YamlDocument, number: int, given: Any) -> Case:
         raise RuleError("a test case is a mapping with `name`, `match` and `event` or `events`", line)
     if unknown := set(map(str, given)) - _CASE_KEYS:
         raise RuleError(
-            f"a test case has no key `{min(unknown)}`; it takes name, match, assumed, event, events",
+            f"a test case has no key `{min(unknown)}`; it takes name, match, severity, assumed, event, events",
             document.line("oktalogger", "tests", number, min(unknown)),
         )
     name = given.get("name")
@@ -94,6 +97,13 @@ def _case(document: YamlDocument, number: int, given: Any) -> Case:
     assumed = given.get("assumed", False)
     if not isinstance(assumed, bool):
         raise RuleError(f"`assumed` of the test case {name!r} is {assumed!r}; it must be true or false", line)
+    severity = given.get("severity", "")
+    if severity and (severity not in SEVERITIES or not given["match"]):
+        raise RuleError(
+            f"`severity` of the test case {name!r} is {severity!r}; it is one of {', '.join(SEVERITIES)}, for a case "
+            "with `match: true`",
+            document.line("oktalogger", "tests", number, "severity"),
+        )
     if ("event" in given) == ("events" in given):
         raise RuleError(f"the test case {name!r} needs either `event` or `events`", line)
     held = [{"event": given["event"]}] if "event" in given else given["events"]
@@ -105,7 +115,7 @@ def _case(document: YamlDocument, number: int, given: Any) -> Case:
         raise RuleError(f"in the test case {name!r}: {error}", line) from None
     if sum(step.repeat for step in steps) > MOST_EVENTS:
         raise RuleError(f"the test case {name!r} has more than {MOST_EVENTS} events", line)
-    return Case(name, given["match"], steps, line, assumed)
+    return Case(name, given["match"], steps, line, assumed, severity)
 
 
 def _step(given: Any) -> CaseEvents:

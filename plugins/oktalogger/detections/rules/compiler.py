@@ -13,7 +13,7 @@ from oktalogger.detections.rules.correlation import check_type, read_threshold, 
 from oktalogger.detections.rules.fields import FieldError, field_table
 from oktalogger.detections.rules.filter_files import is_filter, read_exceptions, read_filter
 from oktalogger.detections.rules.problems import DetectionsError, Problem, RuleError
-from oktalogger.detections.rules.rule import Rule, check_tests, read_rule
+from oktalogger.detections.rules.rule import OWN, Rule, check_tests, read_rule
 from oktalogger.detections.rules.strict import strict_problems
 from oktalogger.detections.rules.variables import read_variables
 from oktalogger.detections.rules.yaml_source import read_documents, rule_files
@@ -128,10 +128,10 @@ class _Compilation:
                 continue
             self._problems += rule.output_problems
             self._problems += check_tests(rule) if rule.is_usable else ()
-            detection = self._compile(rule)
-            if detection is not None and not self._is_broken(rule) and rule.id not in by_id:
-                detections.append(detection)
-                by_id[rule.id] = rule
+            forms = self._forms(rule)
+            if forms and not self._is_broken(rule) and rule.id not in by_id:
+                detections += forms
+                by_id |= dict.fromkeys((form.id for form in forms), rule)
         return Compiled(tuple(detections), by_id, tuple(sorted(set(self._problems))))
 
     def _is_broken(self, rule: Rule) -> bool:
@@ -172,7 +172,19 @@ class _Compilation:
         named.sort(key=lambda rule: rule.document.file != near.file)
         return named[0] if named else None
 
+    def _forms(self, rule: Rule) -> tuple[CompiledDetection, ...]:
+        detection = self._compile(rule)
+        if detection is None or not rule.own.severity:
+            return () if detection is None else (detection,)
+        from oktalogger.detections.rules.severities import forms_of
+
+        forms, problems = forms_of(detection, rule, self._variables)
+        self._problems += problems
+        return forms
+
     def _compile(self, rule: Rule) -> CompiledDetection | None:
+        if rule.kind == "risk":
+            return self._detection(rule, None, None) if rule.is_usable else None
         if rule.kind == "event":
             selection = self._selection(rule)
             try:
@@ -244,7 +256,7 @@ class _Compilation:
         return rule, selection
 
     def _detection(
-        self, rule: Rule, selection: Selection, threshold: Threshold | None, counts: tuple[str, ...] = ()
+        self, rule: Rule, selection: Selection | None, threshold: Threshold | None, counts: tuple[str, ...] = ()
     ) -> CompiledDetection:
         stem = re.sub(r"[^A-Za-z0-9_]+", "_", rule.document.file.rpartition("/")[2].rpartition(".")[0])
         outputs = self._in_file[rule.document.file] > 1 and rule.name and rule.kind == "event"
@@ -264,16 +276,19 @@ class _Compilation:
             throttle_minutes=rule.own.throttle_minutes,
             dedup=kinds.dedup(rule) if threshold is None else (),
             cells=rule.own.cells,
-            selection=selection.text,
-            fields=tuple(sorted({*selection.fields, *kinds.fields(rule)})),
+            selection=selection.text if selection is not None else "",
+            fields=tuple(sorted({*(selection.fields if selection is not None else ()), *kinds.fields(rule)})),
             threshold=threshold,
             first_seen=kinds.first_seen(rule),
             absence=kinds.absence(rule),
             counts=counts,
+            risk=rule.own.risk,
+            risk_sum=rule.own.risk_sum,
             file=rule.document.file,
-            line=rule.document.line("detection" if threshold is None else "correlation"),
+            line=rule.document.line({"event": "detection", "threshold": "correlation"}.get(rule.kind, OWN)),
         )
-        _check_size(len(detection.query), selection.clauses)
+        if selection is not None:
+            _check_size(len(detection.query), selection.clauses)
         return detection
 
 

@@ -43,6 +43,16 @@ _NOT_EXACT: Final = re.compile(r"alternate_?id$", re.IGNORECASE)
 # Fields for which Okta has one spelling per value, so that rules may use any spelling.
 _UPPER: Final = frozenset({"outcome.result", "severity", f"{OWN}.risk.level", f"{OWN}.risk.previous_level"})
 EVENT_TYPE: Final = "eventType"
+# The values that Okta documents, of fields with few (API reference, System Log, and its event catalogue).
+CODES_OF: Final[dict[str, tuple[str, ...]]] = {
+    "outcome.result": (
+        *("SUCCESS", "FAILURE", "SKIPPED", "ALLOW", "DENY", "CHALLENGE", "UNKNOWN", "RATE_LIMIT", "DEFERRED"),
+        *("SCHEDULED", "ABANDONED", "UNANSWERED"),
+    ),
+    "severity": ("DEBUG", "INFO", "WARN", "ERROR"),
+}
+# Fields that no event is without.
+ALWAYS_THERE: Final = frozenset({EVENT_TYPE, "severity", "uuid", "published", "oktalogger.org"})
 _CODES: Final = frozenset({EVENT_TYPE, *_UPPER})
 
 

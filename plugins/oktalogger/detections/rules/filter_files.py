@@ -10,14 +10,15 @@ from datetime import date, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from oktalogger.detections.model import Exclusion
-from oktalogger.detections.rules.fields import field_table
+from oktalogger.detections.rules.embedded import OKTA_LOG, read_one_selection, read_selections
 from oktalogger.detections.rules.problems import Problem, RuleError
-from oktalogger.detections.rules.strict import strict_problems
-from oktalogger.detections.rules.yaml_source import EXCEPTIONS_FILE, YamlDocument, child, read_documents
+from oktalogger.detections.rules.yaml_source import EXCEPTIONS_FILE, read_documents
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
+
+    from oktalogger.detections.rules.yaml_source import YamlDocument
 
 _FILTER_KEYS: Final = (
     *("title", "id", "name", "taxonomy", "status", "description", "license", "author", "references", "date"),
@@ -25,7 +26,6 @@ _FILTER_KEYS: Final = (
 )
 _EXCEPTION_KEYS: Final = ("rule", "match", "owner", "reason", "until")
 _LISTED: Final = "exceptions"
-_LOG: Final = {"product": "okta", "service": "okta"}
 
 
 def is_filter(document: YamlDocument) -> bool:
@@ -50,7 +50,7 @@ def read_filter(
     given = document.data["filter"]
     if not isinstance(given, dict):
         return None, [*problems, document.problem("`filter` must be a mapping", "filter")]
-    if document.data.get("logsource") not in (_LOG, {"product": "okta"}):
+    if document.data.get("logsource") not in (OKTA_LOG, {"product": "okta"}):
         problems.append(document.problem("the filter's `logsource` must say `product: okta`", "logsource"))
     title = document.data.get("title")
     if not isinstance(title, str) or not title.strip():
@@ -59,13 +59,12 @@ def read_filter(
         rules = _filtered_rules(document, given.get("rules"))
     except RuleError as error:
         return None, [*problems, Problem(document.file, error.line or document.line(), str(error))]
-    body = {key: value for key, value in given.items() if key != "rules"}
-    kept, more = _selected(_as_rule(document, "filter", body), variables)
+    kept, more = read_selections(document, "filter", "rules", variables)
     problems += more
     if kept is None or any(not problem.is_warning for problem in problems):
         return None, problems
-    query = f"(*:* AND NOT ({kept[0]}))"
-    return Exclusion(str(title), rules, query, kept[1], file=document.file, line=document.line()), problems
+    query = f"(*:* AND NOT ({kept.text}))"
+    return Exclusion(str(title), rules, query, kept.fields, file=document.file, line=document.line()), problems
 
 
 def read_exceptions(folder: Path, variables: Mapping[str, tuple[str, ...]]) -> tuple[list[Exclusion], list[Problem]]:
@@ -119,15 +118,14 @@ def _exception(
     if not isinstance(rules, list) or not rules or not all(isinstance(one, str) and one.strip() for one in rules):
         raise RuleError("an exception needs `rule`, the name or id of a rule, or a list of them")
     until = _day(given.get("until"), document.line(_LISTED, number, "until"))
-    inner = YamlDocument(document.file, given, _node(document, number))
-    matched, problems = _selected(_as_rule(inner, "match", {"match": given.get("match")}), variables)
+    matched, problems = read_one_selection(document, (_LISTED, number, "match"), given.get("match"), variables)
     if matched is None:
         return None, problems
     exclusion = Exclusion(
         texts["reason"],
         tuple(rules),
-        matched[0],
-        matched[1],
+        matched.text,
+        matched.fields,
         owner=texts["owner"],
         until=until.isoformat(),
         file=document.file,
@@ -155,44 +153,3 @@ def _filtered_rules(document: YamlDocument, given: Any) -> tuple[str, ...]:
     if not isinstance(rules, list) or not all(isinstance(rule, str) and rule.strip() for rule in rules):
         raise RuleError("a filter needs `rules`: a name or id of a rule, a list of them, or `any`", line)
     return tuple(rules)
-
-
-def _selected(
-    document: YamlDocument, variables: Mapping[str, tuple[str, ...]]
-) -> tuple[tuple[str, tuple[str, ...]] | None, list[Problem]]:
-    from oktalogger.detections.rules.sigma import read_selection
-
-    problems = list(strict_problems(document, variables))
-    if any(not problem.is_warning for problem in problems):
-        return None, problems
-    try:
-        selection = read_selection(document, field_table(), variables)
-    except RuleError as error:
-        line = error.line or document.line("detection")
-        return None, [*problems, Problem(document.file, line, str(error))]
-    return (selection.text, selection.fields), [*problems, *selection.warnings]
-
-
-def _as_rule(document: YamlDocument, section: str, body: dict[str, Any]) -> YamlDocument:
-    """Return a document that the compiler of rules reads, in which each part still knows its line."""
-    import yaml
-
-    found = child(document.node, section)
-    inner = found[1] if found else document.node
-    head = yaml.ScalarNode("tag:yaml.org,2002:str", "detection", inner.start_mark, inner.end_mark)
-    if section == "match":
-        body = {**body, "condition": "match"}
-        name = yaml.ScalarNode("tag:yaml.org,2002:str", "match", inner.start_mark, inner.end_mark)
-        inner = yaml.MappingNode("tag:yaml.org,2002:map", [(name, inner)], inner.start_mark, inner.end_mark)
-    elif isinstance(inner, yaml.MappingNode):
-        pairs = [(key, value) for key, value in inner.value if key.value != "rules"]
-        inner = yaml.MappingNode("tag:yaml.org,2002:map", pairs, inner.start_mark, inner.end_mark)
-    node = yaml.MappingNode("tag:yaml.org,2002:map", [(head, inner)], document.node.start_mark, document.node.end_mark)
-    data = {"title": "exclusion", "logsource": _LOG, "detection": body}
-    return YamlDocument(document.file, data, node)
-
-
-def _node(document: YamlDocument, number: int) -> Any:
-    listed = child(document.node, _LISTED)
-    found = child(listed[1], number) if listed else None
-    return found[1] if found else document.node

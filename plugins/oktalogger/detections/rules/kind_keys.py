@@ -1,22 +1,84 @@
-"""Reads ``first_seen`` and ``absent`` under ``oktalogger:``, the kinds of rules that Sigma does not know."""
+"""Reads the keys under ``oktalogger:`` that make kinds of rules which Sigma does not know, or move a severity."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from oktalogger.detections.model import Absence, FirstSeen
+from oktalogger.detections.model import SEVERITIES, Absence, FirstSeen, RiskSum
 from oktalogger.detections.rules.cases import parse_span
 from oktalogger.detections.rules.problems import RuleError
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
+    from oktalogger.setting_readers import Severity
+
 # Okta keeps its log for 90 days, so a backfill brings no more.
 _LONGEST_HISTORY: Final = timedelta(days=90)
 _SHORTEST_HISTORY: Final = timedelta(days=1)
 _SHORTEST_SILENCE: Final = timedelta(minutes=10)
+_MOST_CHANGES: Final = 4
+_LEVELS: Final = ", ".join(SEVERITIES)
 _DEFAULT_HISTORY: Final = {"first_seen": timedelta(days=30), "absent": timedelta(days=7)}
+
+
+@dataclass(frozen=True, slots=True)
+class SeverityChange:
+    """Another severity than the rule's `level`, and when it is so.
+
+    :param level: the severity
+    :param when: a selection of Sigma
+    """
+
+    level: Severity
+    when: Any
+
+
+def read_severity_changes(value: Any) -> tuple[SeverityChange, ...]:
+    """Read ``severity``: other severities than `level`, and when each is so. The first that is so counts.
+
+    :raises RuleError: if it cannot be used
+    """
+    if not isinstance(value, list) or not 0 < len(value) <= _MOST_CHANGES:
+        raise RuleError(
+            f"`oktalogger.severity` must be a list of 1 to {_MOST_CHANGES} mappings with `level` and `when`"
+        )
+    changes = []
+    for given in value:
+        if not isinstance(given, dict) or set(given) != {"level", "when"}:
+            raise RuleError("each of `oktalogger.severity` is a mapping with `level` and `when`")
+        if given["level"] not in SEVERITIES:
+            raise RuleError(f"a `level` of `oktalogger.severity` is {given['level']!r}; it must be one of {_LEVELS}")
+        changes.append(SeverityChange(given["level"], given["when"]))
+    if len({change.level for change in changes}) < len(changes):
+        raise RuleError("`oktalogger.severity` has a `level` twice; join what leads to it in one `when`, as a list")
+    return tuple(changes)
+
+
+def read_risk(value: Any) -> int:
+    """Read ``risk``: how much a finding adds to the risk of its actor.
+
+    :raises RuleError: if it cannot be used
+    """
+    return _number(value, "risk", 1, 100)
+
+
+def read_risk_sum(value: Any) -> RiskSum:
+    """Read ``risk_sum``: from which sum of risk on an actor is a finding itself.
+
+    :raises RuleError: if it cannot be used
+    """
+    given = _mapping(value, "risk_sum", ("at_least", "rules"))
+    at_least = _number(given.get("at_least"), "risk_sum.at_least", 1, 10_000)
+    return RiskSum(at_least=at_least, rules=_number(given.get("rules", 2), "risk_sum.rules", 1, 100))
+
+
+def _number(value: Any, what: str, least: int, most: int) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
+        raise RuleError(f"`oktalogger.{what}` is {value!r}; it must be a whole number from {least} to {most}")
+    return value
 
 
 def read_first_seen(value: Any) -> FirstSeen:

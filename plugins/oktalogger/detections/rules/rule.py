@@ -13,19 +13,27 @@ from uuid import UUID
 
 from oktalogger.detections.model import SEVERITIES
 from oktalogger.detections.rules.cases import Case, parse_cases, parse_span
-from oktalogger.detections.rules.kind_keys import read_absence, read_first_seen
+from oktalogger.detections.rules.kind_keys import (
+    SeverityChange,
+    read_absence,
+    read_first_seen,
+    read_risk,
+    read_risk_sum,
+    read_severity_changes,
+)
 from oktalogger.detections.rules.problems import Problem, RuleError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from oktalogger.detections.model import Absence, FirstSeen
+    from oktalogger.detections.model import Absence, FirstSeen, RiskSum
     from oktalogger.detections.rules.yaml_source import YamlDocument
     from oktalogger.setting_readers import Severity
 
 OWN: Final = "oktalogger"
 OWN_KEYS: Final = (
-    *("enabled", "channels", "throttle", "dedup", "cells", "first_seen", "absent", "runbook", "corresponds", "tests"),
+    *("enabled", "channels", "throttle", "dedup", "cells", "first_seen", "absent", "risk_sum", "severity", "risk"),
+    *("runbook", "corresponds", "tests"),
 )
 MOST_CELLS: Final = 100
 _LONGEST_TITLE: Final = 200
@@ -36,7 +44,7 @@ _TACTIC: Final = re.compile(r"attack\.([a-z][a-z_-]+)", re.IGNORECASE)
 _PUBLIC_RULE: Final = re.compile(r"[a-z]+/[A-Za-z0-9_.-]+")
 _TAG: Final = re.compile(r"[a-z0-9_-]+(\.[A-Za-z0-9_.-]+)+")
 
-RuleKind = Literal["event", "threshold"]
+RuleKind = Literal["event", "threshold", "risk"]
 T = TypeVar("T")
 
 
@@ -54,6 +62,9 @@ class Own:
     cells: int | None = None
     first_seen: FirstSeen | None = None
     absent: Absence | None = None
+    risk_sum: RiskSum | None = None
+    severity: tuple[SeverityChange, ...] = ()
+    risk: int | None = None
     runbook: str = ""
     corresponds: tuple[str, ...] = ()
     cases: tuple[Case, ...] = ()
@@ -65,7 +76,7 @@ class Rule:
     """A rule as far as it is understood without its `detection` or `correlation`.
 
     :param document: where it was read
-    :param kind: whether it selects events or counts those of other rules
+    :param kind: whether it selects events, counts those of other rules, or adds up findings
     :param id: its UUID, empty in a rule without one that others count
     :param name: Sigma's `name`, by which correlations refer to it
     :param problems: what is wrong with it
@@ -112,7 +123,7 @@ class _Reader:
 
     def read(self) -> Rule:
         data = self._data
-        kind: RuleKind = "threshold" if "correlation" in data else "event"
+        kind = _kind(data)
         refused = _refused_form(data)
         if refused is not None:
             return Rule(document=self._document, kind=kind, problems=(self._document.problem(refused[1], refused[0]),))
@@ -150,6 +161,8 @@ class _Reader:
 
     def _check_body(self, kind: RuleKind) -> None:
         data, document = self._data, self._document
+        if kind == "risk":
+            return
         body = data.get("correlation" if kind == "threshold" else "detection")
         if kind == "threshold":
             if "detection" in data:
@@ -229,6 +242,9 @@ class _Reader:
             cells=self._own_part(given, "cells", _cells, None),
             first_seen=self._own_part(given, "first_seen", read_first_seen, None),
             absent=self._own_part(given, "absent", read_absence, None),
+            risk_sum=self._own_part(given, "risk_sum", read_risk_sum, None),
+            severity=self._own_part(given, "severity", read_severity_changes, ()),
+            risk=self._own_part(given, "risk", read_risk, None),
             runbook=self._own_part(given, "runbook", _runbook, ""),
             corresponds=self._own_part(given, "corresponds", _corresponds, ()),
             cases=self._own_part(given, "tests", lambda tests: parse_cases(self._document, tests), ()),
@@ -270,6 +286,9 @@ def check_tests(rule: Rule) -> Iterable[Problem]:
     A public rule, dropped in unchanged, has nothing under ``oktalogger:``. Only for such a rule it is a warning.
     """
     wanted = [("match: true", True), ("match: false", False)]
+    if rule.kind == "risk":
+        # It is about findings, and a test case has events.
+        return
     missing = [text for text, match in wanted if not any(case.match is match for case in rule.own.cases)]
     if missing and len(missing) < len(wanted):
         message = f"`oktalogger.tests` has no case with `{missing[0]}`"
@@ -281,6 +300,14 @@ def check_tests(rule: Rule) -> Iterable[Problem]:
         yield rule.document.problem(message, OWN, "tests", is_warning=not rule.own.is_given)
 
 
+def _kind(data: dict[str, Any]) -> RuleKind:
+    if "correlation" in data:
+        return "threshold"
+    own = data.get(OWN)
+    is_of_findings = isinstance(own, dict) and "risk_sum" in own and "detection" not in data
+    return "risk" if is_of_findings else "event"
+
+
 def _refused_form(data: dict[str, Any]) -> tuple[str, str] | None:
     if "action" in data:
         return "action", f"`action: {data['action']}` is not supported; write each rule out, or use a correlation"
@@ -288,6 +315,16 @@ def _refused_form(data: dict[str, Any]) -> tuple[str, str] | None:
 
 
 def _unused(own: Own, kind: RuleKind) -> Iterator[tuple[str, Any, str]]:
+    if kind == "risk":
+        why = "beside `risk_sum`, which adds up findings"
+        for key in ("dedup", "cells", "first_seen", "absent", "risk"):
+            yield key, getattr(own, key), why
+        yield "severity", own.severity or None, why
+        yield "tests", own.cases or None, why
+        return
+    yield "risk_sum", own.risk_sum, "beside a `detection` or `correlation`"
+    if own.absent is not None:
+        yield "severity", own.severity or None, "beside `absent`, which has no event to look at"
     if kind == "threshold":
         why = "on a correlation, whose alerts are one for each `group-by`"
         yield from (("dedup", own.dedup, why), ("cells", own.cells, why))

@@ -46,6 +46,8 @@ from sigma.types import (
 
 from oktalogger.detections.rules import lucene_query as query
 from oktalogger.detections.rules.fields import (
+    ALWAYS_THERE,
+    CODES_OF,
     EVENT_TYPE,
     Field,
     FieldError,
@@ -234,10 +236,15 @@ class _Writer:
             return query.cidr(field, value.cidr)
         if isinstance(value, SigmaExpansion):
             return query.either([self._value(field, part) for part in value.values])
+        if isinstance(value, SigmaNull) or (isinstance(value, SigmaExists) and not value):
+            self._check_there(field)
         if isinstance(value, SigmaExists):
             return query.exists(field) if value else query.negate(query.exists(field))
         if isinstance(value, SigmaNull):
             return query.negate(query.exists(field))
+        if isinstance(value, (SigmaNumber, SigmaBool)):
+            # A value of another type than a text is one that Okta never sends for a code.
+            self._check_code(field, [str(value.number if isinstance(value, SigmaNumber) else value.boolean)])
         return _scalar(field, value)
 
     def _text(self, field: Field, value: SigmaString) -> query.Clause:
@@ -251,12 +258,27 @@ class _Writer:
                 return query.NOTHING
             else:
                 parts.append(part)
-        if field.path == EVENT_TYPE:
-            self._check_event_type(parts)
+        self._check_code(field, parts)
         return query.text(field, parts, cased=isinstance(value, SigmaCasedString))
 
-    def _check_event_type(self, parts: list[query.Part]) -> None:
+    def _check_code(self, field: Field, parts: list[query.Part]) -> None:
         pattern = "".join(part if isinstance(part, str) else part.value for part in parts)
+        if field.path == EVENT_TYPE:
+            self._check_event_type(pattern)
+        elif field.path in CODES_OF and not fnmatch.filter(CODES_OF[field.path], pattern.upper()):
+            known = ", ".join(CODES_OF[field.path])
+            self._warn(field.path, pattern, f"Okta has no `{field.path}` `{pattern}`; it has {known}")
+
+    def _check_there(self, field: Field) -> None:
+        if field.path in ALWAYS_THERE:
+            self._warn(field.path, None, f"every event has `{field.path}`, so that it is missing never matches")
+
+    def _warn(self, path: str, value: str | None, message: str) -> None:
+        name = next((name for name, field in self._fields.values() if field.path == path), path)
+        line = self._document.line_of_field("detection", name, value)
+        self.warnings.append(Problem(self._document.file, line, message, is_warning=True))
+
+    def _check_event_type(self, pattern: str) -> None:
         if fnmatch.filter(event_types(), pattern.lower()):
             return
         near = nearest_event_types(pattern)

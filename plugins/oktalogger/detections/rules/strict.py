@@ -35,6 +35,8 @@ _KEYS_BELOW: Final[dict[tuple[str, ...], tuple[str, ...]]] = {
 _LIST: Final = re.compile(r"%([A-Za-z_][A-Za-z0-9_]*)%")
 # Characters that look like a blank, or like nothing, and are neither to an engine.
 _UNSEEN: Final = re.compile("[\u00a0\u1680\u2000-\u200f\u2028-\u202f\u205f\u2060\u3000\ufeff]")
+# A quote that opens or closes nothing, behind a blank or at an end.
+_LONE_QUOTE: Final = re.compile(r"""(?:^|\s)(['"])(?!.*\1)|^[^'"]*(['"])$""")
 # Quoted or a block: a text, whatever it looks like.
 _QUOTED: Final = ("'", '"', "|", ">")
 _NOT_SELECTIONS: Final = ("condition", "timeframe")
@@ -57,6 +59,7 @@ def strict_problems(document: YamlDocument, lists: Collection[str]) -> Iterator[
     yield from _unused(document, detection)
     yield from _expansions(document, found[1], lists)
     yield from _unseen(document, found[1])
+    yield from _misread(document, found[1])
     yield from lossy_values(document.file, found[1])
     tests = child(document.node, "oktalogger")
     if tests is not None and (cases := child(tests[1], "tests")) is not None:
@@ -144,6 +147,20 @@ def _unseen(document: YamlDocument, node: yaml.Node) -> Iterator[Problem]:
         if found := _UNSEEN.search(str(scalar.value)):
             message = f"{str(scalar.value)!r} holds a {character_name(found[0])}; write a blank, or remove it"
             yield Problem(document.file, scalar.start_mark.line + 1, message)
+
+
+def _misread(document: YamlDocument, node: yaml.Node) -> Iterator[Problem]:
+    """Find values without quotes that hold more than is meant: a lone quote, or the line below."""
+    for scalar in _all_scalars(node):
+        if scalar.style in _QUOTED:
+            continue
+        message = None
+        if scalar.start_mark.line != scalar.end_mark.line:
+            message = f"{scalar.value!r} goes on in the line below, whose indentation makes it a part of the value"
+        elif _LONE_QUOTE.search(str(scalar.value)):
+            message = f"{scalar.value!r} has a quote without its pair, which is a part of the value; quote all of it"
+        if message is not None:
+            yield Problem(document.file, scalar.start_mark.line + 1, message, is_warning=True)
 
 
 def _all_scalars(node: yaml.Node) -> Iterator[yaml.ScalarNode]:

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from oktalogger.detections.rules.cases import Case
     from oktalogger.detections.rules.compiler import Compiled
     from oktalogger.opensearch.documents import Document
+    from oktalogger.privacy.redactor import Redactor
 
 _RUN_ID: Final = "oktalogger.run_id"
 _RUN: Final = "okta_run"
@@ -53,6 +54,7 @@ class CaseResult:
     :param case: the case's name
     :param expected: whether the rule must fire
     :param fired: whether it did
+    :param severities: with which severities it did, where it had to with another
     """
 
     file: str
@@ -61,14 +63,17 @@ class CaseResult:
     case: str
     expected: bool
     fired: bool
+    severities: tuple[str, ...] = ()
 
     @property
     def passed(self) -> bool:
         """Whether it did what it must."""
-        return self.expected is self.fired
+        return self.expected is self.fired and not self.severities
 
     def __str__(self) -> str:
         said = "fired, and must not" if self.fired else "did not fire, and must"
+        if self.severities:
+            said = f"fired as {' and '.join(self.severities)}, and must with another severity"
         return f"{self.file}:{self.line}: {self.rule} {said}: {self.case}"
 
     def as_dict(self) -> dict[str, Any]:
@@ -118,18 +123,21 @@ def scratch_store(client: OpenSearch) -> Iterator[OpenSearchStore]:
             client.indices.delete_index_template(name=template, ignore=[404])
 
 
-def load_cases(store: OpenSearchStore, compiled: Compiled, *, now: datetime | None = None) -> list[LoadedCase]:
+def load_cases(
+    store: OpenSearchStore, compiled: Compiled, *, now: datetime | None = None, redactor: Redactor | None = None
+) -> list[LoadedCase]:
     """Load the events of every case of every rule.
 
     :param store: where to
     :param compiled: the rules
     :param now: the present
+    :param redactor: redacts the events as a load does
     :raises CaseError: if an event cannot be stored
     """
     now = now or datetime.now(UTC)
     loaded: list[LoadedCase] = []
     built: list[Document] = []
-    for detection in compiled.detections:
+    for detection in (one for one in compiled.detections if not one.form_of):
         for number, case in enumerate(compiled.rules[detection.id].own.cases):
             slot = detection.threshold.timespan if detection.threshold else timedelta(minutes=1)
             run_id = f"{detection.id}/{number}"
@@ -138,7 +146,7 @@ def load_cases(store: OpenSearchStore, compiled: Compiled, *, now: datetime | No
                 store.ensure_month(month.published)
             org = f"case-{len(loaded)}.okta.com"
             try:
-                built += documents(made, store.names, run_id, org=org)
+                built += documents(made, store.names, run_id, org=org, redactor=redactor)
             except ValueError as error:
                 raise CaseError(f"{detection.file}:{case.line}: in the test case {case.name!r} {error}") from None
             moments = [sample.published for sample in made]
@@ -151,41 +159,60 @@ def load_cases(store: OpenSearchStore, compiled: Compiled, *, now: datetime | No
 
 
 def run_cases(
-    client: OpenSearch, compiled: Compiled, *, settings: MonitorSettings | None = None
+    client: OpenSearch,
+    compiled: Compiled,
+    *,
+    settings: MonitorSettings | None = None,
+    redactor: Redactor | None = None,
 ) -> tuple[list[CaseResult], list[Problem]]:
     """Run every test case of every rule.
 
     :param client: a client of the OpenSearch to test on; nothing but indices of the tests' own is touched
     :param compiled: the rules
     :param settings: as of the monitors
+    :param redactor: redacts the events as a load does
     :return: the results, and the rules whose query OpenSearch does not take
     """
     settings = settings or MonitorSettings()
     with scratch_store(client) as store:
-        loaded = load_cases(store, compiled)
+        loaded = load_cases(store, compiled, redactor=redactor)
         refused = refused_detections(client, store.names, compiled.detections, settings)
         problems = [
             Problem(detection.file, detection.line, said)
             for detection in compiled.detections
             for said in refused.get(detection.id, ())
         ]
-        verdicts: dict[str, set[str]] = {}
+        verdicts = _Verdicts(client, store.names, settings)
         results = []
         for test in loaded:
-            detection = test.detection
-            if detection.id in refused:
+            forms = [form for form in compiled.detections if test.detection.id in (form.id, form.form_of)]
+            if any(form.id in refused for form in forms):
                 continue
-            if not detection.is_monitored:
-                has_fired = replay_finds(client, store.names, test, settings)
-            elif detection.threshold is not None:
-                has_fired = threshold_fires(client, store.names, detection, settings, test.run_id, test.end)
-            else:
-                if detection.id not in verdicts:
-                    verdicts[detection.id] = event_fires(client, store.names, detection, settings)
-                has_fired = test.run_id in verdicts[detection.id]
-            case = test.case
-            results.append(CaseResult(detection.file, case.line, detection.name, case.name, case.match, has_fired))
+            fired = tuple(form.severity for form in forms if verdicts.fires(replace(test, detection=form)))
+            case, rule = test.case, test.detection
+            wrong = fired if fired and case.severity and fired != (case.severity,) else ()
+            results.append(CaseResult(rule.file, case.line, rule.name, case.name, case.match, bool(fired), wrong))
     return results, problems
+
+
+class _Verdicts:
+    """Tells whether a rule fires on the events of a case; rules of single events are asked once for all cases."""
+
+    def __init__(self, client: OpenSearch, names: IndexNames, settings: MonitorSettings) -> None:
+        self._client = client
+        self._names = names
+        self._settings = settings
+        self._of_events: dict[str, set[str]] = {}
+
+    def fires(self, test: LoadedCase) -> bool:
+        detection = test.detection
+        if not detection.is_monitored:
+            return replay_finds(self._client, self._names, test, self._settings)
+        if detection.threshold is not None:
+            return threshold_fires(self._client, self._names, detection, self._settings, test.run_id, test.end)
+        if detection.id not in self._of_events:
+            self._of_events[detection.id] = event_fires(self._client, self._names, detection, self._settings)
+        return test.run_id in self._of_events[detection.id]
 
 
 def replay_finds(client: OpenSearch, names: IndexNames, test: LoadedCase, settings: MonitorSettings) -> bool:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from oktalogger.opensearch.documents import Document
     from oktalogger.opensearch.names import IndexNames
     from oktalogger.pipeline.document import LoadKind
+    from oktalogger.privacy.redactor import Redactor
 
 ORG: Final = "acme.okta.com"
 _ACTOR: Final = {
@@ -108,19 +109,26 @@ def samples(case: Case, start: datetime, key: str) -> list[Sample]:
 
 
 def documents(
-    made: list[Sample], names: IndexNames, run_id: str, *, org: str = ORG, kind: LoadKind = "scheduled"
+    made: list[Sample],
+    names: IndexNames,
+    run_id: str,
+    *,
+    org: str = ORG,
+    kind: LoadKind = "scheduled",
+    redactor: Redactor | None = None,
 ) -> list[Document]:
     """Build the documents of events as a load does.
 
     :param run_id: what they say in ``oktalogger.run_id``
     :param org: what they say in ``oktalogger.org``
     :param kind: the kind of load, which decides what is historical
+    :param redactor: redacts the events as a load does
     :raises ValueError: if an event cannot become a document
     """
     first = min(sample.published for sample in made)
     last = max(sample.published for sample in made)
     stamp = Stamp(org=org, window=Window(first, last + timedelta(seconds=1)), run_id=run_id, kind=kind)
-    builder = DocumentBuilder(stamp, names)
+    builder = DocumentBuilder(stamp, names, redactor)
     built = []
     for sample in made:
         result = builder.build(json.dumps(sample.event).encode(), sample.loaded)

@@ -60,6 +60,19 @@ class FieldLinks:
         }
 
 
+def field_links(*, okta: Mapping[str, str], run_url: str | None) -> FieldLinks:
+    """Return where ids of Okta and of Airflow's runs lead to.
+
+    :param okta: addresses by the event's field; empty if several orgs share the indices, or nobody knows the org's
+    :param run_url: address of Airflow's runs with one id; None if nobody knows Airflow's
+    """
+    event = {} if "uuid" not in okta else {"uuid": okta["uuid"]}
+    matched = {} if "uuid" not in okta else {"event_id": okta["uuid"]}
+    run = {} if run_url is None else {"run_id": run_url}
+    in_events = {} if run_url is None else {"oktalogger.run_id": run_url}
+    return FieldLinks(events={**okta, **in_events}, ledger=run, rejected={**event, **run}, matches={**matched, **run})
+
+
 def shipped_objects(names: IndexNames) -> tuple[SavedObject, ...]:
     """Return the package's saved objects, under the names of a deployment.
 

@@ -89,6 +89,12 @@ function volume(snapshot) {
   ];
 }
 
+// An alert of a monitor has a state. A match has heard channels.
+function saidOf(state, told) {
+  if (state) return `alert ${state}`;
+  return told.length ? `told ${told.join(", ")}` : "nobody told";
+}
+
 function findingsOf(snapshot) {
   const columns = snapshot.findings;
   let last = 0;
@@ -101,7 +107,7 @@ function findingsOf(snapshot) {
       id, name, title, severity, about, query, groups, last,
       first: last - columns.length[at], events: columns.events[at], foundAt: last + columns.found[at],
       who: groups.map((line) => line.slice(line.indexOf("=") + 1)).join(", "),
-      told: columns.told[at].map((place) => snapshot.names[place]),
+      state: saidOf(snapshot.names[columns.state[at]], columns.told[at].map((place) => snapshot.names[place])),
       run: snapshot.names[columns.run[at]], example: snapshot.examples[at] || "", rank: rank < 0 ? SEVERITIES.length : rank,
     };
   });
@@ -117,7 +123,7 @@ function foundLately(all, at) {
 
 const COLUMNS = [
   ["severity", (one) => one.rank], ["rule", (one) => one.title], ["who", (one) => one.who], ["events", (one) => -one.events],
-  ["first", (one) => -one.first], ["last", (one) => -one.last], ["state", (one) => one.told.join()],
+  ["first", (one) => -one.first], ["last", (one) => -one.last], ["state", (one) => one.state],
 ];
 // Day by day, the newest first, and in a day the worst first.
 const byDay = (one, other) => Math.floor(other.last / 86400) - Math.floor(one.last / 86400) || one.rank - other.rank || other.last - one.last;
@@ -168,7 +174,7 @@ function findings(snapshot, all, airflow) {
       make("td", {}, make("span", { class: `severity ${SEVERITIES.includes(one.severity) ? one.severity : ""}` }, one.severity)),
       make("td", {}, open), make("td", {}, one.who), make("td", { class: "number" }, number(one.events)),
       make("td", { class: "time" }, shown(one.first)), make("td", { class: "time" }, shown(one.last)),
-      make("td", {}, one.told.length ? `told ${one.told.join(", ")}` : "nobody told"));
+      make("td", {}, one.state));
     line.addEventListener("click", () => {
       const isOpen = open.getAttribute("aria-expanded") === "true";
       open.setAttribute("aria-expanded", String(!isOpen));
@@ -225,9 +231,10 @@ function showOrg(snapshot, airflow) {
     make("p", { class: "soft" }, `Measured ${since(snapshot.made_at, at)}, ${shown(snapshot.made_at)} UTC; hours older than a day ${since(snapshot.counted_at, at)}. All times are in UTC.`),
     wrong, ...notes, airflow ? airflow.lastRuns(snapshot) : null,
     make("h2", {}, "Now"), standing(snapshot, at),
-    make("h2", {}, "Coverage"), legend(snapshot), make("div", { class: "columns" }, make("div", {}, grid, folded("The same as a table", () => hoursTable(snapshot))), panel),
+    make("h2", {}, "Coverage"), legend(snapshot),
+    make("div", { class: "columns" },
+      make("div", {}, grid, folded("The same as a table", () => hoursTable(snapshot)), make("h2", {}, "Volume"), volume(snapshot)), panel),
     make("h2", {}, "Findings"), make("section", { id: "findings" }, findings(snapshot, all, airflow)),
-    make("h2", {}, "Volume"), volume(snapshot),
   ];
   document.getElementById("org").replaceChildren(...parts.filter(Boolean).flat());
   begin();

@@ -52,13 +52,13 @@ function shown(seconds) {
 
 function span(seconds) {
   if (seconds < 1) return `${Math.round(seconds * 1000)} ms`;
-  if (seconds < 120) return `${Number(seconds.toPrecision(3))} s`;
+  if (seconds < 120) return `${Number(seconds.toPrecision(seconds < 10 ? 2 : 3))} s`;
   if (seconds < 7200) return `${Math.round(seconds / 60)} min`;
   return seconds < 172800 ? `${(seconds / 3600).toFixed(1)} h` : `${Math.round(seconds / 86400)} days`;
 }
 
 function since(seconds, now) {
-  return `${span(Math.max(0, now - seconds))} ago`;
+  return now - seconds < 1 ? "just now" : `${span(now - seconds)} ago`;
 }
 
 function table(caption, heads, rows, attributes) {

@@ -68,6 +68,14 @@ class TestClient:
         client.delete(stored)
         assert client.get(stored.id) is None
 
+    def test_alerts_come_newest_first_page_by_page(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("oktalogger.detections.monitors.api.ALERTS_PAGE", 3)
+        alerts = [{"id": str(at), "monitor_id": "m", "state": "ACTIVE", "start_time": at} for at in range(8)]
+        client = client_of(AlertingStandIn(alerts=alerts))
+        assert [one["id"] for one in client.alerts(7)] == ["7", "6", "5", "4", "3", "2", "1"]
+        assert len(client.alerts(100)) == 8
+        assert client_of(AlertingStandIn()).alerts(100) == []
+
     @staticmethod
     def refused(reason: str) -> AlertingClient:
         said = {"type": "security_exception", "reason": reason}

@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 
 from local.standins.alerting import BASE, AlertingStandIn, NeverAnswersError
 from local.standins.monitors import rendered
-from oktalogger.detections.model import MonitorSettings
+from oktalogger.detections.model import Absence, MonitorSettings
 from oktalogger.detections.monitors.api import MonitorMissingError
 from oktalogger.detections.monitors.health import Health, check_health, not_at_work, shape_problems
 from oktalogger.detections.monitors.render import render_monitor
@@ -126,6 +127,11 @@ def why_not(standin: AlertingStandIn, **options: Any) -> dict[str, str]:
 
 def test_rules_whose_monitors_are_at_work_need_nobody_else(standin: AlertingStandIn) -> None:
     assert why_not(standin) == {}
+
+
+def test_a_rule_that_no_monitor_can_run_needs_none(standin: AlertingStandIn) -> None:
+    absent = replace(EVENT, id=str(UUID(int=7)), absence=Absence(seconds=3600, group_by=(), history_seconds=86_400))
+    assert not_at_work(client_of(standin), [absent], names=NAMES, settings=SETTINGS, owner=Owner()) == {}
 
 
 def test_rules_without_a_monitor_at_work_are_named(standin: AlertingStandIn) -> None:

@@ -147,3 +147,38 @@ def test_a_files_ending_counts_in_either_case(tmp_path: Path) -> None:
 )
 def test_codes_of_oktas_are_found_in_any_spelling(tmp_path: Path, line: str, query: str) -> None:
     assert query_of(tmp_path, line) == query
+
+
+@pytest.mark.parametrize(
+    ("lines", "said"),
+    [
+        (["outcome.result: SUCESS"], "Okta has no `outcome.result` `SUCESS`"),
+        (["severity: [WARN, CRITICAL]"], "Okta has no `severity` `CRITICAL`"),
+        (["outcome.result: true"], "Okta has no `outcome.result` `True`"),
+        (["eventType: 10"], "`10` is not an event type"),
+        (["eventType: null"], "every event has `eventType`"),
+        (["severity|exists: false"], "every event has `severity`"),
+        (["actor.displayName: Ada 'x"], "a quote without its pair"),
+        (["actor.displayName: Ada", "   Lovelace"], "goes on in the line below"),
+    ],
+)
+def test_a_value_that_no_event_has_is_a_warning(tmp_path: Path, lines: list[str], said: str) -> None:
+    compiled = compile_texts(tmp_path, rule=detecting(*lines))
+    (problem,) = compiled.problems
+    assert problem.is_warning
+    assert problem.line == 13
+    assert said in problem.message
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "outcome.result: deny",
+        "outcome.result|startswith: F",
+        "severity: '*'",
+        "outcome.reason: null",
+        "actor.displayName: O'Neil",
+    ],
+)
+def test_a_value_that_events_have_is_none(tmp_path: Path, line: str) -> None:
+    assert compile_texts(tmp_path, rule=detecting(line)).problems == ()

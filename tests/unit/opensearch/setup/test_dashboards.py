@@ -14,13 +14,15 @@ from oktalogger.opensearch.client import OpenSearchSettings, make_client
 from oktalogger.opensearch.errors import (
     OpenSearchAuthenticationError,
     OpenSearchLoadError,
-    OpenSearchPermissionError,
+    OpenSearchSettingsError,
     OpenSearchUnavailableError,
 )
 from oktalogger.opensearch.names import IndexNames
-from oktalogger.opensearch.saved_objects import DashboardsClient, DashboardsError, SavedObject
+from oktalogger.opensearch.saved_objects import DashboardsClient, DashboardsError, SavedObject, connect
 from oktalogger.opensearch.setup.apply import apply_setup
-from oktalogger.opensearch.setup.dashboards import FieldLinks, plan_dashboards, shipped_objects
+from oktalogger.opensearch.setup.dashboards import FieldLinks, field_links, plan_dashboards, shipped_objects
+from oktalogger.resources import resource
+from oktalogger.urls import okta_links
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -172,7 +174,7 @@ def test_a_dashboards_that_starts_is_asked_again() -> None:
     [
         (DashboardsStandIn(login="Basic x"), OpenSearchAuthenticationError, "refuses the login"),
         (DashboardsStandIn(login="Basic x", login_page=True), OpenSearchAuthenticationError, "login page"),
-        (DashboardsStandIn(forbidden={"global"}), OpenSearchPermissionError, "tenant 'global'.*OKTALOGGER_DASH"),
+        (DashboardsStandIn(forbidden={"global"}), DashboardsError, "tenant 'global'.*OKTALOGGER_DASH"),
         (DashboardsStandIn(down=99), OpenSearchUnavailableError, "does not answer.*OKTALOGGER_DASHBOARDS_API_URL"),
     ],
 )
@@ -214,3 +216,56 @@ def test_an_object_that_dashboards_refuses_is_named_with_the_reason(broken: dict
             [SavedObject(one["type"], one["id"], one["attributes"], one["references"], one["migrationVersion"])]
         )
     assert standin.objects() == {}
+
+
+OPENSEARCH = OpenSearchSettings(url="https://opensearch.example", username="admin", password="secret", ca_certs=None)
+
+
+def test_without_an_address_there_is_no_client() -> None:
+    assert connect(OPENSEARCH, api_url=None, browser_url=None, tenant=None) is None
+
+
+def test_the_address_for_us_comes_before_that_of_browsers_and_the_tenant_is_the_global_one() -> None:
+    client = connect(OPENSEARCH, api_url="http://inside:5601", browser_url="https://outside", tenant=None)
+    assert client is not None
+    assert (client.url, client.tenant) == ("http://inside:5601", "global")
+    client.close()
+
+
+def test_a_password_is_not_sent_in_the_clear_to_an_address_that_is_for_browsers() -> None:
+    with pytest.raises(OpenSearchSettingsError, match=r"is not https.*OKTALOGGER_DASHBOARDS_API_URL"):
+        connect(OPENSEARCH, api_url=None, browser_url="http://outside", tenant=None)
+
+
+def test_a_client_certificate_is_no_login_for_dashboards() -> None:
+    settings = OpenSearchSettings(url="https://opensearch.example", client_cert="/cert.pem")
+    with pytest.raises(OpenSearchSettingsError, match="takes no client certificate"):
+        connect(settings, api_url=None, browser_url="https://outside", tenant=None)
+
+
+def test_links_lead_to_okta_where_there_is_one_org() -> None:
+    okta = okta_links(("company.okta.com",))
+    assert okta["actor.id"] == "https://company-admin.okta.com/admin/user/profile/view/{{value}}"
+    assert okta["uuid"] == "https://company-admin.okta.com/report/system_log_2?search=uuid%20eq%20%22{{value}}%22"
+    links = field_links(okta=okta, run_url="https://airflow/dag_runs?run_id_pattern={{value}}")
+    assert links.matches == {
+        "event_id": okta["uuid"],
+        "run_id": "https://airflow/dag_runs?run_id_pattern={{value}}",
+    }
+    assert okta_links(("a.okta.com", "b.okta.com")) == okta_links(("login.company.com",)) == {}
+
+
+@pytest.mark.parametrize("pattern", [NAMES.alias, NAMES.ledger, NAMES.rejected, NAMES.matches])
+def test_every_field_with_a_link_is_in_its_index(pattern: str) -> None:
+    links = field_links(okta=okta_links(("company.okta.com",)), run_url="https://airflow/{{value}}").of(NAMES)
+    file = {
+        NAMES.alias: "index-template",
+        NAMES.ledger: "ledger-index-template",
+        NAMES.rejected: "rejected-index-template",
+        NAMES.matches: "detection-matches-index-template",
+    }[pattern]
+    properties = json.loads(resource(f"opensearch/{file}.json").read_text())["template"]["mappings"]["properties"]
+    for name in links[pattern]:
+        found = properties
+        for part in name.split("."):
+            found = found[part].get("properties", found[part])

@@ -39,6 +39,13 @@ def test_what_terraform_makes_is_taken() -> None:
     assert found.notices == ()
 
 
+def test_the_loader_may_make_its_findings_visible_whatever_the_index_is_called() -> None:
+    # With the default prefix the name is older than the rule for names, and no other pattern fits it.
+    rights = documents()["roles"]["oktalogger_loader"]["index_permissions"]
+    (matches,) = [one for one in rights if "okta-detection-matches" in one["index_patterns"]]
+    assert "indices:admin/refresh*" in matches["allowed_actions"]
+
+
 def changed(**more: Any) -> dict[str, Any]:
     return documents() | more
 
