@@ -19,10 +19,9 @@ if TYPE_CHECKING:
     from oktalogger.opensearch.documents import Document, Rejection
     from oktalogger.opensearch.names import IndexNames
     from oktalogger.pipeline.covered import CoveredTime
-    from oktalogger.pipeline.document import Built, PreparedPage, Stamp
+    from oktalogger.pipeline.document import Built, PreparedPage, Redacts, Stamp
     from oktalogger.pipeline.drift import Fitted
     from oktalogger.pipeline.provenance import Claimed, Claims
-    from oktalogger.privacy.redactor import Redactor
 
 
 class DocumentStore(Protocol):
@@ -99,7 +98,7 @@ class PageStorer:
         claims: Claims,
         *,
         compares: bool = False,
-        redactor: Redactor | None = None,
+        redactor: Redacts | None = None,
     ) -> None:
         self._store = store
         self._stamp = stamp
