@@ -55,6 +55,11 @@ run "everything_with_mwaa" {
   }
 
   assert {
+    condition     = output.airflow_environment.OKTALOGGER_ARCHIVE == "s3://${output.archive_bucket}/okta"
+    error_message = "And the setting that names it."
+  }
+
+  assert {
     condition     = output.security_documents.role_mappings.oktalogger_loader.backend_roles == [output.mwaa_execution_role_arn]
     error_message = "The execution role is the loader."
   }
