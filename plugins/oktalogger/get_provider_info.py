@@ -23,6 +23,7 @@ OPERATORS = (
     "detections",
     "detection_replay",
     "detection_verdict",
+    "page",
 )
 LINKS = (
     "oktalogger.links.system_log.OktaSystemLogLink",
