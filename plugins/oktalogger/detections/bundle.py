@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 from oktalogger.detections.exclusions import with_exclusions
 from oktalogger.detections.model import CompiledDetection, Exclusion, canonical_json
-from oktalogger.detections.rules.compiler import Compiled, can_compile, compile_folder
 from oktalogger.detections.rules.folders import aimless_problems, find_doubles
 from oktalogger.detections.rules.problems import DetectionsError
 from oktalogger.detections.rules.yaml_source import EXCEPTIONS_FILE, VARIABLES_FILE, rule_files
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from oktalogger.detections.rules.compiler import Compiled
 
 logger = logging.getLogger(__name__)
 
@@ -130,6 +131,9 @@ def _load_folder(folder: Path, *, skip_broken: bool) -> tuple[tuple[CompiledDete
     stale = _why_stale(folder, bundle)
     if bundle is not None and stale is None:
         return bundle.detections, bundle.exclusions
+    # A bundle that is up to date needs no compiler, and a task's start imports as little as it can.
+    from oktalogger.detections.rules.compiler import can_compile, compile_folder
+
     if not can_compile():
         raise BundleError(f"{stale} pySigma, which compiles rules, is not installed here. {_REMEDY}")
     compiled = compile_folder(folder)

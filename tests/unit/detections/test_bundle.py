@@ -9,7 +9,6 @@ import pytest
 
 pytest.importorskip("sigma")
 
-from oktalogger.detections import bundle
 from oktalogger.detections.bundle import BUNDLE_FILE, BundleError, load_detections, write_bundle
 from oktalogger.detections.rules.compiler import CompilerMissingError, compile_folder
 from oktalogger.detections.rules.problems import DetectionsError
@@ -28,7 +27,6 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def _without_pysigma(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bundle, "can_compile", lambda: False)
     monkeypatch.setattr("oktalogger.detections.rules.compiler.find_spec", lambda name: None)
 
 

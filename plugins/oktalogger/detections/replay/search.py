@@ -14,12 +14,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from oktalogger.detections import grouped_search as grouped
 from oktalogger.detections.model import MonitorSettings
-from oktalogger.detections.replay.absent import absent_matches
-from oktalogger.detections.replay.first_seen import first_seen_matches
 from oktalogger.detections.replay.groups import SHOWN, groups_of, instant, match_of
 from oktalogger.detections.replay.matches import store_matches
-from oktalogger.detections.replay.order import is_in_order
-from oktalogger.detections.replay.risk import risk_matches
 from oktalogger.detections.replay.span import time_range
 from oktalogger.detections.slots import PUBLISHED, value_in
 from oktalogger.opensearch.errors import OpenSearchRequestError
@@ -202,14 +198,8 @@ def find_excepted(
 def _matches(
     client: OpenSearch, names: IndexNames, detection: CompiledDetection, span: Span, settings: MonitorSettings
 ) -> Iterator[Match]:
-    if detection.risk_sum is not None:
-        yield from risk_matches(client, names, detection, detection.risk_sum, span)
-        return
-    if detection.first_seen is not None:
-        yield from first_seen_matches(client, names, detection, detection.first_seen, span)
-        return
-    if detection.absence is not None:
-        yield from absent_matches(client, names, detection, detection.absence, span)
+    if not detection.is_monitored and detection.threshold is None:
+        yield from _matches_of_own_kind(client, names, detection, span)
         return
     threshold = detection.threshold
     for group in groups_of(
@@ -231,8 +221,35 @@ def _matches(
         for slot in _reached_slots(threshold, group):
             start = instant(slot["key"])
             within = Window(start, start + threshold.timespan)
-            if detection.is_monitored or is_in_order(client, names, detection, threshold, values, within):
+            if detection.is_monitored or _is_in_order(client, names, detection, values, within):
                 yield match_of(detection, f"slot/{slot['key']}", values, slot, value=value_in(threshold, slot))
+
+
+def _matches_of_own_kind(
+    client: OpenSearch, names: IndexNames, detection: CompiledDetection, span: Span
+) -> Iterator[Match]:
+    # A task's start imports as little as it can.
+    if detection.risk_sum is not None:
+        from oktalogger.detections.replay.risk import risk_matches
+
+        yield from risk_matches(client, names, detection, detection.risk_sum, span)
+    if detection.first_seen is not None:
+        from oktalogger.detections.replay.first_seen import first_seen_matches
+
+        yield from first_seen_matches(client, names, detection, detection.first_seen, span)
+    if detection.absence is not None:
+        from oktalogger.detections.replay.absent import absent_matches
+
+        yield from absent_matches(client, names, detection, detection.absence, span)
+
+
+def _is_in_order(
+    client: OpenSearch, names: IndexNames, detection: CompiledDetection, values: Mapping[str, str], slot: Window
+) -> bool:
+    from oktalogger.detections.replay.order import is_in_order
+
+    threshold = detection.threshold
+    return threshold is not None and is_in_order(client, names, detection, threshold, values, slot)
 
 
 def _reached_slots(threshold: Threshold, group: dict[str, Any]) -> Iterator[dict[str, Any]]:

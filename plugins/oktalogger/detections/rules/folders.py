@@ -6,7 +6,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from oktalogger.detections.exclusions import aimless
-from oktalogger.detections.rules.compiler import Compiled
 from oktalogger.detections.rules.problems import Problem
 
 if TYPE_CHECKING:
@@ -14,6 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from oktalogger.detections.model import CompiledDetection, Exclusion
+    from oktalogger.detections.rules.compiler import Compiled
 
 
 def merge_folders(compiled: Mapping[Path, Compiled]) -> Compiled:
@@ -21,6 +21,9 @@ def merge_folders(compiled: Mapping[Path, Compiled]) -> Compiled:
 
     :param compiled: the result of ``compile_folder`` for each
     """
+    # Workers use the rest of this, and have no use for a compiler.
+    from oktalogger.detections.rules.compiler import Compiled
+
     several = len(compiled) > 1
     problems = [
         replace(problem, file=str(folder / problem.file)) if several else problem
