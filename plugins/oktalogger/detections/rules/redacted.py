@@ -38,10 +38,19 @@ def redacted_rules(detections: Iterable[CompiledDetection], policy: Policy) -> t
     """
     found = []
     for detection in detections:
-        actions = {field: action for field in detection.fields if (action := action_on(field, policy)) != "keep"}
+        actions = {field: action for field in looked_at(detection) if (action := action_on(field, policy)) != "keep"}
         if actions:
             found.append(Problem(detection.file, detection.line, _sentence(detection, actions), is_warning=True))
     return tuple(found)
+
+
+def looked_at(detection: CompiledDetection) -> tuple[str, ...]:
+    """Return the index fields without which a rule does not find what it is to find.
+
+    :param detection: the rule; what is first seen is new for a dedup key, so that its fields count there
+    """
+    known_for = detection.dedup if detection.first_seen is not None else ()
+    return tuple(dict.fromkeys([*detection.fields, *known_for]))
 
 
 def action_on(field: str, policy: Policy) -> Action:
