@@ -88,8 +88,8 @@ backfill-bench: ## Backfill 90 days beside live loads at 120, 60 and 20 requests
 
 
 campaign: ## Load a million events through every fault at once, and compare each: SEED=7 EVENTS=50000 CLUSTER=1
-	@$(call environments,local)
-	@PYTHONPATH=plugins $(LOCAL) -m local.campaign $(if $(SEED),--seed $(SEED)) $(if $(EVENTS),--events $(EVENTS)) $(if $(CLUSTER),--cluster)
+	@$(call environments,airflow-3.3 local)
+	@PYTHONPATH=plugins .venvs/airflow-3.3/bin/python -m local.campaign $(if $(SEED),--seed $(SEED)) $(if $(EVENTS),--events $(EVENTS)) $(if $(CLUSTER),--cluster)
 
 env: ## Make the environments of every Airflow line
 	@$(call environments,$(addprefix airflow-,$(LINES)) local)

@@ -30,6 +30,11 @@ and the task succeeds.
 
 It fails as well when a window could not be read again. The next run tries it once more, in pieces as wide as live
 windows, so that the one that cannot be read costs itself only.
+
+### With an archive
+
+With `OKTALOGGER_ARCHIVE` there is a task more, `archive`. It seals each closed day, and compares the hours that were
+read again with OpenSearch, event by event. It fails, or tells the channel, if they differ.
 """
 
 from __future__ import annotations
@@ -37,6 +42,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from oktalogger.compat import DAG, EXPONENTIAL_BACKOFF
+from oktalogger.operators.archive import ArchiveReconcileOperator
 from oktalogger.operators.reconcile import ReconcilePlanOperator, ReconcileVerdictOperator
 from oktalogger.operators.run import refuse_unknown_params
 from oktalogger.operators.system_log import OktaSystemLogToOpenSearchOperator, system_log_asset
@@ -99,3 +105,11 @@ for conn_id in settings.okta_conn_ids:
             doc_md="Says what was late or missing, and raises an alert if that is too much.",
         )
         reread >> verdict
+        if settings.archive is not None:
+            archive = ArchiveReconcileOperator(
+                task_id="archive",
+                windows=plan.output,
+                trigger_rule="all_done",
+                doc_md="Seals closed days, and compares the archive with OpenSearch. The seals are its XCom `seals`.",
+            )
+            reread >> archive

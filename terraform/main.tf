@@ -148,7 +148,6 @@ module "mwaa" {
   pipeline_policy        = local.pipeline_policy
 }
 
-# Before anything writes to it: see modules/archive/README.md.
 module "archive" {
   source = "./modules/archive"
   count  = var.archive == null ? 0 : 1

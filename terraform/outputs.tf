@@ -103,7 +103,7 @@ output "alarm_arns" {
 }
 
 output "archive_bucket" {
-  description = "Bucket for evidence; null without `archive`."
+  description = "Bucket of the archive; null without `archive`."
   value       = one(module.archive[*].bucket)
 }
 

@@ -1,11 +1,17 @@
 # What an Airflow needs to run the pipeline, wherever it runs: settings, an IAM policy, and the setup DAG's documents.
 
 locals {
-  settings = merge(local.channels, var.settings, local.notifiers, {
-    OKTALOGGER_OKTA_CONN_IDS      = join(",", sort(keys(var.okta_connections)))
-    OKTALOGGER_OPENSEARCH_CONN_ID = local.opensearch_conn_id
-    OKTALOGGER_INDEX_PREFIX       = var.index_prefix
-  })
+  settings = merge(
+    local.channels,
+    var.settings,
+    local.notifiers,
+    {
+      OKTALOGGER_OKTA_CONN_IDS      = join(",", sort(keys(var.okta_connections)))
+      OKTALOGGER_OPENSEARCH_CONN_ID = local.opensearch_conn_id
+      OKTALOGGER_INDEX_PREFIX       = var.index_prefix
+    },
+    var.archive == null ? {} : { OKTALOGGER_ARCHIVE = module.archive[0].place },
+  )
 
   # Metrics say that a run failed, and not why. So okta_check and reconcile tell the first topic what they found, in words.
   told_topic_arn = try(var.alarms.tell, false) ? var.alarms.sns_topic_arns[0] : null

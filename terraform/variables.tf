@@ -265,6 +265,11 @@ variable "settings" {
     condition     = length(setintersection(keys(var.settings), ["OKTALOGGER_OKTA_CONN_IDS", "OKTALOGGER_OPENSEARCH_CONN_ID", "OKTALOGGER_INDEX_PREFIX"])) == 0
     error_message = "settings must not set what follows from other variables: OKTALOGGER_OKTA_CONN_IDS (okta_connections), OKTALOGGER_OPENSEARCH_CONN_ID, OKTALOGGER_INDEX_PREFIX (index_prefix)."
   }
+
+  validation {
+    condition     = var.archive == null || !contains(keys(var.settings), "OKTALOGGER_ARCHIVE")
+    error_message = "settings must not set OKTALOGGER_ARCHIVE beside archive, which makes a bucket and names it: leave out one of them."
+  }
 }
 
 variable "mwaa" {
@@ -304,7 +309,7 @@ variable "mwaa" {
 
 variable "archive" {
   description = <<-TEXT
-    A bucket for evidence, to which Airflow's role may write; null for none. oktalogger does not write to it yet.
+    A bucket in which each load keeps Okta's events byte for byte (docs/archive.md), and the setting and the rights for it; null for none.
     * `object_lock`: `mode` (`governance` or `compliance`) and `days`; can be turned on later, and never off
     * `colder_after_days`, `expire_after_days`: when objects get cheaper to keep, and when they go
     * `access_log_bucket`: for the bucket's S3 access logs

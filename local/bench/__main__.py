@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from opensearchpy import OpenSearch, helpers
 
-from local.bench import measure, servers, task_start, variants
+from local.bench import archived, measure, servers, task_start, variants
 from oktalogger.opensearch.names import IndexNames
 from oktalogger.opensearch.store import OpenSearchStore
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 PER_MINUTE = 20_000
 BEGIN = datetime.fromisoformat(f"{servers.DAY}T00:00:00+00:00")
 OUT = Path("build/bench.json")
-PARTS = ("throughput", "task", "disk", "memory")
+PARTS = ("throughput", "archive", "task", "disk", "memory")
 
 
 def say(text: str) -> None:
@@ -213,6 +213,12 @@ TABLE = (
     ("cpu_seconds_per_million", "{:.1f}", "seconds of client CPU time for a million events"),
     ("server_cpu_seconds_per_million", "{:.1f}", "  of OpenSearch's meanwhile"),
     ("ceiling_server_cpu_seconds_per_million", "{:.1f}", "  of OpenSearch's for ready-made bodies"),
+    ("archived_per_second", "{:,.0f}", "events per second with the archive, in a folder"),
+    ("unarchived_per_second", "{:,.0f}", "  without, in turn with that"),
+    ("archived_ratio", "{:.2f}", "  of the rate without (to reach: 0.9)"),
+    ("restored_per_second", "{:,.0f}", "events per second from the archive, instead of the org"),
+    ("archive_cpu_seconds_per_million", "{:.1f}", "seconds more of client CPU time for a million events with it"),
+    ("archive_bytes_per_event", "{:,.0f}", "bytes in the archive for an event"),
     ("quiet_task_cpu_seconds", "{:.2f}", "seconds of CPU time for the task of a window without events"),
     ("parsed_dag_cpu_seconds", "{:.2f}", "  for parsing its DAG file alone"),
     ("empty_task_cpu_seconds", "{:.2f}", "  for an empty task: Airflow's own"),
@@ -267,6 +273,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if "throughput" in parts:
             say("throughput")
             figures |= bench.throughput(given.rounds, given.single)
+        if "archive" in parts:
+            say("archive")
+            figures |= archived.measure_archive(bench, folder, given.rounds, say)
         if "task" in parts:
             say("task")
             figures |= bench.task(given.rounds, folder)

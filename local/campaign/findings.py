@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from local.campaign.archived import ArchiveJudge
 from local.campaign.judge import Judge, Verdict, tally
 from local.campaign.oracle import Oracle
 from local.campaign.plan import WORKER_KILLED, Campaign
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from local.campaign.stored import Holdings
     from local.campaign.trouble import Trouble
     from local.simulator.process import Simulator
+    from local.standins.s3 import Bucket
 
 PREFIX: Final = "campaign"
 HOUR: Final = timedelta(hours=1)
@@ -42,6 +44,7 @@ def report(
     conductor: Conductor,
     trouble: Trouble,
     crew: Tally,
+    bucket: Bucket,
     *,
     seconds: float,
     version: str,
@@ -52,11 +55,13 @@ def report(
     :param version: of OpenSearch
     """
     seen: dict[str, Any] = trouble.seen_by_proxy()
-    verdict, late, odd = _judge(campaign, okta, holdings)
+    archive = ArchiveJudge(bucket)
+    verdict, late, odd = _judge(campaign, okta, holdings, archive)
+    archived = archive.verdict()
     entries = [msgspec.convert(hit.source, Entry) for hit in holdings.documents("-ledger")]
     complete = [entry for entry in entries if entry.completed_at is not None]
     counters = okta.control.counters()
-    faults = Counter(crew.fired) + trouble.fired + Counter(seen["fired"])
+    faults = Counter(crew.fired) + trouble.fired + Counter(seen["fired"]) + bucket.fired
     faults.update({name[7:]: count for name, count in counters.items() if name.startswith("faults.")})
     return Report(
         events=verdict.events,
@@ -67,6 +72,8 @@ def report(
         early_complete=len(seen["early"]),
         false_green=len(conductor.false_green),
         excused=seen["excused"],
+        unarchived=archived.unarchived,
+        archive_wrong=archived.wrong,
         seed=campaign.seed,
         faults_by_kind=dict(sorted(faults.items())),
         wanted_events=campaign.events,
@@ -81,6 +88,7 @@ def report(
         late=crew.counts["late"],
         late_max_seconds=late,
         odd_events=odd,
+        archive={"objects": archived.objects, "bytes": archived.bytes, "events": archived.events},
         windows=conductor.windows,
         kills=faults[WORKER_KILLED],
         resumes=seen["resumes"],
@@ -94,6 +102,7 @@ def report(
         errors=dict(crew.errors),
         examples=[
             *verdict.examples,
+            *archived.examples,
             *(f"{name} was called complete without {count} events" for name, count in seen["early"].items()),
             *conductor.false_green,
             *(f"at the end coverage called the hour from {row['start']} {row['state']}" for row in conductor.unwell),
@@ -102,7 +111,9 @@ def report(
     )
 
 
-def _judge(campaign: Campaign, okta: Simulator, holdings: Holdings) -> tuple[Verdict, float, dict[str, int]]:
+def _judge(
+    campaign: Campaign, okta: Simulator, holdings: Holdings, archive: ArchiveJudge
+) -> tuple[Verdict, float, dict[str, int]]:
     """Compare everything; return also the greatest lateness, and the odd events by kind."""
     judge = Judge(PREFIX, urlsplit(okta.url).netloc)
     for hit in holdings.documents("-20*"):
@@ -119,6 +130,7 @@ def _judge(campaign: Campaign, okta: Simulator, holdings: Holdings) -> tuple[Ver
         odd += [event.oddity for event in events]
         late = max(late, max(((event.persisted - event.published).total_seconds() for event in events), default=0.0))
         judge.sent(oracle.bodies(start, start + HOUR), {event.uuid for event in events if event.oddity in UNSTORABLE})
+        archive.sent(oracle.bodies(start, start + HOUR))
         start += HOUR
     return judge.verdict(), late, {**tally(odd), "duplicate": _duplicates(campaign, okta)}
 

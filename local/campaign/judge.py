@@ -92,7 +92,7 @@ class Judge:
         if not source.get("reason"):
             self._wrong(whole, "it was rejected without a reason")
         body = b"".join(parts[number] for number in sorted(parts))
-        event = _read(body)
+        event = read(body)
         if event is None:
             self._unreadable[_hash(body)] += 1
             return
@@ -104,7 +104,7 @@ class Judge:
             self._verdict.doubled += 1
             self._verdict.note(f"{uuid} is in {self._copies[uuid].index} and once more in {index}")
             return
-        self._copies[uuid] = _Copy(index, _digest(event))
+        self._copies[uuid] = _Copy(index, digest(event))
 
     def sent(self, bodies: Iterable[bytes], poison: set[str]) -> None:
         """Take events as Okta sends them.
@@ -112,7 +112,7 @@ class Judge:
         :param poison: uuids of those that cannot be documents; what cannot even be read is among them anyway
         """
         for body in bodies:
-            event = _read(body)
+            event = read(body)
             if event is None:
                 self._sent_unreadable(body)
                 continue
@@ -127,7 +127,7 @@ class Judge:
             self._verdict.rejected += copy.index == self._rejected_index
             if copy.index != wanted:
                 self._wrong(uuid, f"it is in {copy.index} and belongs into {wanted}")
-            elif copy.digest != _digest(event):
+            elif copy.digest != digest(event):
                 self._wrong(uuid, f"its document in {copy.index} is not what Okta sent")
 
     def _sent_unreadable(self, body: bytes) -> None:
@@ -168,7 +168,7 @@ class Judge:
         self._verdict.note(f"{uuid}: {why}")
 
 
-def _read(body: bytes) -> dict[str, Any] | None:
+def read(body: bytes) -> dict[str, Any] | None:
     """Read an event; None where no parser can."""
     try:
         event: dict[str, Any] = _decode(body)
@@ -181,7 +181,8 @@ def _hash(body: bytes) -> bytes:
     return hashlib.blake2b(body, digest_size=16).digest()
 
 
-def _digest(event: Mapping[str, Any]) -> bytes:
+def digest(event: Mapping[str, Any]) -> bytes:
+    """Return a hash that two events share only if they say the same."""
     return _hash(_canonical(event))
 
 

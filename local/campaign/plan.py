@@ -35,8 +35,9 @@ CLOCKS: Final = ("clock-ahead", "clock-behind")
 MONTH_DELETED: Final = "month-deleted"
 DAMAGE: Final = (MONTH_DELETED, "month-copied", "alias-filtered", "alias-lost", "write-alias-lost")
 START_MOVED: Final = "start-date-moved"
+S3_FAULTS: Final = ("s3-slow-down", "s3-internal-error", "s3-answer-lost", "s3-conflict", "s3-slow")
 EVERY_KIND: Final = (
-    *OKTA_FAULTS, *OPENSEARCH_FAULTS, WORKER_KILLED, *RESTARTED, DISK_FULL, *CLOCKS, *DAMAGE, START_MOVED
+    *OKTA_FAULTS, *OPENSEARCH_FAULTS, *S3_FAULTS, WORKER_KILLED, *RESTARTED, DISK_FULL, *CLOCKS, *DAMAGE, START_MOVED
 )  # fmt: skip
 # What a moved start date leaves out.
 LEFT_OUT: Final = timedelta(minutes=20)

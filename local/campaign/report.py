@@ -24,6 +24,8 @@ class Report:
     :param early_complete: windows that were called complete while on-time events were missing
     :param false_green: rows of coverage, plans and runs that called something well that was not
     :param excused: windows called complete right after damage of which no load could know yet
+    :param unarchived: events that no manifest of the archive lists
+    :param archive_wrong: objects and events of the archive that are not as they should be
     :param seed: gives this campaign again
     :param faults_by_kind: the same faults
     :param wanted_events: how many events there had to be
@@ -41,6 +43,8 @@ class Report:
     early_complete: int
     false_green: int
     excused: int
+    unarchived: int
+    archive_wrong: int
     seed: int
     faults_by_kind: dict[str, int]
     wanted_events: int
@@ -55,6 +59,7 @@ class Report:
     late: int
     late_max_seconds: float
     odd_events: dict[str, int]
+    archive: dict[str, int]
     windows: dict[str, int]
     kills: int
     resumes: int
@@ -74,7 +79,8 @@ class Report:
         found = [
             f"{name} is {value}, not 0"
             for name in (
-                "lost", "doubled", "wrong", "early_complete", "false_green", "uncovered_seconds", "unwatched",
+                "lost", "doubled", "wrong", "early_complete", "false_green", "unarchived", "archive_wrong",
+                "uncovered_seconds", "unwatched",
                 "unread_windows", "backfill_left", "unwell_hours", "refused_for_good",
             )
             if (value := getattr(self, name))
@@ -109,6 +115,8 @@ class Report:
             f"false_green {self.false_green} ({self.excused} excused)",
             f"rejected {self.rejected:,}, late {self.late:,} (the latest after {self.late_max_seconds / 3600:.1f} h), "
             f"{self.kills} workers killed, {self.resumes} windows resumed, {self.retried_tasks} tasks tried again",
+            f"unarchived {self.unarchived}, archive_wrong {self.archive_wrong}; {self.archive['objects']:,} objects, "
+            f"{self.archive['bytes'] / 1e6:.1f} MB, with {self.archive['events']:,} events",
             "windows: " + ", ".join(f"{kind} {count:,}" for kind, count in self.windows.items()),
             "faults: " + ", ".join(f"{kind} {count}" for kind, count in sorted(self.faults_by_kind.items())),
             "odd events: " + ", ".join(f"{kind} {count:,}" for kind, count in self.odd_events.items()),

@@ -22,6 +22,8 @@ from local.console import Stopwatch
 from local.paths import ROOT
 from local.process import ready_program
 from local.simulator.process import running
+from local.standins.s3 import environment as bucket_environment
+from local.standins.s3 import serving
 
 if TYPE_CHECKING:
     from local.campaign.report import Report
@@ -32,6 +34,8 @@ HOLD_BACK_SECONDS: Final = 30
 CLOCK_SLACK_SECONDS: Final = 2
 _ODD_SHARE: Final = 0.02
 _LATE_SHARE: Final = 0.003
+_S3_FAILS: Final = 0.08  # of all requests
+_S3_SLOW_SECONDS: Final = 1.0
 
 
 def run(
@@ -63,6 +67,7 @@ def run(
         )
         okta = stack.enter_context(running(*_org(campaign)))
         holdings = Holdings(search.url, PREFIX)
+        bucket = stack.enter_context(serving(share=_S3_FAILS, slow_seconds=_S3_SLOW_SECONDS, seed=str(campaign.seed)))
         command = [
             sys.executable, "-m", "local.campaign.proxy", "--opensearch", search.url, "--control", okta.control.url,
             "--prefix", PREFIX, "--seed", str(campaign.seed),
@@ -75,7 +80,12 @@ def run(
         clock = SharedClock.made(folder / "clock", campaign.live_start)
         stack.callback(clock.close)
         crew = Tally()
-        variables = {"PATH": os.environ["PATH"], **environment, **_variables(campaign, okta, between["url"])}
+        variables = {
+            "PATH": os.environ["PATH"],
+            **environment,
+            **_variables(campaign, okta, between["url"]),
+            **bucket_environment(bucket),
+        }
 
         def slot(name: str) -> Slot:
             return Slot(name, folder / "clock", variables, folder / "workers.log", crew, seed=campaign.seed)
@@ -87,7 +97,9 @@ def run(
         watch.say(f"{campaign.start:%Y-%m-%d %H:%M} to {campaign.end:%Y-%m-%d %H:%M} is to happen; it begins")
         asyncio.run(_play(conductor, trouble, slots, watch, clock))
         watch.say("everything is loaded; comparing")
-        return report(campaign, okta, holdings, conductor, trouble, crew, seconds=watch.seconds, version=version)
+        return report(
+            campaign, okta, holdings, conductor, trouble, crew, bucket, seconds=watch.seconds, version=version
+        )
 
 
 async def _play(

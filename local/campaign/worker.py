@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, cast
 import msgspec
 
 from local.campaign.clock import SharedClock
-from oktalogger.cli.environment import OKTA_URL, okta_client, opensearch_client
+from oktalogger.cli.environment import OKTA_URL, archive_of, okta_client, opensearch_client
 from oktalogger.malloc import limit_heap_growth_of_process
 from oktalogger.okta.errors import OktaError
 from oktalogger.okta.origin import org_name
@@ -26,6 +26,7 @@ from oktalogger.opensearch.errors import OpenSearchLoadError
 from oktalogger.opensearch.inventory import OpenSearchCensus
 from oktalogger.opensearch.names import IndexNames
 from oktalogger.opensearch.store import OpenSearchStore
+from oktalogger.pipeline.archive.errors import ArchiveError
 from oktalogger.pipeline.backfill import read_request, to_load
 from oktalogger.pipeline.checked import Checked, check
 from oktalogger.pipeline.coverage import coverage
@@ -46,6 +47,8 @@ if TYPE_CHECKING:
 
     from opensearchpy import OpenSearch
 
+    from oktalogger.pipeline.archive.place import ArchiveStore
+
 Unit = dict[str, str]
 
 
@@ -55,6 +58,7 @@ class Worker:
 
     :param clock: this worker's, which may be off
     :param client: of OpenSearch
+    :param archive: where each load keeps events
     """
 
     clock: SharedClock
@@ -62,6 +66,7 @@ class Worker:
     names: IndexNames
     org: str
     settings: Settings
+    archive: ArchiveStore | None
 
     def do(self, task: dict[str, Any]) -> dict[str, Any]:
         """Do one task."""
@@ -123,7 +128,13 @@ class Worker:
         limit_heap_growth_of_process()
         with okta_client(sleep=self.clock.sleep, gate=budget) as okta:
             result = load_and_record(
-                okta, self.store(), self.ledger(), plan, wait=self.clock.sleep, clock=self.clock.now
+                okta,
+                self.store(),
+                self.ledger(),
+                plan,
+                archive=self.archive,
+                wait=self.clock.sleep,
+                clock=self.clock.now,
             )
             budget.rest()
         names = ("pages", "requests", "read", "created", "existing", "rejected", "late", "retried", "waits")
@@ -184,11 +195,12 @@ def main() -> None:
     clock = SharedClock(Path(sys.argv[1]), skew=float(sys.argv[2]))
     settings = load_settings()
     org = org_name(os.environ[OKTA_URL])
-    worker = Worker(clock, opensearch_client(), IndexNames(settings.index_prefix), org, settings)
+    names = IndexNames(settings.index_prefix)
+    worker = Worker(clock, opensearch_client(), names, org, settings, archive_of(settings))
     for line in sys.stdin:
         try:
             outcome: dict[str, Any] = {"ok": worker.do(msgspec.json.decode(line))}
-        except (OktaError, OpenSearchLoadError) as error:
+        except (OktaError, OpenSearchLoadError, ArchiveError) as error:
             outcome = {"error": f"{type(error).__name__}: {error}", "retryable": error.retryable}
         except TooEarlyError as error:
             outcome = {"error": f"{type(error).__name__}: {error}", "retryable": True}

@@ -120,6 +120,7 @@ def _start(settings: StackSettings, parts: Parts, watch: Stopwatch, *, is_first:
             },
         },
         variables={
+            "OKTALOGGER_ARCHIVE": str(settings.home / "archive"),
             "OKTALOGGER_START_DATE": first_window.isoformat(),
             "OKTALOGGER_INTERVAL_MINUTES": f"{WINDOW.total_seconds() / 60:.0f}",
         },

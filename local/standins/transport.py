@@ -48,6 +48,9 @@ class _InProcess(Connection):
             self._raise_error(status, data, "application/json")
         return status, {"content-type": "application/json"}, data
 
+    def close(self) -> None:
+        pass
+
 
 def in_process_client(handler: Handler) -> OpenSearch:
     """Return a client whose requests the handler answers; it repeats nothing by itself, as those of the package."""

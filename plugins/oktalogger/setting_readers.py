@@ -61,6 +61,33 @@ def index_prefix(text: str) -> str:
     return text
 
 
+def split_bucket(text: str) -> tuple[str, str] | None:
+    """Take the address of an archive apart.
+
+    :return: the bucket, and what the names in it begin with; None for a folder
+    """
+    scheme, separator, rest = text.partition("://")
+    if not separator or scheme != "s3":
+        return None
+    bucket, _, prefix = rest.partition("/")
+    return bucket, prefix.strip("/")
+
+
+def archive(text: str) -> str:
+    """Read the place of the archive: a bucket, or a folder."""
+    expected = "an address like s3://bucket/prefix, or the absolute path of a folder"
+    text = text.strip()
+    found = split_bucket(text)
+    if found is None:
+        if not text.startswith("/") or ".." in text.split("/"):
+            raise ValueError(expected)
+        return text.rstrip("/") or "/"
+    bucket, prefix = found
+    if not re.fullmatch(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", bucket) or not re.fullmatch(r"[\w.=/-]*", prefix):
+        raise ValueError(f"{expected}; a prefix has letters, digits and any of `_.=/-`")
+    return f"s3://{bucket}/{prefix}".rstrip("/")
+
+
 def hosts(text: str) -> tuple[str, ...]:
     """Read host names, separated by commas, each with or without a port."""
     hosts = tuple(dict.fromkeys(filter(None, (word.strip().lower() for word in text.split(",")))))

@@ -192,6 +192,17 @@ class Settings:
         "`changes` to indices, ledger, rejected events and matches; `events` as well, a line for each; `off` leaves it "
         "as it is",
     )
+    archive: str | None = _setting(
+        None,
+        readers.archive,
+        "place of [the archive](archive.md), where each load keeps Okta's events byte for byte: `s3://bucket/prefix`, "
+        "or the absolute path of a folder that all workers share. If unset, there is none",
+    )
+    archive_conn_id: str | None = _setting(
+        None,
+        readers.name,
+        "Airflow connection of the type `aws` for a bucket. If unset, the worker's own role",
+    )
     bulk_threads: int = _setting(
         4, readers.whole_number(1, 16), "how many pages one load may write to OpenSearch at once"
     )

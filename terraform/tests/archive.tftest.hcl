@@ -19,10 +19,19 @@ run "defaults" {
 
   assert {
     condition = { for statement in jsondecode(aws_s3_bucket_policy.this.policy).Statement : statement.Sid => [statement.Effect, statement.Principal, statement.Action] } == {
-      OnlyOverTls = ["Deny", "*", "s3:*"]
-      NoDeletes   = ["Deny", "*", ["s3:BypassGovernanceRetention", "s3:DeleteObject", "s3:DeleteObjectVersion", "s3:PutObjectRetention"]]
+      OnlyOverTls  = ["Deny", "*", "s3:*"]
+      NoDeletes    = ["Deny", "*", ["s3:BypassGovernanceRetention", "s3:DeleteObject", "s3:DeleteObjectVersion", "s3:PutObjectRetention"]]
+      NoOverwrites = ["Deny", "*", "s3:PutObject"]
     }
-    error_message = "Nobody deletes, and nobody asks without TLS."
+    error_message = "Nobody deletes or overwrites, and nobody asks without TLS."
+  }
+
+  assert {
+    condition = jsondecode(aws_s3_bucket_policy.this.policy).Statement[2].Condition == {
+      Null = { "s3:if-none-match" = "true" }
+      Bool = { "s3:ObjectCreationOperation" = "true" }
+    }
+    error_message = "Only what would make an object without looking whether its name is taken is refused."
   }
 
   assert {
@@ -31,7 +40,7 @@ run "defaults" {
   }
 
   assert {
-    condition     = toset(flatten([for statement in jsondecode(output.writer_policy).Statement : statement.Action])) == toset(["kms:Decrypt", "kms:GenerateDataKey", "s3:GetBucketLocation", "s3:GetObject", "s3:ListBucket", "s3:PutObject"])
+    condition     = toset(flatten([for statement in jsondecode(output.writer_policy).Statement : statement.Action])) == toset(["kms:Decrypt", "kms:GenerateDataKey", "s3:GetBucketLocation", "s3:GetObject", "s3:ListBucket", "s3:ListBucketVersions", "s3:PutObject"])
     error_message = "The writer writes and reads."
   }
 }

@@ -26,7 +26,7 @@ run "everything_with_mwaa" {
   }
 
   assert {
-    condition     = strcontains(module.mwaa[0].startup_script, "export OKTALOGGER_OKTA_CONN_IDS='okta_default'\nexport OKTALOGGER_OPENSEARCH_CONN_ID='opensearch_default'\nexport OKTALOGGER_START_DATE='2026-11-01T00:00:00Z'\nexport OTHER='1'\n")
+    condition     = strcontains(module.mwaa[0].startup_script, "export OKTALOGGER_OKTA_CONN_IDS='okta_default'\nexport OKTALOGGER_OPENSEARCH_CONN_ID='opensearch_default'\nexport OKTALOGGER_RECONCILE_CHANNEL='alarms'\nexport OKTALOGGER_START_DATE='2026-11-01T00:00:00Z'\nexport OTHER='1'\n")
     error_message = "Settings reach Airflow by the startup script."
   }
 
@@ -52,6 +52,11 @@ run "everything_with_mwaa" {
   assert {
     condition     = length(module.archive) == 1 && output.archive_bucket != null && jsondecode(output.archive_policy).Statement[0].Action == ["s3:GetObject", "s3:PutObject"]
     error_message = "An archive to which Airflow's role may write."
+  }
+
+  assert {
+    condition     = output.airflow_environment.OKTALOGGER_ARCHIVE == "s3://${output.archive_bucket}/okta"
+    error_message = "And the setting that names it."
   }
 
   assert {

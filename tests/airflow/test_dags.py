@@ -53,14 +53,14 @@ def loading(dags: dict[str, Any]) -> dict[str, Any]:
 def test_policy_of_loading(dags: dict[str, Any]) -> None:
     assert loading(dags)
     for dag_id, dag in loading(dags).items():
-        if dag_id == "okta_system_log_backfill":
+        if dag_id in ("okta_system_log_backfill", "okta_system_log_restore"):
             assert dag.catchup is False, "nobody else starts it"
         else:
             assert isinstance(dag.timetable, CronDataIntervalTimetable), "a bare cron has empty intervals on Airflow 3"
             assert dag.catchup is True, "an outage of the scheduler must lose no window"
         for task in dag.tasks:
             assert task.retries >= (2 if task.task_id == "reread" else 10)
-            if task.task_id in ("load", "reread"):
+            if task.task_id in ("load", "reread") and dag_id != "okta_system_log_restore":
                 assert task.pool == "okta_api", "all that ask Okta"
 
 
@@ -68,6 +68,7 @@ def test_where_the_pool_is_full_live_loads_go_first(dags: dict[str, Any]) -> Non
     weights = {
         dag_id: max(task.priority_weight for task in dag.tasks if task.pool == "okta_api")
         for dag_id, dag in loading(dags).items()
+        if dag_id != "okta_system_log_restore"  # it asks Okta nothing
     }
     for dag in loading(dags).values():
         for task in dag.tasks:
@@ -161,6 +162,8 @@ def test_each_org_has_a_dag_of_its_own_named_by_its_connection(monkeypatch: pyte
             "okta_system_log_backfill__okta_emea": "okta_emea",
             "okta_system_log_reconcile": "okta_default",
             "okta_system_log_reconcile__okta_emea": "okta_emea",
+            "okta_system_log_restore": "okta_default",
+            "okta_system_log_restore__okta_emea": "okta_emea",
         }
         live = (dags["okta_system_log"], dags["okta_system_log__okta_emea"])
         assert len({dag.get_task("load").outlets[0].uri for dag in live}) == 2
@@ -204,6 +207,15 @@ class TestBackfillForm:
         assert load.partial_kwargs["kind"] == "backfill"
         assert "params.share" in load.partial_kwargs["share"]
         assert load.max_active_tis_per_dag == 1
+
+
+def test_with_an_archive_reconcile_seals_and_compares_it(monkeypatch: pytest.MonkeyPatch, dags: dict[str, Any]) -> None:
+    assert dags["okta_system_log_reconcile"].task_ids == ["plan", "reread", "verdict"]
+    monkeypatch.setenv("OKTALOGGER_ARCHIVE", "s3://evidence/okta")
+    dag = load_dags()["okta_system_log_reconcile"]
+    task = dag.get_task("archive")
+    assert task.upstream_task_ids == {"plan", "reread"}
+    assert "all_done" in str(task.trigger_rule).lower(), "a window that cannot be read stops no seal"
 
 
 def test_settings_reach_the_dag(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -21,7 +21,7 @@ from oktalogger.hooks.okta import OktaHook
 from oktalogger.okta.system_log import SystemLogQuery
 from oktalogger.opensearch.inventory import OpenSearchCensus
 from oktalogger.opensearch.names import IndexNames
-from oktalogger.pipeline.comparison import compare_with_okta
+from oktalogger.pipeline.comparison import compare_with
 from oktalogger.privacy.policy import read_policy
 from oktalogger.privacy.redactor import Redactor
 from oktalogger.settings import load_settings
@@ -117,7 +117,7 @@ def _still_the_same(client: OpenSearch, names: IndexNames, window: Any, policy: 
     redactor = Redactor(read_policy(policy), KEY) if policy else None
     with hook.client as okta:
         query = SystemLogQuery(since=window.start, until=window.end)
-        compared = compare_with_okta(okta, OpenSearchCensus(client, names), hook.settings.org, query, redactor)
+        compared = compare_with(okta, OpenSearchCensus(client, names), hook.settings.org, query, redactor)
     assert compared.exact, compared
     assert compared.in_okta > 2
     assert (compared.rejected, compared.unredacted) == (1, 0)

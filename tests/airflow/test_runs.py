@@ -70,6 +70,7 @@ FIRST_TASKS = {
     "okta_system_log": "load",
     "okta_system_log_backfill": "plan",
     "okta_system_log_reconcile": "plan",
+    "okta_system_log_restore": "plan",
     "okta_detections": "plan",
     "okta_detections_after_load": "detect",
     "okta_detection_replay": "parts",

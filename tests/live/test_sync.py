@@ -70,8 +70,8 @@ def test_what_the_pack_s_monitors_say_is_kept_whole(here: Place) -> None:
 def test_the_pack_is_there_with_its_test_cases() -> None:
     compiled = pack()
     assert len(compiled.detections) >= 32
-    of_events = [detection for detection in compiled.detections if detection.risk_sum is None]
-    assert all(compiled.rules[detection.form_of or detection.id].own.cases for detection in of_events)
+    with_cases = [detection for detection in compiled.detections if detection.risk_sum is None]
+    assert all(compiled.rules[detection.form_of or detection.id].own.cases for detection in with_cases)
 
 
 @pytest.mark.parametrize("keep_metadata", [False, True])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import gzip
 import json
 import time
 from dataclasses import replace
@@ -11,12 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from local.campaign.archived import ArchiveJudge
 from local.campaign.audit import Audit
 from local.campaign.judge import Judge
 from local.campaign.oracle import Happened
-from local.campaign.plan import EVERY_KIND, ODD_ONES, campaign
+from local.campaign.plan import EVERY_KIND, ODD_ONES, S3_FAULTS, campaign
 from local.campaign.report import Report
 from local.campaign.watch import JUST_NOW, Claim, Watch
+from local.standins.s3 import Bucket
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -317,8 +320,47 @@ def _fields(claim: Claim) -> dict[str, Any]:
     return {name: getattr(claim, name) for name in claim.__struct_fields__}
 
 
+def archive_of(*lines: bytes, listed: bool = True, more: dict[str, list[bytes]] | None = None) -> Bucket:
+    body = gzip.compress(b"".join(line + b"\n" for line in lines))
+    manifest = {"objects": [{"name": "events/o"}] if listed else [], "parts": []}
+    versions = {"okta/events/o": [body], "okta/manifests/m.json": [json.dumps(manifest).encode()]}
+    return Bucket("evidence", versions=versions | (more or {}))
+
+
+ARCHIVED = b'{"uuid":"u-1","published":"2026-07-01T10:00:00Z","severity":"INFO"}'
+
+
+@pytest.mark.parametrize(
+    ("bucket", "unarchived", "wrong"),
+    [
+        (archive_of(ARCHIVED), 0, 0),
+        (archive_of(ARCHIVED, ARCHIVED), 0, 0),
+        (archive_of(), 1, 0),
+        (archive_of(ARCHIVED, listed=False), 1, 0),
+        (archive_of(ARCHIVED.replace(b"INFO", b"WARN")), 0, 1),
+        (archive_of(ARCHIVED, ARCHIVED.replace(b"INFO", b"WARN")), 0, 1),
+        (archive_of(ARCHIVED, ARCHIVED.replace(b"u-1", b"u-2")), 0, 1),
+        (archive_of(ARCHIVED, more={"okta/events/twice": [b"", b""]}), 0, 1),
+    ],
+)
+def test_the_judge_of_the_archive_sees_what_is_amiss(bucket: Bucket, unarchived: int, wrong: int) -> None:
+    judge = ArchiveJudge(bucket)
+    judge.sent([ARCHIVED])
+    verdict = judge.verdict()
+    assert (verdict.unarchived, verdict.wrong) == (unarchived, wrong), verdict.examples
+
+
+def test_the_judge_of_the_archive_misses_an_object_that_is_listed() -> None:
+    bucket = archive_of(ARCHIVED)
+    del bucket.versions["okta/events/o"]
+    judge = ArchiveJudge(bucket)
+    judge.sent([ARCHIVED])
+    assert (judge.verdict().unarchived, judge.verdict().wrong) == (1, 1)
+
+
 GOOD = Report(
-    events=10, faults=500, lost=0, doubled=0, wrong=0, early_complete=0, false_green=0, excused=0, seed=1,
+    events=10, faults=500, lost=0, doubled=0, wrong=0, early_complete=0, false_green=0, excused=0,
+    unarchived=0, archive_wrong=0, archive={"objects": 1, "bytes": 1, "events": 1}, seed=1,
     faults_by_kind=dict.fromkeys(EVERY_KIND, 20), wanted_events=10, fewest_faults=500, uncovered_seconds=0.0,
     unwatched=0, unread_windows=0, backfill_left=0, unwell_hours=0, refused_for_good=0, rejected=1, late=1,
     late_max_seconds=1.0, odd_events=dict.fromkeys(ODD_ONES, 1), windows={}, kills=1, resumes=1, restarts_from_start=0,
@@ -333,7 +375,8 @@ def test_a_good_report_has_no_problems() -> None:
 @pytest.mark.parametrize(
     "change",
     [
-        {"lost": 1}, {"doubled": 1}, {"wrong": 1}, {"early_complete": 1}, {"uncovered_seconds": 1.0}, {"unwatched": 1},
+        {"lost": 1}, {"doubled": 1}, {"wrong": 1}, {"early_complete": 1}, {"unarchived": 1}, {"archive_wrong": 1},
+        {"uncovered_seconds": 1.0}, {"unwatched": 1},
         {"faults": 499}, {"events": 9}, {"late": 0}, {"odd_events": {"poison": 1}}, {"refused_for_good": 1},
         {"faults_by_kind": dict.fromkeys(EVERY_KIND[1:], 20)}, {"unread_windows": 1}, {"backfill_left": 1},
         {"false_green": 1}, {"unwell_hours": 1},
@@ -353,6 +396,6 @@ def test_a_seed_gives_the_same_plan_and_another_seed_another() -> None:
 def test_every_kind_of_fault_is_planned_and_more_than_enough(events: int) -> None:
     plan = campaign(1, events)
     kinds = {injection.kind for injection in plan.injections}
-    assert kinds | {"clock-ahead", "clock-behind"} == set(EVERY_KIND)
+    assert kinds | {"clock-ahead", "clock-behind"} | set(S3_FAULTS) == set(EVERY_KIND)
     assert len(plan.injections) >= plan.fewest_faults * 1.15
     assert plan.live_start < datetime(2026, 7, 1, tzinfo=UTC) < plan.end

@@ -94,6 +94,7 @@ REFUSALS: list[Refusal] = [
         ("airflow_role_arns", 0, [], {"mwaa": None}),
         ("settings", 0, {"AIRFLOW__CORE__PARALLELISM": "16"}),
         ("settings", 1, {"OKTALOGGER_INDEX_PREFIX": "other"}),
+        ("settings", 2, {"OKTALOGGER_ARCHIVE": "s3://other"}, {"archive": {}}),
     ),
     *_in(
         "modules/network",

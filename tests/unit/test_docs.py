@@ -21,6 +21,7 @@ from oktalogger.hooks.forms import OKTA_EXTRAS, OPENSEARCH_EXTRAS
 from oktalogger.okta import errors as okta_errors
 from oktalogger.opensearch import errors as opensearch_errors
 from oktalogger.opensearch.names import IndexNames
+from oktalogger.pipeline.archive import errors as archive_errors
 from oktalogger.pipeline.document import Built, DocumentBuilder, Stamp
 from oktalogger.pipeline.ledger import LedgerEntry
 from oktalogger.resources import OLD_VARIABLE
@@ -41,7 +42,9 @@ PAGES = [
 # Names what is gone by now as well.
 CHANGELOG = ROOT / "CHANGELOG.md"
 # Read by the local stack and by tests, which are no part of the package.
-LOCAL_VARIABLES = {"OKTALOGGER_LOCAL", "OKTALOGGER_MAVEN_REPOSITORY", OPENSEARCH_URL}
+LOCAL_VARIABLES = {
+    "OKTALOGGER_LOCAL", "OKTALOGGER_MAVEN_REPOSITORY", "OKTALOGGER_TEST_OPENSEARCH_SECURE", OPENSEARCH_URL,
+}  # fmt: skip
 
 
 def page(name: str) -> str:
@@ -226,11 +229,11 @@ def test_the_ledgers_fields_are_named() -> None:
 
 def test_every_error_is_explained() -> None:
     text = page("operations.md")
-    for module in (okta_errors, opensearch_errors):
+    for module in (okta_errors, opensearch_errors, archive_errors):
         for name, kind in vars(module).items():
             if isinstance(kind, type) and issubclass(kind, Exception) and kind.__module__ == module.__name__:
                 row = re.search(rf"^\| `{name}` \| (\w+) \|", text, re.MULTILINE)
-                if name in ("OktaError", "OktaApiError", "OpenSearchLoadError", "OktaPagingError"):
+                if name in ("OktaError", "OktaApiError", "OpenSearchLoadError", "OktaPagingError", "ArchiveError"):
                     assert not row, f"{name} is a base, and never raised itself"
                     continue
                 assert row, f"{name} is not explained"

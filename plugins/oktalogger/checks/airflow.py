@@ -30,12 +30,10 @@ class Pool:
     """A pool to ask for.
 
     :param name: ``OKTALOGGER_POOL``
-    :param tasks: how many tasks may call Okta at once by the settings
     :param ask: asks Airflow
     """
 
     name: str
-    tasks: int
     ask: Callable[[str], PoolAnswer]
 
 
@@ -43,7 +41,7 @@ def _pool(pool: Pool) -> Verdict:
     answer = pool.ask(pool.name)
     if answer.exists is None:
         return not_asked(answer.why)
-    create = f"`airflow pools set {pool.name} {pool.tasks} 'Tasks that call Okta'`"
+    create = f"`airflow pools set {pool.name} 4 'Tasks that ask Okta'`"
     if not answer.exists:
         return wrong(f"No task can start in the pool `{pool.name}`, most likely because it is missing: run {create}.")
     if answer.slots is None:

@@ -1,49 +1,58 @@
-"""Checks of OpenSearch Dashboards: whether it answers, and has the index patterns that links lead to.
-
-Source: opensearch-project/OpenSearch-Dashboards, ``src/core/server/saved_objects/routes``: ``GET
-/api/saved_objects/TYPE/ID`` answers 404 for an object that is not there.
-"""
+"""Checks of OpenSearch Dashboards: whether it answers, and has the index patterns that links lead to."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Final
-from urllib.parse import quote
 
-from oktalogger.checks.model import Check, Verdict, not_asked, note, ok, wrong
-from oktalogger.checks.sentences import of_opensearch
+from oktalogger.checks.model import Asked, Check, Verdict, not_asked, note, ok, wrong
+from oktalogger.checks.sentences import of_opensearch, one_sentence
 from oktalogger.opensearch.diagnosis import SETUP_DAG
 from oktalogger.opensearch.errors import (
     OpenSearchAuthenticationError,
-    OpenSearchLoadError,
-    OpenSearchPermissionError,
     OpenSearchUnavailableError,
 )
-from oktalogger.opensearch.request import call
+from oktalogger.opensearch.saved_objects import DashboardsError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from opensearchpy import OpenSearch
-
     from oktalogger.checks.sentences import Places
     from oktalogger.opensearch.names import IndexNames
+    from oktalogger.opensearch.saved_objects import DashboardsClient
+
+_PATTERN: Final = "index-pattern"
+# What servers answer that know nothing of saved objects; None: an answer of another shape.
+_FOREIGN: Final = frozenset({None, 400, 404, 405, 501})
 
 
 @dataclass(frozen=True, kw_only=True)
 class Dashboards:
     """A Dashboards to ask.
 
-    :param url: its address; None if nobody has said
-    :param client: a client of that address, with the login of OpenSearch
+    :param client: makes its client, with the login of OpenSearch; it returns None if nobody has said where it is
     :param patterns: ids of the index patterns that links lead to
     :param places: where to correct what is wrong
     """
 
-    url: str | None
-    client: Callable[[], OpenSearch]
+    client: Callable[[], DashboardsClient | None]
     patterns: tuple[str, ...]
     places: Places
+
+    @cached_property
+    def asked(self) -> Asked[tuple[DashboardsClient | None, frozenset[str]]]:
+        """The client, and those of the index patterns that are there."""
+        return Asked(self._found)
+
+    def _found(self) -> tuple[DashboardsClient | None, frozenset[str]]:
+        client = self.client()
+        if client is None:
+            return None, frozenset()
+        try:
+            return client, frozenset(id for _, id in client.found((_PATTERN, one) for one in self.patterns))
+        finally:
+            client.close()
 
 
 def patterns_of(names: IndexNames, main: str | None = None) -> tuple[str, ...]:
@@ -56,51 +65,43 @@ def patterns_of(names: IndexNames, main: str | None = None) -> tuple[str, ...]:
 
 
 def _answers(dashboards: Dashboards) -> Verdict:
-    if dashboards.url is None:
+    error = dashboards.asked.error
+    if error is not None:
+        return _refused(dashboards, error)
+    client, _ = dashboards.asked.fact
+    if client is None:
         return note(
-            "No address of OpenSearch Dashboards is known, so links lead nowhere: set OKTALOGGER_DASHBOARDS_URL."
+            "No address of OpenSearch Dashboards is known, so there are no links: set OKTALOGGER_DASHBOARDS_URL."
         )
-    try:
-        status = call(dashboards.client(), "GET", "/api/status", doing="to tell its status")
-    except (OpenSearchAuthenticationError, OpenSearchPermissionError) as error:
-        return not_asked(f"{dashboards.url} does not let {dashboards.places.login} in, so it was not asked.", error)
-    except OpenSearchUnavailableError as error:
-        return wrong(of_opensearch(error, dashboards.url, dashboards.places), error)
-    except OpenSearchLoadError as error:
-        return wrong(_no_dashboards(dashboards), error)
-    if not isinstance(status, dict) or "version" not in status:
-        return wrong(_no_dashboards(dashboards))
-    return ok(f"OpenSearch Dashboards answers at {dashboards.url}.")
+    return ok(f"OpenSearch Dashboards answers at {client.url}.")
 
 
-def _no_dashboards(dashboards: Dashboards) -> str:
-    return (
-        f"What answers at {dashboards.url} is not OpenSearch Dashboards: correct {dashboards.places.host}, which ends "
-        "in /_dashboards on Amazon OpenSearch Service."
-    )
+def _refused(dashboards: Dashboards, error: Exception) -> Verdict:
+    places = dashboards.places
+    if isinstance(error, OpenSearchAuthenticationError) or getattr(error, "status", None) == 403:
+        return not_asked(f"OpenSearch Dashboards does not let {places.login} in, so it was not asked.", error)
+    if isinstance(error, DashboardsError) and error.status in _FOREIGN:
+        return wrong(
+            f"What answers at {places.host} is not OpenSearch Dashboards: correct that address, which ends in "
+            "/_dashboards on Amazon OpenSearch Service.",
+            error,
+        )
+    if isinstance(error, OpenSearchUnavailableError):
+        return wrong(of_opensearch(error, f"The address in {places.host}", places), error)
+    return wrong(one_sentence(str(error)), error)
 
 
 def _patterns(dashboards: Dashboards) -> Verdict:
-    if dashboards.url is None:
+    client, there = dashboards.asked.fact
+    if client is None:
         return ok("Without Dashboards there are no index patterns.")
-    missing = [pattern for pattern in dashboards.patterns if not _has(dashboards, pattern)]
+    missing = [pattern for pattern in dashboards.patterns if pattern not in there]
     if missing:
         return wrong(
             f"Dashboards has no index pattern with the id {', '.join(missing)}, to which links lead: run the DAG "
-            f"{SETUP_DAG}, or make it by hand as docs/troubleshooting.md says."
+            f"{SETUP_DAG}, or `python -m oktalogger setup --dashboards`."
         )
     return ok(f"The index patterns that links lead to are there: {', '.join(dashboards.patterns)}.")
-
-
-def _has(dashboards: Dashboards, pattern: str) -> bool:
-    answer = call(
-        dashboards.client(),
-        "GET",
-        f"/api/saved_objects/index-pattern/{quote(pattern, safe='')}",
-        doing=f"to show the index pattern {pattern}",
-        ignore=(404,),
-    )
-    return isinstance(answer, dict) and answer.get("id") == pattern
 
 
 CHECKS: Final[tuple[Check[Dashboards], ...]] = (

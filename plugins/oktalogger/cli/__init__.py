@@ -8,11 +8,24 @@ import sys
 from typing import TYPE_CHECKING, Final
 
 from oktalogger import __version__
-from oktalogger.cli import check, coverage, detections, erase, expire, load, report, setup, take_over
+from oktalogger.cli import (
+    archive,
+    check,
+    coverage,
+    detections,
+    erase,
+    expire,
+    load,
+    report,
+    restore,
+    setup,
+    take_over,
+)
 from oktalogger.cli.environment import OKTA_VARIABLES, OPENSEARCH_VARIABLES, EnvironmentConfigError
 from oktalogger.cli.exit_codes import EXIT_FAILED, EXIT_STOPPED, EXIT_USAGE
 from oktalogger.okta.errors import OktaConfigurationError, OktaError
 from oktalogger.opensearch.errors import OpenSearchLoadError
+from oktalogger.pipeline.archive.errors import ArchiveError
 from oktalogger.pipeline.okta_clock import TooEarlyError
 from oktalogger.privacy.replacements import RedactionKeyError
 from oktalogger.resources import ResourceError
@@ -40,6 +53,8 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("-v", "--verbose", action="store_true", help="write more to standard error")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     load.add_parser(commands)
+    restore.add_parser(commands)
+    archive.add_parser(commands)
     coverage.add_parser(commands)
     report.add_parser(commands)
     setup.add_parser(commands)
@@ -70,7 +85,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return int(arguments.run(arguments))
     except _USAGE as error:
         return _say(error, EXIT_USAGE)
-    except (OktaError, OpenSearchLoadError, TooEarlyError) as error:
+    except (OktaError, OpenSearchLoadError, ArchiveError, TooEarlyError) as error:
         return _say(error, EXIT_FAILED)
     except KeyboardInterrupt:
         print("stopped", file=sys.stderr)  # noqa: T201

@@ -31,13 +31,13 @@ from oktalogger.cli.environment import (
     OPENSEARCH_URL,
     OPENSEARCH_USERNAME,
     EnvironmentConfigError,
+    dashboards_client,
     is_serverless,
     okta_client,
     opensearch_client,
     opensearch_settings,
 )
 from oktalogger.cli.exit_codes import EXIT_FAILED
-from oktalogger.opensearch.client import make_client
 from oktalogger.opensearch.names import IndexNames
 from oktalogger.pipeline.share import share_of
 
@@ -85,9 +85,7 @@ def _deployment(arguments: argparse.Namespace) -> Deployment:
         orgs=lambda settings: [_org(settings, arguments.filter, arguments.q)],
         cluster=_cluster,
         dashboards=_dashboards,
-        pool=lambda settings: Pool(
-            name=settings.pool, tasks=settings.okta_tasks, ask=_ask_airflow if arguments.airflow else _no_airflow
-        ),
+        pool=lambda settings: Pool(name=settings.pool, ask=_ask_airflow if arguments.airflow else _no_airflow),
         role=arguments.role,
     )
 
@@ -134,12 +132,13 @@ def _cluster(settings: Settings) -> Cluster:
 
 
 def _dashboards(settings: Settings) -> Dashboards:
-    url = settings.dashboards_url
     return Dashboards(
-        url=url,
-        client=cache(lambda: make_client(replace(opensearch_settings(), url=url or ""))),
+        client=lambda: dashboards_client(settings) if settings.dashboards_api_url or settings.dashboards_url else None,
         patterns=patterns_of(IndexNames(settings.index_prefix)),
-        places=replace(_opensearch_places(os.environ), host="OKTALOGGER_DASHBOARDS_URL"),
+        places=replace(
+            _opensearch_places(os.environ),
+            host="OKTALOGGER_DASHBOARDS_API_URL" if settings.dashboards_api_url else "OKTALOGGER_DASHBOARDS_URL",
+        ),
     )
 
 

@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from oktalogger.frames import forgetting_locals
 from oktalogger.okta.auth import PrivateKeyJwtAuth, SswsAuth
 from oktalogger.okta.client import OktaClient
 from oktalogger.okta.system_log import SystemLogClient
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from oktalogger.okta.auth import OktaAuth
     from oktalogger.okta.rate_limit import RequestGate
     from oktalogger.opensearch.saved_objects import DashboardsClient
+    from oktalogger.pipeline.archive.place import ArchiveStore
     from oktalogger.settings import Settings
 
 OKTA_URL: Final = "OKTALOGGER_OKTA_URL"
@@ -62,6 +64,7 @@ class EnvironmentConfigError(ValueError):
     """A variable is missing or cannot be used; the message names it."""
 
 
+@forgetting_locals()
 def okta_client(
     environ: Mapping[str, str] | None = None,
     *,
@@ -85,6 +88,7 @@ def okta_client(
         raise EnvironmentConfigError(f"{OKTA_URL}: {error}") from error
 
 
+@forgetting_locals()
 def opensearch_client(environ: Mapping[str, str] | None = None) -> OpenSearch:
     """Make a client for the OpenSearch that the environment names.
 
@@ -128,6 +132,7 @@ def opensearch_settings(environ: Mapping[str, str] | None = None) -> OpenSearchS
         raise EnvironmentConfigError(f"{OPENSEARCH_URL}: {error}") from error
 
 
+@forgetting_locals()
 def dashboards_client(settings: Settings, environ: Mapping[str, str] | None = None) -> DashboardsClient:
     """Make a client for OpenSearch Dashboards, with the login of OpenSearch.
 
@@ -152,6 +157,7 @@ def dashboards_client(settings: Settings, environ: Mapping[str, str] | None = No
     return client
 
 
+@forgetting_locals()
 def other_opensearch_client(environ: Mapping[str, str] | None = None) -> OpenSearch:
     """Make a client for the OpenSearch that holds other events; the same as the first one if none is named.
 
@@ -164,6 +170,45 @@ def other_opensearch_client(environ: Mapping[str, str] | None = None) -> OpenSea
     own = {name: value for name, value in environ.items() if name not in OPENSEARCH_VARIABLES}
     others = {name: environ[other] for name, other in OTHER_OPENSEARCH_VARIABLES.items() if other in environ}
     return opensearch_client({**own, **others})
+
+
+def archive_of(settings: Settings, *, sleep: Callable[[float], None] = time.sleep) -> ArchiveStore | None:
+    """Return the archive that ``OKTALOGGER_ARCHIVE`` names; None if it names none.
+
+    :param settings: of the deployment
+    :param sleep: waits that many seconds
+    :raises EnvironmentConfigError: if it names a bucket, and boto3 is missing
+    """
+    if settings.archive is None:
+        return None
+    from oktalogger.pipeline.archive.place import open_archive
+
+    return open_archive(settings.archive, _s3_client, sleep=sleep)
+
+
+def required_archive(settings: Settings) -> ArchiveStore:
+    """Return the archive.
+
+    :raises EnvironmentConfigError: if the setting names none
+    """
+    archive = archive_of(settings)
+    if archive is None:
+        raise EnvironmentConfigError("OKTALOGGER_ARCHIVE is not set. Give s3://bucket/prefix, or a folder.")
+    return archive
+
+
+def _s3_client() -> object:
+    try:
+        import boto3
+        from botocore.exceptions import BotoCoreError
+
+        from oktalogger.pipeline.archive.s3 import s3_config
+    except ImportError as error:
+        raise EnvironmentConfigError("OKTALOGGER_ARCHIVE names a bucket, which needs the package boto3.") from error
+    try:
+        return boto3.client("s3", config=s3_config())
+    except BotoCoreError as error:  # no such profile, no region
+        raise EnvironmentConfigError(f"There is no S3 client: {error}") from error
 
 
 def _okta_auth(environ: Mapping[str, str], url: str, *, allow_http: bool) -> OktaAuth:

@@ -6,13 +6,13 @@ import argparse
 import json
 import logging
 import os
-import signal
 import sys
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from oktalogger.cli.environment import OKTA_URL, okta_client, opensearch_client, redaction_key, required
+from oktalogger.cli.environment import OKTA_URL, archive_of, okta_client, opensearch_client, redaction_key, required
 from oktalogger.cli.exit_codes import EXIT_REJECTED, EXIT_STOPPED
+from oktalogger.cli.signals import stop_on_signal
 from oktalogger.malloc import limit_heap_growth_of_process
 from oktalogger.okta.origin import org_name
 from oktalogger.okta.rate_budget import RateBudget
@@ -57,7 +57,7 @@ def run(arguments: argparse.Namespace) -> int:
     settings = load_settings()
     window = Window(parse_instant(arguments.since, name="--from"), parse_instant(arguments.until, name="--to"))
     stop = StopSignal()
-    _stop_on_signal(stop)
+    stop_on_signal(stop)
     budget = RateBudget(share_of("manual", settings), sleep=stop.sleep)
     client = okta_client(sleep=stop.sleep, gate=budget)
     names = IndexNames(settings.index_prefix)
@@ -79,13 +79,17 @@ def run(arguments: argparse.Namespace) -> int:
         page_limit=arguments.page_limit,
         threads=settings.bulk_threads,
         redactor=make_redactor(settings.redact, redaction_key()),
+        redact_archive=settings.redact_archive,
     )
+    archive = archive_of(settings, sleep=stop.sleep)
     store.prepare()
     limit_heap_growth_of_process()
     ledger = LedgerStore(store.client, names)
     with client:
         try:
-            result = load_and_record(client, store, ledger, plan, on_stored=LoadReporter(log), stop=stop)
+            result = load_and_record(
+                client, store, ledger, plan, archive=archive, on_stored=LoadReporter(log), stop=stop
+            )
         except LoadStoppedError as error:
             log.warning("%s", error)
             return EXIT_STOPPED
@@ -97,14 +101,6 @@ def _limit(text: str) -> int:
     if not text.isdecimal() or not 1 <= int(text) <= MAX_LIMIT:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 to {MAX_LIMIT}")
     return int(text)
-
-
-def _stop_on_signal(stop: StopSignal) -> None:
-    def ask(*_: object) -> None:
-        stop.set()
-
-    signal.signal(signal.SIGTERM, ask)
-    signal.signal(signal.SIGINT, ask)
 
 
 def _print(result: LoadResult, window: Window, names: IndexNames, *, as_json: bool) -> None:

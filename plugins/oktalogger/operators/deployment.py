@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
-from functools import cache, partial
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from oktalogger.checks.airflow import Pool, PoolAnswer
@@ -21,15 +21,12 @@ from oktalogger.hooks.extras import ConnectionSettingsError
 from oktalogger.hooks.okta import OktaHook
 from oktalogger.hooks.opensearch import OpenSearchHook
 from oktalogger.notifications.channels import make_notifier
-from oktalogger.opensearch.client import make_client
 from oktalogger.opensearch.names import IndexNames
 from oktalogger.pipeline.share import share_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from contextlib import ExitStack
-
-    from opensearchpy import OpenSearch
 
     from oktalogger.compat import Context
     from oktalogger.settings import Settings
@@ -58,10 +55,9 @@ def deployment_of(
     return Deployment(
         orgs=lambda settings: [_org(conn_id, settings) for conn_id in settings.okta_conn_ids],
         cluster=lambda settings: _cluster(hook(settings), settings),
-        dashboards=lambda settings: _dashboards(hook(settings), settings, clients),
+        dashboards=lambda settings: _dashboards(hook(settings), settings),
         pool=lambda settings: Pool(
             name=settings.pool,
-            tasks=settings.okta_tasks,
             ask=partial(ask_for_pool, context=context, pool_task=pool_task),
         ),
         make_notifier=make_notifier,
@@ -100,18 +96,10 @@ def _opensearch_places(hook: OpenSearchHook) -> Places:
     return Places(host=f"the host of {connection}", login=f"the login of {connection}", settings=connection)
 
 
-def _dashboards(hook: OpenSearchHook, settings: Settings, clients: ExitStack) -> Dashboards:
-    url = hook.dashboards_url or settings.dashboards_url
+def _dashboards(hook: OpenSearchHook, settings: Settings) -> Dashboards:
     where = f"the extra `dashboards_url` of the connection `{hook.opensearch_conn_id}`"
-
-    def connect() -> OpenSearch:
-        client = make_client(replace(hook.settings, url=url or ""))
-        clients.callback(client.close)
-        return client
-
     return Dashboards(
-        url=url,
-        client=cache(connect),
+        client=lambda: hook.dashboards(settings),
         patterns=patterns_of(IndexNames(settings.index_prefix), hook.dashboards_index_pattern),
         places=replace(_opensearch_places(hook), host=where if hook.dashboards_url else "OKTALOGGER_DASHBOARDS_URL"),
     )

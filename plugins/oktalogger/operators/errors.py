@@ -11,6 +11,7 @@ from oktalogger.hooks.extras import ConnectionSettingsError
 from oktalogger.okta.errors import OktaError
 from oktalogger.opensearch.errors import OpenSearchLoadError
 from oktalogger.opensearch.names import IndexPrefixError
+from oktalogger.pipeline.archive.errors import ArchiveError
 from oktalogger.pipeline.live import FEWEST_TRIES
 from oktalogger.pipeline.stop import LoadStoppedError
 from oktalogger.privacy.replacements import RedactionKeyError
@@ -29,7 +30,7 @@ def failing_at_once(*errors: type[Exception]) -> Iterator[None]:
     """Fail the task at once on an error that no retry can mend.
 
     :param errors: further kinds of such errors. Always among them are unusable connections, settings, index names and
-        windows, missing files, and what Okta and OpenSearch refuse for good
+        windows, missing files, and what Okta, OpenSearch and the archive refuse for good
     :raises AirflowFailException: in its place
     """
     hopeless: tuple[type[Exception], ...] = (
@@ -45,7 +46,7 @@ def failing_at_once(*errors: type[Exception]) -> Iterator[None]:
         yield
     except hopeless as error:
         raise AirflowFailException(str(error)) from error
-    except (OktaError, OpenSearchLoadError) as error:
+    except (OktaError, OpenSearchLoadError, ArchiveError) as error:
         if error.retryable:
             raise
         raise AirflowFailException(str(error)) from error

@@ -6,16 +6,15 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from oktalogger.compat import AirflowFailException, get_setting_int
-from oktalogger.notifications.channels import send_to
+from oktalogger.operators.alarm import raise_alarm
 from oktalogger.operators.ledgered import LedgerOperator, OrgLedger, now, unit_of, windows_of
 from oktalogger.operators.metrics import measure_behind, measure_findings
 from oktalogger.pipeline.owed import with_owed
 from oktalogger.pipeline.reconcile import RETENTION, Findings, Reread, closed_hours, covered_time, plan_reconcile
-from oktalogger.settings import SettingsError
 from oktalogger.window import Window
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from oktalogger.compat import Context
     from oktalogger.pipeline.ledger import LedgerEntry
@@ -145,7 +144,14 @@ class ReconcileVerdictOperator(LedgerOperator):
                 "run."
             )
         if alarms:
-            self._raise([*alarms, unread] if unread else alarms, findings, org, context)
+            raise_alarm(
+                f"Okta System Log of {org.org}: {' '.join([*alarms, unread]).rstrip()}",
+                title="Okta System Log: late, refused or missing events",
+                figures=findings.as_dict(),
+                channel=self.channel or org.settings.reconcile_channel,
+                settings=org.settings,
+                context=context,
+            )
         if unread:
             raise AirflowFailException(unread)
         return findings.as_dict()
@@ -179,23 +185,6 @@ class ReconcileVerdictOperator(LedgerOperator):
             restored=restored,
             reread=tuple(reread),
         )
-
-    def _raise(self, alarms: list[str], findings: Findings, org: OrgLedger, context: Context) -> None:
-        text = f"Okta System Log of {org.org}: " + " ".join(alarms)
-        channel = self.channel or org.settings.reconcile_channel
-        if channel is None:
-            raise AirflowFailException(text)
-        definition: Mapping[str, Any] | None = org.settings.detection_notifiers.get(channel)
-        if definition is None:
-            raise AirflowFailException(
-                f"{text} (Nobody was told: OKTALOGGER_DETECTION_NOTIFIERS has no channel {channel!r}.)"
-            )
-        self.log.warning("%s", text)
-        alert = {"text": text, "title": "Okta System Log: late, refused or missing events", "channel": channel}
-        try:
-            send_to(channel, definition, {**alert, **findings.as_dict()}, context)
-        except SettingsError as error:
-            raise AirflowFailException(f"{text} (Nobody was told: {error})") from error
 
 
 def _reread(entry: LedgerEntry) -> Reread:

@@ -13,6 +13,7 @@ from oktalogger.compat import (
     outlet_extra,
     trigger_at,
 )
+from oktalogger.hooks.archive import archive_of
 from oktalogger.hooks.okta import OktaHook
 from oktalogger.hooks.opensearch import OpenSearchHook
 from oktalogger.links.system_log import OktaSystemLogLink, OpenSearchDashboardsLink, RejectedEventsLink
@@ -189,6 +190,7 @@ class OktaSystemLogToOpenSearchOperator(BaseOperator):
             ledger = opensearch.ledger(names)
             store = opensearch.store(names, shards=settings.shards, replicas=settings.replicas)
             try:
+                archive = archive_of(settings, sleep=stop.sleep)
                 store.prepare()
                 limit_heap_growth_of_process()
                 result = load_and_record(
@@ -196,6 +198,7 @@ class OktaSystemLogToOpenSearchOperator(BaseOperator):
                     store,
                     ledger,
                     plan,
+                    archive=archive,
                     run_url=getattr(context["ti"], "log_url", None),
                     on_stored=LoadReporter(self.log),
                     stop=stop,
@@ -272,6 +275,7 @@ class OktaSystemLogToOpenSearchOperator(BaseOperator):
             page_limit=connection.page_limit,
             threads=settings.bulk_threads,
             redactor=make_redactor(settings.redact, connection.redaction_key),
+            redact_archive=settings.redact_archive,
         )
 
     def _held_back(self, settings: Settings) -> timedelta:

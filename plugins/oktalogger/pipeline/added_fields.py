@@ -69,12 +69,12 @@ STAMPED: Final = (
         "Airflow's run id: `scheduled__` and the start of the window on 2.11, and its end on Airflow 3. On the command "
         "line `cli__` and the time",
     ),
-    AddedField("load_kind", "keyword", "`scheduled`, `manual`, `backfill` or `reconcile`"),
+    AddedField("load_kind", "keyword", "`scheduled`, `manual`, `backfill`, `reconcile` or `restore`"),
     AddedField(
         "historical",
         "boolean",
         "true if a backfill or a manual run loaded the event more than [a day](settings.md#in-airflow) after it was "
-        "published. Rules do not alert on it",
+        "published, or if it comes from [the archive](archive.md#restore). Rules do not alert on it",
     ),
     AddedField("document_version", "integer", "version of this layout: 1"),
     AddedField(

@@ -1,4 +1,4 @@
-"""Reading Okta again, and comparing every event, value by value, with what OpenSearch holds."""
+"""Reads Okta again, or the archive, and compares every event, value by value, with what OpenSearch holds."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from oktalogger.window import Window, format_instant
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from oktalogger.okta.system_log import SystemLogClient, SystemLogQuery
-    from oktalogger.privacy.redactor import Redactor
+    from oktalogger.okta.system_log import Page, SystemLogQuery
+    from oktalogger.pipeline.document import Redacts
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """What a second reading of Okta found in one window, event by event.
+    """What a second reading of Okta, or of the archive, found in one window, event by event.
 
     :param window: what was compared
-    :param in_okta: events that Okta has
+    :param in_okta: events that Okta, or the archive, has
     :param missing: uuids of events that are neither among the documents nor among the rejected events; of one without a
         uuid, the id under which it should be kept as rejected
     :param foreign: ids of documents that Okta does not have
@@ -69,6 +69,13 @@ class Comparison:
         }
 
 
+class Source(Protocol):
+    """What OpenSearch is compared with: Okta, or the archive."""
+
+    def pages(self, query: SystemLogQuery) -> Iterator[Page]:
+        """Yield the query's pages in order."""
+
+
 class Documents(Protocol):
     """What OpenSearch holds, document by document."""
 
@@ -82,28 +89,29 @@ class Documents(Protocol):
         """Return those ids that are documents of the index of rejected events."""
 
 
-def compare_with_okta(
-    client: SystemLogClient, census: Documents, org: str, query: SystemLogQuery, redactor: Redactor | None = None
+def compare_with(
+    source: Source, census: Documents, org: str, query: SystemLogQuery, redactor: Redacts | None = None
 ) -> Comparison:
-    """Read a window of Okta again, and compare event by event, value by value, with what OpenSearch holds.
+    """Read a window again, and compare event by event, value by value, with what OpenSearch holds.
 
     A document is the same if it holds what Okta sent, less our own ``oktalogger``, with the parts that did not fit the
     mapping put back. The order of the keys of an object does not matter; everything else does.
 
-    :param client: where to read
+    :param source: where to read
     :param census: what OpenSearch holds
     :param org: the Okta org's host name
     :param query: the window; a hash of each of its events is in memory, so take an hour at a time
     :param redactor: redacts each event as the load does, so that redacted is compared with redacted; an event that is
         stored in full, because it was loaded before anything was redacted, is the same as well
     :raises OktaError: if Okta cannot be read
+    :raises ArchiveError: if the archive cannot be read
     :raises OpenSearchLoadError: if OpenSearch cannot be asked
     """
     window = Window(query.since, query.until)
     contents: dict[str, set[bytes]] = {}
     whole: dict[str, set[bytes]] = {}
     nameless: set[str] = set()
-    for page in client.pages(query):
+    for page in source.pages(query):
         for raw in page.events:
             sent = bytes(raw)
             body = sent if redactor is None else redactor.redact(sent).event
@@ -118,10 +126,10 @@ def compare_with_okta(
     altered: set[str] = set()
     unredacted: set[str] = set()
     erased: set[str] = set()
-    for uuid, source in census.documents(org, window):
+    for uuid, document in census.documents(org, window):
         seen[uuid] += 1
-        if uuid in contents and (stored := _stored_content(source)) not in contents[uuid]:
-            (erased if is_erased(source) else unredacted if stored in whole.get(uuid, ()) else altered).add(uuid)
+        if uuid in contents and (stored := _stored_content(document)) not in contents[uuid]:
+            (erased if is_erased(document) else unredacted if stored in whole.get(uuid, ()) else altered).add(uuid)
     missing = contents.keys() - seen.keys()
     rejected = census.rejected_among(missing) if missing else set()
     kept = census.rejected_ids(nameless) if nameless else set()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
 
 import msgspec
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from oktalogger.okta.system_log import Page
     from oktalogger.opensearch.names import IndexNames
     from oktalogger.pipeline.drift import Fitted
-    from oktalogger.privacy.redactor import Redactor
+    from oktalogger.privacy.redactor import Redacted
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +34,8 @@ class PreparedPage:
     :param outside: how many of the documents lie outside the range that was asked for
     :param repeated: positions of those documents whose event an earlier one of the reading was
     :param span: the earliest and the latest ``published`` among the others
+    :param sent: the events as Okta sent them, each with its ``published`` if it has a possible one; None if the
+        documents hold the same
     """
 
     page: Page
@@ -44,13 +46,24 @@ class PreparedPage:
     outside: int
     repeated: frozenset[int]
     span: tuple[datetime, datetime] | None
+    sent: list[tuple[datetime | None, bytes]] | None = None
 
 
-def prepare(page: Page, builder: DocumentBuilder, reads: Window, *, at: datetime) -> PreparedPage:
+class Redacts(Protocol):
+    """Takes out of events what must not be stored."""
+
+    def redact(self, raw: bytes) -> Redacted:
+        """Return what is left of an event, and what was done."""
+
+
+def prepare(
+    page: Page, builder: DocumentBuilder, reads: Window, *, at: datetime, keep_sent: bool = False
+) -> PreparedPage:
     """Make a page's events into documents.
 
     :param reads: the range that was asked for
     :param at: the time of loading, in UTC
+    :param keep_sent: whether to keep the events as Okta sent them, beside documents from which something is taken out
     """
     # The request asks from a millisecond before the range on, and up to its end rounded up to one.
     asked = Window(reads.start - _MILLISECOND, reads.end + _MILLISECOND)
@@ -61,8 +74,11 @@ def prepare(page: Page, builder: DocumentBuilder, reads: Window, *, at: datetime
     outside = 0
     repeated: set[int] = set()
     published: list[datetime] = []
+    sent: list[tuple[datetime | None, bytes]] = []
     for position, raw in enumerate(page.events):
         built = builder.build(bytes(raw), at, latest)
+        if keep_sent:
+            sent.append((built.published if isinstance(built, Built) else None, bytes(raw)))
         if not isinstance(built, Built):
             rejections.append(built)
             continue
@@ -82,14 +98,17 @@ def prepare(page: Page, builder: DocumentBuilder, reads: Window, *, at: datetime
         outside=outside,
         repeated=frozenset(repeated),
         span=(min(published), max(published)) if published else None,
+        sent=sent if keep_sent else None,
     )
 
 
-LoadKind = Literal["scheduled", "manual", "backfill", "reconcile"]
+LoadKind = Literal["scheduled", "manual", "backfill", "reconcile", "restore"]
 
 # What these load long after it was published is history: nobody should be paged for it. A scheduled run that comes
 # late, after an outage, is not among them, because the attack that it brings must still alert.
 HISTORICAL_KINDS: Final[frozenset[LoadKind]] = frozenset({"manual", "backfill"})
+# What comes back from the archive was loaded before, and somebody was paged for it then.
+RESTORED: Final[LoadKind] = "restore"
 
 DOCUMENT_VERSION: Final = 1
 
@@ -139,12 +158,14 @@ class Built(msgspec.Struct, frozen=True):
     :param published: when Okta says that the event happened, in UTC
     :param length: bytes of the event at the beginning of the document's JSON, its last brace included
     :param raw: the event as Okta sent it, where it is not these bytes
+    :param redacted: what was taken out of the event before
     """
 
     document: Document
     published: datetime
     length: int
     raw: bytes | None = None
+    redacted: tuple[str, ...] = ()
 
     @property
     def event(self) -> bytes:
@@ -180,13 +201,14 @@ class DocumentBuilder:
     :param redactor: takes out of each event what must not be stored, before anything else sees it; None for nothing
     """
 
-    def __init__(self, stamp: Stamp, names: IndexNames, redactor: Redactor | None = None) -> None:
+    def __init__(self, stamp: Stamp, names: IndexNames, redactor: Redacts | None = None) -> None:
         self._stamp = stamp
         self._names = names
         self._redactor = redactor
         # The same in every document, so encoded once; what differs goes in behind it.
         self._stamp_json = _encode(stamp.fields())[:-1]
         self._marks_history = stamp.kind in HISTORICAL_KINDS
+        self._restores = stamp.kind == RESTORED
 
     def build(self, raw: bytes, now: datetime, latest: datetime | None = None) -> Built | Rejection:
         """Make the document of one event, or the rejection that keeps it whole where that is impossible.
@@ -228,7 +250,7 @@ class DocumentBuilder:
         added = {
             "ingested_at": _format_now(now),
             "lateness_ms": lateness // _MILLISECOND,
-            "historical": self._marks_history and lateness > self._stamp.horizon,
+            "historical": self._restores or (self._marks_history and lateness > self._stamp.horizon),
             "published_hour": published.hour,
             "published_weekday": published.isoweekday(),
             **_lifted(event),
@@ -243,7 +265,7 @@ class DocumentBuilder:
         line = _one_line(raw)
         source = b'%b,"oktalogger":%b,%b}' % (line[:-1], self._stamp_json, _encode(added)[1:])
         document = Document(uuid, self._names.month_index(published), source)
-        return Built(document, published, len(line), None if line == raw else raw)
+        return Built(document, published, len(line), None if line == raw else raw, done)
 
 
 def _lifted(event: dict[str, Any]) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final, Literal, cast
 
 import msgspec
 
+from oktalogger.pipeline.archive.records import Listing
 from oktalogger.pipeline.lateness import Lateness
 from oktalogger.window import Window, format_instant
 
@@ -89,6 +90,8 @@ class LedgerEntry(msgspec.Struct, frozen=True, kw_only=True):
     :param stored: the same of the newest try that was complete: as many have to be there
     :param stored_at: when that was complete; None in an entry of an older version, which says nothing of it
     :param counted_until: when the last page in ``counts`` was made ready, while there is something to go on with
+    :param archived: what the tries of ``counts`` have written into the archive, while there is something to go on with;
+        None if they wrote nothing there, so that a try with an archive has nothing to go on with
     :param rate: what the newest try saw of Okta's rate limit: ``limit``, and ``remaining``, the fewest that were left
     """
 
@@ -117,6 +120,7 @@ class LedgerEntry(msgspec.Struct, frozen=True, kw_only=True):
     stored: dict[str, int] = {}
     stored_at: datetime | None = None
     counted_until: datetime | None = None
+    archived: Listing | None = None
     rate: dict[str, int] = {}
 
     @property
@@ -219,6 +223,7 @@ def begin(
         indices=before.indices if before and resumes else {},
         storing=before.storing if before and resumes else {},
         counted_until=before.counted_until if before and resumes else None,
+        archived=before.archived if before and resumes else None,
         stored=before.stored if before else {},
         stored_at=before.stored_at if before else None,
     )
@@ -227,7 +232,15 @@ def begin(
 def from_the_start(entry: LedgerEntry) -> LedgerEntry:
     """Return the entry of a try that has nothing to go on with after all, because what was stored is gone."""
     return msgspec.structs.replace(
-        entry, next_url=None, counts={}, lateness={}, lateness_counts={}, indices={}, storing={}, counted_until=None
+        entry,
+        next_url=None,
+        counts={},
+        lateness={},
+        lateness_counts={},
+        indices={},
+        storing={},
+        counted_until=None,
+        archived=None,
     )
 
 
@@ -269,6 +282,7 @@ def advance(
         indices=({} if result.restarted else entry.indices) | result.indices,
         storing={} if done else dict(storing),
         counted_until=None if done else result.counted_until or entry.counted_until,
+        archived=None if done else _archived(entry, result),
         stored=dict(storing) if complete else entry.stored,
         stored_at=now if complete else entry.stored_at,
         rate=_rate(result) or entry.rate,
@@ -283,6 +297,13 @@ def _lateness(entry: LedgerEntry, result: LoadResult) -> tuple[Lateness, dict[st
     lateness = Lateness.of(entry.lateness_counts, entry.lateness.get("max", 0.0))
     lateness.merge(result.lateness)
     return lateness, {name: round(max(entry.lateness.get(name, 0.0), seconds), 3) for name, seconds in maxima.items()}
+
+
+def _archived(entry: LedgerEntry, result: LoadResult) -> Listing | None:
+    """Return what is in the archive of everything that the counts hold; None if not all of that is."""
+    if result.archived is not None:
+        return result.archived
+    return None if result.pages or result.restarted else entry.archived
 
 
 def _rate(result: LoadResult) -> dict[str, int]:

@@ -12,26 +12,29 @@ from collections import Counter, deque
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, TypeAlias
 
 from oktalogger.okta.errors import OktaCursorError
 from oktalogger.okta.kept import KEEPS
+from oktalogger.pipeline.archiving import PageArchiver
 from oktalogger.pipeline.covered import NOTHING_COVERED, CoveredTime
-from oktalogger.pipeline.document import DocumentBuilder, PreparedPage, Stamp, prepare
+from oktalogger.pipeline.document import DocumentBuilder, PreparedPage, Redacts, Stamp, prepare
 from oktalogger.pipeline.load_result import LoadResult, Progress
 from oktalogger.pipeline.okta_clock import CLOCK_SLACK, ripe_pages
 from oktalogger.pipeline.page_store import PageStorer, StoredPage
 from oktalogger.pipeline.provenance import Claims, EarlierTries
 from oktalogger.pipeline.stop import StopSignal
 from oktalogger.pipeline.stored_events import StoredEvents
+from oktalogger.text import one_line
 from oktalogger.window import Window, WindowError, format_instant
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from oktalogger.okta.system_log import Page, SystemLogQuery
+    from oktalogger.pipeline.archive.records import ArchivedObject
+    from oktalogger.pipeline.archive.writing import WindowArchive
     from oktalogger.pipeline.page_store import DocumentStore
-    from oktalogger.privacy.redactor import Redactor
 
 # A window that ends later than this from now was asked for by mistake; a smaller difference is two clocks.
 CLOCK_TOLERANCE: Final = timedelta(minutes=1)
@@ -42,7 +45,7 @@ _NAMED: Final = 10
 
 
 class PageSource(Protocol):
-    """Where pages come from: a ``SystemLogClient``."""
+    """Where pages come from: a ``SystemLogClient``, or an archive."""
 
     def pages(self, query: SystemLogQuery, *, resume_from: str | None = None) -> Iterator[Page]:
         """Yield the query's pages in order."""
@@ -62,6 +65,9 @@ class LoadPlan:
     :param page_limit: events a page, 1 to 1000
     :param threads: how many pages may be on their way into OpenSearch at once
     :param redactor: takes out of each event what must not be stored; None for nothing
+    :param redact_archive: whether the archive is redacted too
+    :param keeps: how long the source keeps events; None for ever
+    :param outlived: whether the source is known to have only a part of the window
     """
 
     stamp: Stamp
@@ -73,7 +79,10 @@ class LoadPlan:
     q: str | None = None
     page_limit: int = 1000
     threads: int = 4
-    redactor: Redactor | None = None
+    redactor: Redacts | None = None
+    redact_archive: bool = True
+    keeps: timedelta | None = KEEPS
+    outlived: bool = False
 
     @property
     def reads(self) -> Window:
@@ -94,7 +103,18 @@ class LoadPlan:
         )
 
 
-_InFlight: TypeAlias = deque[tuple[PreparedPage, Future[StoredPage]]]
+class _OnItsWay(NamedTuple):
+    """A page that is being stored, and archived unless nothing is."""
+
+    prepared: PreparedPage
+    stored: Future[StoredPage]
+    archived: Future[tuple[ArchivedObject, ...]] | None
+
+    def done(self) -> bool:
+        return self.stored.done() and (self.archived is None or self.archived.done())
+
+
+_InFlight: TypeAlias = deque[_OnItsWay]
 
 
 def load_window(
@@ -102,6 +122,7 @@ def load_window(
     store: DocumentStore,
     plan: LoadPlan,
     *,
+    archive: WindowArchive | None = None,
     resume_from: str | None = None,
     on_stored: Callable[[Progress], None] | None = None,
     stop: StopSignal | None = None,
@@ -113,6 +134,7 @@ def load_window(
     :param source: where to read
     :param store: where to store
     :param plan: what to load
+    :param archive: where to keep the events besides, byte for byte; None keeps them nowhere else
     :param resume_from: link of the page to go on with, from an earlier try's ``Progress.next_url``
     :param on_stored: told after each page that is safely stored, in the order of the pages
     :param stop: lets others end the load early
@@ -123,6 +145,8 @@ def load_window(
     :raises TooEarlyError: if it does so by Okta's clock, for more than a minute
     :raises OktaError: if Okta refused, or stayed out of reach
     :raises OpenSearchLoadError: if OpenSearch refused, or stayed out of reach
+    :raises ArchiveError: if the archive failed. A scheduled load has stored everything in OpenSearch even so, so
+        that detections go on; what is not archived counts as not loaded
     :raises LoadStoppedError: if ``stop`` was set
     """
     window = plan.stamp.window
@@ -132,7 +156,7 @@ def load_window(
             "Give an `until` that has passed."
         )
     stop = stop or StopSignal()
-    return _Load(source, store, plan, on_stored, stop, wait or stop.sleep, clock).run(resume_from)
+    return _Load(source, store, plan, archive, on_stored, stop, wait or stop.sleep, clock).run(resume_from)
 
 
 class _Load:
@@ -141,6 +165,7 @@ class _Load:
         source: PageSource,
         store: DocumentStore,
         plan: LoadPlan,
+        archive: WindowArchive | None,
         on_stored: Callable[[Progress], None] | None,
         stop: StopSignal,
         wait: Callable[[float], None],
@@ -152,6 +177,8 @@ class _Load:
         self._plan = plan
         self._reads = plan.reads
         self._builder = DocumentBuilder(plan.stamp, store.names, plan.redactor)
+        self._archiver = PageArchiver(archive, plan.stamp.kind, plan.threads)
+        self._keeps_sent = archive is not None and plan.redactor is not None and not plan.redact_archive
         self._on_stored = on_stored
         self._stop = stop
         self._wait = wait
@@ -168,6 +195,7 @@ class _Load:
         with (
             ThreadPoolExecutor(1, thread_name_prefix="okta-fetch") as fetcher,
             ThreadPoolExecutor(self._plan.threads, thread_name_prefix="opensearch-store") as storers,
+            self._archiver.pool as archivers,
         ):
             try:
                 pages = self._pages(resume_from)
@@ -175,22 +203,30 @@ class _Load:
                 while (page := self._result_of(upcoming, in_flight)) is not None:
                     self._forget_if_restarted(in_flight)
                     upcoming = fetcher.submit(next, pages, None)
-                    prepared = prepare(page, self._builder, self._reads, at=self._page_time())
-                    in_flight.append((prepared, storers.submit(self._store, prepared)))
+                    prepared = prepare(
+                        page, self._builder, self._reads, at=self._page_time(), keep_sent=self._keeps_sent
+                    )
+                    archived = self._archiver.send(prepared)
+                    in_flight.append(_OnItsWay(prepared, storers.submit(self._store, prepared), archived))
                     self._settle(in_flight, until=self._plan.threads)
                 self._settle(in_flight, until=0)
+                self._archiver.check()
                 self._say_what_is_odd()
             except BaseException:
                 # The threads end at their next wait or page; what they still store does no harm, it has its id.
                 self._stop.set()
-                storers.shutdown(wait=False, cancel_futures=True)
+                for pool in (storers, archivers):
+                    pool.shutdown(wait=False, cancel_futures=True)
                 raise
         self._result.seconds = time.monotonic() - self._began
         return self._result
 
     def _look_at_age(self, page: Page) -> None:
         """See, by Okta's clock where it tells the time, whether Okta still keeps all of the window."""
-        kept_since = (page.answered_at or self._clock()) - KEEPS
+        self._result.older_than_kept = self._plan.outlived
+        if self._plan.keeps is None:
+            return
+        kept_since = (page.answered_at or self._clock()) - self._plan.keeps
         window = self._plan.stamp.window
         if window.start < kept_since:
             self._result.older_than_kept = True
@@ -208,7 +244,7 @@ class _Load:
             )
 
         if self._drifted:
-            named = ", ".join(f"{field} ({count})" for field, count in self._drifted.most_common(_NAMED))
+            named = ", ".join(f"{one_line(field)} ({count})" for field, count in self._drifted.most_common(_NAMED))
             self._result.notes.append(
                 f"{self._result.drifted} events have parts of another type than the mapping's, and were stored without "
                 f"them: {named}. These parts are kept as text in oktalogger.unmapped."
@@ -220,6 +256,7 @@ class _Load:
             self._settle(in_flight, until=0)
             self._there = StoredEvents(self._plan.stamp.window)
             self._claims.forget_counted()
+            self._archiver.forget()
             self._forgot = True
 
     def _page_time(self) -> datetime:
@@ -241,9 +278,11 @@ class _Load:
             raise
 
     def _settle(self, in_flight: _InFlight, *, until: int) -> None:
-        while len(in_flight) > until or (in_flight and in_flight[0][1].done()):
-            prepared, future = in_flight.popleft()
-            self._count(prepared, future.result())
+        while len(in_flight) > until or (in_flight and in_flight[0].done()):
+            page = in_flight.popleft()
+            stored = page.stored.result()
+            if self._archiver.is_done(page.prepared, page.archived):
+                self._count(page.prepared, stored)
 
     def _pages(self, resume_from: str | None) -> Iterator[Page]:
         query = self._plan.query()
@@ -310,6 +349,7 @@ class _Load:
         result.indices |= stored.indices
         result.missed_seconds = max(result.missed_seconds, stored.missed_seconds)
         result.counted_until = prepared.at
+        result.archived = self._archiver.listing
         left_out = stored.counted | {rejection.id for rejection in stored.outcome.rejected}
         for position, built in enumerate(prepared.documents):
             if position not in prepared.repeated and built.document.id not in left_out:

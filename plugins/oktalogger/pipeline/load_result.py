@@ -11,6 +11,8 @@ from oktalogger.window import format_instant
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from oktalogger.pipeline.archive.records import Listing
+
 
 @dataclass(slots=True)
 class LoadResult:
@@ -44,6 +46,7 @@ class LoadResult:
     :param indices: UUID of each index that it wrote to
     :param stored: how many different events of the window, of each hour, are in the index by it
     :param counted_until: when the last page was made ready that is in these counts
+    :param archived: what is in the archive by it and by the tries on which it builds; None without an archive
     :param notes: what was unusual, in sentences
     """
 
@@ -75,6 +78,7 @@ class LoadResult:
     indices: dict[str, str] = field(default_factory=dict)
     stored: dict[str, int] = field(default_factory=dict)
     counted_until: datetime | None = None
+    archived: Listing | None = None
     notes: list[str] = field(default_factory=list)
 
     def as_dict(self) -> dict[str, Any]:
@@ -88,6 +92,7 @@ class LoadResult:
         values["lateness"] = self.lateness.as_dict()
         # For the ledger: it says what may be built upon.
         del values["indices"], values["stored"], values["counted_until"]
+        values["archived"] = self.archived.events if self.archived else 0
         return values
 
 

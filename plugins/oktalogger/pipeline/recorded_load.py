@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Protocol
 
 from oktalogger.opensearch.errors import IndexMissingError
+from oktalogger.pipeline.archive.writing import WindowArchive, written_sentence
 from oktalogger.pipeline.covered import CoveredTime
 from oktalogger.pipeline.ledger import LedgerKey
 from oktalogger.pipeline.load import load_window
@@ -16,6 +17,7 @@ from oktalogger.pipeline.provenance import EarlierTries
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
+    from oktalogger.pipeline.archive.place import ArchiveStore
     from oktalogger.pipeline.ledger import LedgerEntry
     from oktalogger.pipeline.load import LoadPlan, PageSource
     from oktalogger.pipeline.load_result import LoadResult, Progress
@@ -70,6 +72,7 @@ def load_and_record(
     ledger: Ledger,
     plan: LoadPlan,
     *,
+    archive: ArchiveStore | None = None,
     run_url: str | None = None,
     on_stored: Callable[[Progress], None] | None = None,
     stop: StopSignal | None = None,
@@ -82,6 +85,7 @@ def load_and_record(
     :param store: where to store, prepared
     :param ledger: where the window's entry is kept
     :param plan: what to load; what it says of windows covered is replaced by what the ledger says
+    :param archive: where to keep the events besides; the window is complete once its manifest is there
     :param run_url: where Airflow shows the run
     :param on_stored: told after each page that is safely stored and written down
     :param stop: lets others end the load early
@@ -95,7 +99,8 @@ def load_and_record(
     covered = CoveredTime(
         (entry.window, entry.completed_at)
         for entry in before
-        if entry.completed_at is not None and entry.covers_for(plan.filter, plan.q)
+        # What was lost and is restored was not late.
+        if stamp.kind != "restore" and entry.completed_at is not None and entry.covers_for(plan.filter, plan.q)
     )
     key = LedgerKey(stamp.org, stamp.kind, stamp.window, plan.filter, plan.q)
     entry = ledger.open(key, run_id=stamp.run_id, run_url=run_url)
@@ -115,10 +120,20 @@ def load_and_record(
             )
             entry.restart()
             built_on = {}
+        if archive is not None and entry.resume_from is not None and not _is_archived(entry.entry, archive):
+            log.warning(
+                "What an earlier try of %s read is not in %s: the window is read from its start.",
+                stamp.window,
+                archive.where,
+            )
+            entry.restart()
+            built_on = {}
+        kept = _window_archive(archive, plan, entry.entry)
         result = load_window(
             source,
             store,
             replace(plan, covered=covered, earlier=_earlier_tries(entry.entry)),
+            archive=kept,
             resume_from=entry.resume_from,
             on_stored=note,
             stop=stop,
@@ -126,6 +141,9 @@ def load_and_record(
             clock=clock,
         )
         _still_there(store, stamp.window, result.indices if result.restarted else built_on | result.indices)
+        if kept is not None:
+            manifest = kept.finish(outlived=result.older_than_kept, began=entry.entry.began, now=clock())
+            log.info("%s", written_sentence(manifest))
     except BaseException as error:
         entry.fail(error)
         raise
@@ -134,6 +152,25 @@ def load_and_record(
     tries = [done, *(other for other in before if not other.is_done)]
     result.loading_since = min(one.began for one in tries if one.began is not None)
     return result
+
+
+def _is_archived(entry: LedgerEntry, archive: ArchiveStore) -> bool:
+    """Say whether the archive has all that the tries read on which this one builds."""
+    return entry.archived is not None and entry.archived.where == archive.where
+
+
+def _window_archive(archive: ArchiveStore | None, plan: LoadPlan, entry: LedgerEntry) -> WindowArchive | None:
+    if archive is None:
+        return None
+    return WindowArchive(
+        archive,
+        plan.stamp,
+        plan.reads,
+        filter=plan.filter,
+        q=plan.q,
+        redacts=plan.redactor is not None and plan.redact_archive,
+        listing=entry.archived,
+    )
 
 
 def _earlier_tries(entry: LedgerEntry) -> EarlierTries | None:

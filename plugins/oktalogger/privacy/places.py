@@ -101,6 +101,9 @@ KNOWN: Final = frozenset(
     }
 )
 
+# Without these an event has no place, or no rule could ever select it.
+ALWAYS_KEPT: Final = frozenset({"uuid", "published", "eventType"})
+
 # Never searched for names: these hold Okta's own words, and a person may be called as one of them.
 OKTAS_WORDS: Final = frozenset(
     {

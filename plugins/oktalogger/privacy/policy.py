@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Literal, get_args
 
-from oktalogger.privacy.places import CLASSES, KNOWN, DataClass
+from oktalogger.privacy.places import ALWAYS_KEPT, CLASSES, KNOWN, DataClass
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -15,8 +15,6 @@ Action = Literal["keep", "drop", "hash", "network"]
 ACTIONS: Final[tuple[Action, ...]] = get_args(Action)
 ALL: Final = "all"
 
-# Without these an event has no place, or no rule could ever select it.
-_ALWAYS_KEPT: Final = {"uuid", "published", "eventType"}
 _TOP_LEVEL: Final = {path.partition(".")[0] for path in KNOWN}
 _TAKES: Final = (
     "a list like names=hash,addresses=network,debugContext.debugData.url=drop: classes "
@@ -81,7 +79,7 @@ def read_policy(text: str) -> Policy:
             raise ValueError(f"{_TAKES}; {name!r} is neither")
         if not named and "." not in name and name not in _TOP_LEVEL:
             raise ValueError(f"{_TAKES}; {name!r} is neither: fields are named in full, such as actor.displayName")
-        if name in _ALWAYS_KEPT:
+        if name in ALWAYS_KEPT:
             raise ValueError(f"{_TAKES}; {name} cannot be redacted, because events are stored and found by it")
         if action == "network" and named and named != ["addresses"]:
             raise ValueError(f"{_TAKES}; network is for addresses alone, not for {name}")

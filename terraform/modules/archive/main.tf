@@ -1,5 +1,4 @@
-# A bucket for evidence: what is written stays as it was written, for as long as it is asked to. oktalogger does not write
-# to it yet (see README.md).
+# A bucket for evidence: what is written stays as it was written, for as long as it is asked to.
 
 resource "aws_s3_bucket" "this" {
   bucket_prefix = "${var.name}-archive-"
@@ -134,6 +133,19 @@ resource "aws_s3_bucket_policy" "this" {
         Principal = "*"
         Resource  = "${aws_s3_bucket.this.arn}/*"
       },
+      {
+        # Every write must say If-None-Match, with which S3 refuses a name that is taken. Parts of an upload cannot say it,
+        # and need not: its last request must.
+        Sid       = "NoOverwrites"
+        Effect    = "Deny"
+        Action    = "s3:PutObject"
+        Principal = "*"
+        Resource  = "${aws_s3_bucket.this.arn}/*"
+        Condition = {
+          Null = { "s3:if-none-match" = "true" }
+          Bool = { "s3:ObjectCreationOperation" = "true" }
+        }
+      },
     ]
   })
 
@@ -146,7 +158,7 @@ locals {
     Version = "2012-10-17"
     Statement = [
       { Sid = "Archive", Effect = "Allow", Action = ["s3:GetObject", "s3:PutObject"], Resource = "${aws_s3_bucket.this.arn}/*" },
-      { Sid = "FindArchived", Effect = "Allow", Action = ["s3:GetBucketLocation", "s3:ListBucket"], Resource = aws_s3_bucket.this.arn },
+      { Sid = "FindArchived", Effect = "Allow", Action = ["s3:GetBucketLocation", "s3:ListBucket", "s3:ListBucketVersions"], Resource = aws_s3_bucket.this.arn },
       {
         Sid       = "ArchiveKey"
         Effect    = "Allow"

@@ -3,6 +3,11 @@ output "bucket" {
   value       = aws_s3_bucket.this.bucket
 }
 
+output "place" {
+  description = "Where oktalogger finds it: the setting `OKTALOGGER_ARCHIVE`."
+  value       = "s3://${aws_s3_bucket.this.bucket}/okta"
+}
+
 output "arn" {
   description = "ARN of the bucket."
   value       = aws_s3_bucket.this.arn

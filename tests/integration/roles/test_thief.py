@@ -17,7 +17,7 @@ from oktalogger.opensearch.inventory import OpenSearchCensus
 from oktalogger.opensearch.request import call
 from oktalogger.opensearch.setup.apply import apply_setup, plan_setup
 from oktalogger.opensearch.store import OpenSearchStore
-from oktalogger.pipeline.comparison import Comparison, compare_with_okta
+from oktalogger.pipeline.comparison import Comparison, compare_with
 from oktalogger.pipeline.coverage import coverage
 from oktalogger.pipeline.ledger import LedgerKey
 from oktalogger.pipeline.ledger_store import LedgerStore
@@ -122,7 +122,7 @@ def compared(team: People, org: Simulator, window: Window) -> Comparison:
     census = OpenSearchCensus(team.admin, team.names)
     census.refresh()
     with okta_of(org) as okta:
-        return compare_with_okta(okta, census, host(org), SystemLogQuery(since=window.start, until=window.end))
+        return compare_with(okta, census, host(org), SystemLogQuery(since=window.start, until=window.end))
 
 
 def covered(team: People, org: Simulator, window: Window) -> HourCoverage:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +16,7 @@ from oktalogger.checks.detections import Detections
 from oktalogger.checks.model import run
 from oktalogger.checks.sentences import Places
 from oktalogger.opensearch.names import IndexNames
+from oktalogger.opensearch.saved_objects import DashboardsClient
 from oktalogger.settings import Settings, SettingsError
 
 if TYPE_CHECKING:
@@ -105,42 +105,48 @@ def test_a_channel_that_no_notifier_has(name: str) -> None:
 
 
 class TestDashboards:
-    STATUS = json.loads('{"version": {"number": "2.19.4"}}')
-
-    def ask(self, patterns: tuple[str, ...] = (), status: Any = None, code: int = 200) -> dict[str, tuple[str, str]]:
-        def answer(method: str, target: str, body: Any, headers: dict[str, str]) -> Answer:
-            if target == "/api/status":
-                return code, self.STATUS if status is None else status
-            pattern = target.rpartition("/")[2]
-            return (200, {"id": pattern}) if pattern in patterns else (404, {"statusCode": 404, "error": "Not Found"})
+    def ask(self, *patterns: str, status: int = 200, answer: Any = None) -> dict[str, tuple[str, str]]:
+        def handle(method: str, target: str, body: Any, headers: dict[str, str]) -> Answer:
+            if answer is not None or status != 200:
+                return status, answer or {}
+            assert (method, target) == ("POST", "/api/saved_objects/_bulk_get"), "it only reads"
+            missing = {"error": {"statusCode": 404, "message": "Not found"}}
+            return 200, {"saved_objects": [one | ({} if one["id"] in patterns else missing) for one in body]}
 
         subject = Dashboards(
-            url="https://dashboards.example.com",
-            client=lambda: in_process_client(answer),
+            client=lambda: DashboardsClient(
+                in_process_client(handle), url="https://dashboards.example.com", sleep=lambda _: None
+            ),
             patterns=patterns_of(NAMES),
             places=replace(PLACES, host="OKTALOGGER_DASHBOARDS_URL"),
         )
         return {line.check: (line.verdict.state, line.verdict.sentence) for line in run(dashboards.CHECKS, subject)}
 
     def test_all_patterns_are_there(self) -> None:
-        lines = self.ask(patterns_of(NAMES))
-        assert [state for state, _ in lines.values()] == ["ok", "ok"]
+        assert [state for state, _ in self.ask(*patterns_of(NAMES)).values()] == ["ok", "ok"]
 
     def test_a_pattern_that_somebody_made_by_hand_has_another_id(self) -> None:
-        state, sentence = self.ask(("okta-system-log",))["index patterns"]
+        state, sentence = self.ask("okta-system-log")["index patterns"]
         assert state == "wrong"
         assert "no index pattern with the id okta-system-log-rejected, to which links lead" in sentence
 
-    def test_a_login_that_dashboards_does_not_take_leaves_it_open(self) -> None:
-        lines = self.ask(status={"message": "Authentication required"}, code=401)
+    @pytest.mark.parametrize("status", [302, 401, 403])
+    def test_a_login_that_dashboards_does_not_take_leaves_it_open(self, status: int) -> None:
+        lines = self.ask(status=status)
         assert lines["dashboards"][0] == "not asked"
         assert lines["index patterns"] == ("not asked", "Not asked, because of `dashboards`.")
 
-    def test_something_else_answers(self) -> None:
-        state, sentence = self.ask(status={"hello": "world"})["dashboards"]
+    @pytest.mark.parametrize(("status", "answer"), [(200, {"hello": "world"}), (404, {}), (405, {})])
+    def test_something_else_answers(self, status: int, answer: Any) -> None:
+        state, sentence = self.ask(status=status, answer=answer)["dashboards"]
         assert state == "wrong"
-        assert "is not OpenSearch Dashboards: correct OKTALOGGER_DASHBOARDS_URL" in sentence
+        assert sentence.startswith("What answers at OKTALOGGER_DASHBOARDS_URL is not OpenSearch Dashboards")
+
+    def test_one_that_is_out_of_order(self) -> None:
+        state, sentence = self.ask(status=503)["dashboards"]
+        assert state == "wrong"
+        assert sentence.startswith("The address in OKTALOGGER_DASHBOARDS_URL cannot serve requests now (503")
 
     def test_no_address(self) -> None:
-        subject = Dashboards(url=None, client=lambda: pytest.fail("asked"), patterns=(), places=PLACES)
+        subject = Dashboards(client=lambda: None, patterns=(), places=PLACES)
         assert [line.verdict.state for line in run(dashboards.CHECKS, subject)] == ["note", "ok"]

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import traceback
+
 import pytest
 
 from oktalogger.cli import _say
+from oktalogger.cli.environment import EnvironmentConfigError, opensearch_client
 from oktalogger.okta.errors import OktaAuthenticationError, OktaServerError
 from oktalogger.opensearch.errors import OpenSearchAuthenticationError
 from oktalogger.window import WindowError
@@ -34,3 +37,13 @@ def test_what_stands_for_the_connection_is_named(
 def test_other_errors_stay_as_they_are(error: Exception, capsys: pytest.CaptureFixture[str]) -> None:
     _say(error, 1)
     assert capsys.readouterr().err == f"error: {error}\n"
+
+
+def test_no_secret_stands_in_the_local_variables_of_a_refusal(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {"URL": "ftp://nowhere", "USERNAME": "me", "PASSWORD": "PLANTED"}.items():
+        monkeypatch.setenv(f"OKTALOGGER_OPENSEARCH_{name}", value)
+    with pytest.raises(EnvironmentConfigError) as caught:
+        opensearch_client()
+    frames = [frame for frame, _ in traceback.walk_tb(caught.value.__traceback__)][1:]
+    assert any(frame.f_code.co_name == "opensearch_client" for frame in frames)
+    assert all("PLANTED" not in repr(frame.f_locals) for frame in frames)

@@ -16,7 +16,7 @@ from oktalogger.okta.system_log import SystemLogClient, SystemLogQuery
 from oktalogger.opensearch.names import IndexNames
 from oktalogger.opensearch.rejected import rejection_id
 from oktalogger.opensearch.templates import month_template
-from oktalogger.pipeline.comparison import Comparison, compare_with_okta
+from oktalogger.pipeline.comparison import Comparison, compare_with
 from oktalogger.pipeline.document import Built, DocumentBuilder, Stamp
 from oktalogger.pipeline.drift import fit
 from oktalogger.pipeline.erasure import Person, without
@@ -50,7 +50,7 @@ class Holding:
 
 def compare(census: Holding, *pages: list[bytes], redactor: Redactor | None = None) -> Comparison:
     source = ScriptedSource([[msgspec.Raw(raw) for raw in events] for events in pages])
-    return compare_with_okta(cast("SystemLogClient", source), census, "o", QUERY, redactor)
+    return compare_with(cast("SystemLogClient", source), census, "o", QUERY, redactor)
 
 
 def okta(number: int, **more: Any) -> bytes:

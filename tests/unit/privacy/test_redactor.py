@@ -7,6 +7,8 @@ import json
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from oktalogger.privacy.places import CLASSES
 from oktalogger.privacy.policy import ACTIONS, Policy, read_policy
@@ -171,3 +173,32 @@ def test_a_setting_that_cannot_be_used_says_what_is_taken(text: str) -> None:
     with pytest.raises(ValueError, match="a list like") as raised:
         read_policy(text)
     assert all(word in str(raised.value) for word in (*CLASSES, *ACTIONS))
+
+
+POLICIES = st.sampled_from(["all=drop", "all=hash", "mail=drop,addresses=network"])
+KEYS = st.sampled_from(
+    ["actor", "target", "client", "displayName", "alternateId", "id", "type", "debugContext", "debugData", "ipAddress",
+     "device", "request", "ipChain", "ip", "userAgent", "rawUserAgent", "outcome", "reason", "x", "", "detailEntry"]
+)  # fmt: skip
+TEXTS = st.one_of(
+    st.text(max_size=8),
+    st.builds("{}{}{}".format, st.text(max_size=4), st.sampled_from([events.MAIL, events.MAIL.upper()]), st.just(" ")),
+    st.just(json.dumps({"who": events.MAIL})),
+    st.sampled_from(["User", "Device", "UserGroup", events.ADDRESS, events.ADDRESS6, "unknown"]),
+)
+VALUES = st.recursive(
+    st.one_of(st.none(), st.booleans(), st.integers(), st.floats(allow_nan=False, allow_infinity=False), TEXTS),
+    lambda inner: st.one_of(st.lists(inner, max_size=4), st.dictionaries(KEYS, inner, max_size=5)),
+    max_leaves=25,
+)
+
+
+@settings(deadline=None, max_examples=300)
+@given(st.dictionaries(KEYS, VALUES, max_size=6), POLICIES)
+def test_whatever_an_event_looks_like_no_mail_address_is_left(event: dict[str, Any], policy: str) -> None:
+    redactor = Redactor(read_policy(policy), KEY)
+    made = redactor.redact(json.dumps(event).encode())
+    assert events.MAIL not in made.event.decode().lower()
+    assert events.ADDRESS not in made.event.decode()
+    assert type(json.loads(made.event)) is dict
+    assert redactor.redact(json.dumps(event).encode()) == made
