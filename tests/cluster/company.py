@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 
 import httpx
 import psycopg2
+import requests
 
 from local.paths import ROOT
 from local.ports import free_port
@@ -64,7 +65,8 @@ class Company:
         """Wait until something is true, and return it."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
-            with suppress(psycopg2.OperationalError):  # it may be restarting
+            # PostgreSQL may be restarting, and OpenSearch choosing a leader.
+            with suppress(psycopg2.OperationalError, requests.RequestException):
                 if found := done():
                     return found
             time.sleep(0.5)
