@@ -34,7 +34,7 @@ from oktalogger.operators.restore import (
     RestorePlanOperator,
     RestoreSummaryOperator,
 )
-from oktalogger.operators.run import refuse_unknown_params
+from oktalogger.operators.run import FORM_ZONE, refuse_unknown_params
 from oktalogger.settings import load_settings
 from oktalogger.timetables import LONG_PAST
 
@@ -52,13 +52,16 @@ for conn_id in settings.okta_conn_ids:
         dagrun_timeout=timedelta(days=7),
         params={
             "from": Param(
-                type="string", format="date-time", title="From", description="Load from this day and time on (UTC)."
+                type="string",
+                format="date-time",
+                title="From",
+                description=f"Load from this day and time on. {FORM_ZONE} `plan` says what it understood.",
             ),
             "to": Param(
                 type="string",
                 format="date-time",
                 title="To",
-                description="Load up to this day and time, not including it.",
+                description=f"Load up to this day and time, not including it. {FORM_ZONE}",
             ),
             "all": Param(
                 False,

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import itertools
 import random
 import threading
 import time
@@ -53,6 +54,7 @@ class Bucket:
 
     def __post_init__(self) -> None:
         self._rng = random.Random(f"s3 {self.seed}")  # noqa: S311
+        self._kinds = itertools.cycle(sorted(FAULTS))
 
     def fault(self, method: str) -> str | None:
         """Draw the fault of a request, None if it goes well; one of writing strikes only that."""
@@ -60,7 +62,7 @@ class Bucket:
             self.methods[method] += 1
             if self._rng.random() >= self.share:
                 return None
-            kind = self._rng.choice(sorted(FAULTS))
+            kind = next(self._kinds)  # in turn, so that a few faults are of every kind
             if kind == "s3-conflict" and method != "PUT":
                 return None
             self.fired[kind] += 1

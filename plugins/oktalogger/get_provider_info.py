@@ -23,6 +23,9 @@ OPERATORS = (
     "detections",
     "detection_replay",
     "detection_verdict",
+    "archive",
+    "restore",
+    "page",
 )
 LINKS = (
     "oktalogger.links.system_log.OktaSystemLogLink",

@@ -92,7 +92,9 @@ def test_policy(dags: dict[str, Any]) -> None:
         assert dag.tasks
         for task in dag.tasks:
             assert task.owner not in ("", "airflow")
-            assert task.retries >= (2 if task.task_id == "reread" else 4)
+            # Those of detections after a load only say what was found, and hold up nothing.
+            says = dag.dag_id == "okta_detections_after_load" and task.task_id != "detect"
+            assert task.retries >= (1 if says else 2 if task.task_id == "reread" else 4)
             assert task.retry_exponential_backoff
             assert task.max_retry_delay >= task.retry_delay
             assert task.execution_timeout is not None

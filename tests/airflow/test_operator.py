@@ -96,6 +96,22 @@ def test_loading_again_creates_nothing(task: Task, okta: Simulator, search: Sear
     assert len(search.ids(task.prefix)) == first["created"]
 
 
+def test_reconcile_compares_what_is_there_already(
+    task: Task, okta: Simulator, search: Search, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    window = five_minutes()
+    task.run(Window(window.start - timedelta(minutes=5), window.start))
+    stolen = uuids(okta, window)[0]
+    other = {"uuid": stolen, "published": format_instant(window.start), "severity": "NOTHING"}
+    search.call("PUT", f"/{task.prefix}-{window.start:%Y-%m}/_create/{stolen}", other)
+    assert task.run(window)["altered"] == 0, "nobody waits for that in a live load"
+    reconcile = {"kind": "reconcile"}
+    assert task.run(window, arguments=reconcile)["altered"] == 1
+    assert stolen in task.log.text("warning")
+    monkeypatch.setenv("OKTALOGGER_RECONCILE_COMPARES", "false")
+    assert task.run(window, arguments=reconcile)["altered"] == 0
+
+
 def test_the_log_is_for_a_person(task: Task) -> None:
     window = five_minutes()
     counts = task.run(window)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -130,7 +130,7 @@ def _as_drifted(document: Document) -> Document:
     source = json.loads(document.source)
     if source["uuid"] == f"{0:08}-0000-0000-0000-{len(RARE) - 1:012}":
         source["oktalogger"]["drifted"] = ["securityContext.isProxy"]
-    return replace(document, source=json.dumps(source).encode())
+    return Document(document.id, document.index, json.dumps(source).encode())
 
 
 def _load_ledger(store: OpenSearchStore) -> None:

@@ -63,6 +63,10 @@ class Memory:
         """Nobody asks."""
         return {}
 
+    def sources(self, documents: Sequence[Document]) -> dict[str, dict[str, str]]:
+        """Keep no content that could be compared."""
+        return {}
+
     def reject(self, rejections: Sequence[Rejection], *, context: Mapping[str, str]) -> int:
         raise AssertionError(rejections)
 

@@ -61,6 +61,10 @@ class Memory:
         """Nothing is there that this load stored uncounted."""
         return {}
 
+    def sources(self, documents: Sequence[Document]) -> dict[str, dict[str, str]]:
+        """Keep no content that could be compared."""
+        return {}
+
     def reject(self, rejections: Sequence[Rejection], *, context: Mapping[str, str]) -> int:
         """Nothing here is bad."""
         raise AssertionError(f"an event was refused: {rejections[0].reason}")

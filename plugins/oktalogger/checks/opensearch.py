@@ -118,7 +118,10 @@ def _months(cluster: Cluster) -> Verdict:
     changes = [step for step in plan.changes if step.action != "create"]
     found = [line.removeprefix("- ") for step in changes for line in step.changes if line.startswith("- ")]
     if found:
-        return wrong(f"{found[0].rstrip('.')}: run the DAG {SETUP_DAG}, which puts it right.", plan.text())
+        sentence = one_sentence(found[0])
+        if SETUP_DAG not in sentence:
+            sentence = f"{sentence.rstrip('.')}: run the DAG {SETUP_DAG}, which puts it right."
+        return wrong(sentence, plan.text())
     if not cluster.indices.fact:
         return note(f"There is no index yet: the first load makes them, and the alias {cluster.names.alias} with them.")
     if plan.changes:

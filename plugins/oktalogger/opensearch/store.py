@@ -123,7 +123,20 @@ class OpenSearchStore:
         :param documents: with the ids and indices of those
         :raises OpenSearchLoadError: if OpenSearch cannot be asked
         """
-        added: dict[str, dict[str, Any]] = {}
+        fields = ",".join(f"oktalogger.{field}" for field in _PROVENANCE)
+        found = self._read(documents, "to read whose documents of {index} are that are there already", fields)
+        return {identity: source.get("oktalogger", {}) for identity, source in found.items()}
+
+    def sources(self, documents: Sequence[Document]) -> dict[str, dict[str, Any]]:
+        """Return documents that are there already, whole, by id; also those not searchable yet.
+
+        :param documents: with the ids and indices of those
+        :raises OpenSearchLoadError: if OpenSearch cannot be asked
+        """
+        return self._read(documents, "to compare documents of {index} with Okta")
+
+    def _read(self, documents: Sequence[Document], doing: str, fields: str | None = None) -> dict[str, dict[str, Any]]:
+        sources: dict[str, dict[str, Any]] = {}
         by_index: dict[str, list[str]] = {}
         for document in documents:
             by_index.setdefault(document.index, []).append(document.id)
@@ -133,15 +146,14 @@ class OpenSearchStore:
                 self.client,
                 "POST",
                 f"/{index}/_mget",
-                doing=f"to read whose {len(ids)} documents of {index} are that are there already",
+                doing=doing.format(index=index),
                 index=index,
-                params={"_source_includes": ",".join(f"oktalogger.{field}" for field in _PROVENANCE)},
+                params={"_source_includes": fields} if fields else None,
                 body={"ids": ids},
                 retry=AS_LONG_AS_A_BULK,
             )
-            there = [found for found in answer["docs"] if found.get("found")]
-            added |= {found["_id"]: found.get("_source", {}).get("oktalogger", {}) for found in there}
-        return added
+            sources |= {one["_id"]: one.get("_source", {}) for one in answer["docs"] if one.get("found")}
+        return sources
 
     def reject(self, rejections: Sequence[Rejection], *, context: Mapping[str, str]) -> int:
         """Keep refused events whole, with the reasons, in the index of rejected events.

@@ -23,7 +23,7 @@ from oktalogger.detections.select import UnknownRuleError, select_detections
 from oktalogger.notifications.channels import notify
 from oktalogger.opensearch.errors import OpenSearchLoadError
 from oktalogger.opensearch.names import IndexNames
-from oktalogger.operators.detections import REFUSED, DetectionOperator
+from oktalogger.operators.detection_base import REFUSED, DetectionOperator
 from oktalogger.operators.errors import failing_at_once
 from oktalogger.operators.metrics import measure_monitors
 from oktalogger.settings import load_settings

@@ -10,7 +10,7 @@ from oktalogger.detections.monitors.health import not_at_work
 from oktalogger.detections.monitors.render import monitor_settings
 from oktalogger.detections.monitors.stored import Owner
 from oktalogger.opensearch.names import IndexNames
-from oktalogger.operators.detections import REFUSED, DetectionOperator
+from oktalogger.operators.detection_base import REFUSED, DetectionOperator
 from oktalogger.operators.errors import failing_at_once
 from oktalogger.settings import load_settings
 

@@ -6,24 +6,21 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from oktalogger.compat import AirflowFailException, AirflowSkipException, BaseOperator
-from oktalogger.detections.bundle import BundleError, load_detections
+from oktalogger.compat import AirflowFailException, AirflowSkipException
 from oktalogger.detections.monitors.api import AlertingClient
-from oktalogger.detections.monitors.change import CHANGES, ChangeKind, PlanRefusedError, check_deletions
-from oktalogger.detections.monitors.channels import ChannelError
+from oktalogger.detections.monitors.change import CHANGES, ChangeKind, check_deletions
 from oktalogger.detections.monitors.health import check_health
 from oktalogger.detections.monitors.render import monitor_settings
 from oktalogger.detections.monitors.report import exceptions_text, plan_text, result_text, rules_after_load
 from oktalogger.detections.monitors.stored import Owner
 from oktalogger.detections.monitors.sync import SyncIncompleteError, SyncOptions, apply_sync, plan_sync, render_all
 from oktalogger.detections.rules.mapped import require_mapped
-from oktalogger.detections.rules.problems import DetectionsError
-from oktalogger.hooks.opensearch import OpenSearchHook
 from oktalogger.opensearch.names import IndexNames
+from oktalogger.operators.detection_base import REFUSED as REFUSED
+from oktalogger.operators.detection_base import DetectionOperator as DetectionOperator
 from oktalogger.operators.errors import failing_at_once
 from oktalogger.operators.metrics import measure_monitors
-from oktalogger.resources import rule_folders
-from oktalogger.settings import Settings, load_settings
+from oktalogger.settings import load_settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -36,34 +33,6 @@ if TYPE_CHECKING:
 MOST_UNITS = 50
 # The log has all changes, but an XCom must fit into a row of Airflow's database.
 MOST_SHOWN = 200
-
-
-class DetectionOperator(BaseOperator):
-    """
-    Base of the operators that deal with detections.
-
-    :param opensearch_conn_id: Airflow connection to OpenSearch (templated); None takes
-        ``OKTALOGGER_OPENSEARCH_CONN_ID``
-    :param folder: the folders of rules, separated by commas (templated); None takes ``OKTALOGGER_DETECTIONS_DIR``
-    """
-
-    template_fields: Sequence[str] = ("opensearch_conn_id", "folder")
-    ui_color = "#e8dcff"
-
-    def __init__(self, *, opensearch_conn_id: str | None = None, folder: str | None = None, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.opensearch_conn_id = opensearch_conn_id
-        self.folder = folder
-
-    def _detections(self) -> tuple[CompiledDetection, ...]:
-        return load_detections(*rule_folders(self.folder or None))
-
-    def _hook(self, settings: Settings) -> OpenSearchHook:
-        return OpenSearchHook(self.opensearch_conn_id or settings.opensearch_conn_id)
-
-
-# No retry mends errors in rules, channels or a plan.
-REFUSED = (BundleError, DetectionsError, ChannelError, PlanRefusedError)
 
 
 @contextmanager

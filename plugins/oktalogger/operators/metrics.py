@@ -12,7 +12,18 @@ if TYPE_CHECKING:
     from oktalogger.pipeline.load_result import LoadResult
     from oktalogger.pipeline.reconcile import Findings
 
-COUNTERS: Final = ("requests", "waits", "read", "created", "existing", "late", "rejected", "drifted", "retried")
+COUNTERS: Final = (
+    "requests",
+    "waits",
+    "read",
+    "created",
+    "existing",
+    "late",
+    "rejected",
+    "drifted",
+    "altered",
+    "retried",
+)
 
 
 def measure_load(result: LoadResult, plan: LoadPlan, *, newest: datetime | None, now: datetime) -> None:

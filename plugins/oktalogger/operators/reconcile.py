@@ -188,11 +188,12 @@ class ReconcileVerdictOperator(LedgerOperator):
 
 
 def _reread(entry: LedgerEntry) -> Reread:
-    counts = {name: int(entry.counts.get(name, 0)) for name in ("read", "late", "rejected", "drifted")}
+    counts = {name: int(entry.counts.get(name, 0)) for name in ("read", "late", "rejected", "drifted", "altered")}
     return Reread(
         entry.window,
         events=counts["read"],
         late=counts["late"],
         refused=counts["rejected"] + counts["drifted"],
+        altered=counts["altered"],
         missed_seconds=entry.lateness.get("missed_max", 0.0) if counts["late"] else 0.0,
     )

@@ -6,14 +6,14 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from oktalogger.compat import AirflowFailException, BaseOperator, get_setting_int
+from oktalogger.compat import AirflowFailException, BaseOperator, default_time_zone, get_setting_int
 from oktalogger.hooks.archive import archive_of
 from oktalogger.hooks.okta import OktaHook
 from oktalogger.hooks.opensearch import OpenSearchHook
 from oktalogger.malloc import limit_heap_growth_of_process
 from oktalogger.opensearch.names import IndexNames
 from oktalogger.operators.errors import failing_at_once
-from oktalogger.operators.ledgered import LedgerOperator, unit_of, windows_of
+from oktalogger.operators.ledgered import LedgerOperator, now, unit_of, windows_of
 from oktalogger.pipeline.archive.catalog import read_catalog
 from oktalogger.pipeline.archive.noted import AsArchived
 from oktalogger.pipeline.backfill import CHUNKS
@@ -25,7 +25,7 @@ from oktalogger.pipeline.restore import parts_of, restorable, restoring
 from oktalogger.pipeline.stop import StopSignal
 from oktalogger.privacy.redactor import make_redactor
 from oktalogger.settings import Settings, load_settings
-from oktalogger.window import Window, gaps, merge, parse_instant
+from oktalogger.window import Window, gaps, merge, parse_instant, understood
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -58,7 +58,11 @@ class RestorePlanOperator(LedgerOperator):
         """
         params = context["params"]
         with self.org_ledger() as org:
-            window = Window(parse_instant(params["from"], name="from"), parse_instant(params["to"], name="to"))
+            window = Window(
+                parse_instant(params["from"], name="from", zoned=True),
+                parse_instant(params["to"], name="to", zoned=True),
+            )
+            self.log.info("Understood: %s.", understood(window, now=now(), zone=default_time_zone()))
             there = restorable(read_catalog(_archive(org.settings), org.org, window), org.filter, org.q)
             wanted = [window]
             if not params["all"]:

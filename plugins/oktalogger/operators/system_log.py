@@ -275,6 +275,7 @@ class OktaSystemLogToOpenSearchOperator(BaseOperator):
             page_limit=connection.page_limit,
             threads=settings.bulk_threads,
             redactor=make_redactor(settings.redact, connection.redaction_key),
+            compares=stamp.kind == "reconcile" and settings.reconcile_compares,
             redact_archive=settings.redact_archive,
         )
 

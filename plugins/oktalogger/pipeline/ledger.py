@@ -32,6 +32,7 @@ COUNTS: Final = (
     "existing",
     "rejected",
     "drifted",
+    "altered",
     "outside",
     "late",
     "retried",

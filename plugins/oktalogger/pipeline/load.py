@@ -25,7 +25,7 @@ from oktalogger.pipeline.page_store import PageStorer, StoredPage
 from oktalogger.pipeline.provenance import Claims, EarlierTries
 from oktalogger.pipeline.stop import StopSignal
 from oktalogger.pipeline.stored_events import StoredEvents
-from oktalogger.text import one_line
+from oktalogger.text import counted, one_line
 from oktalogger.window import Window, WindowError, format_instant
 
 if TYPE_CHECKING:
@@ -65,6 +65,7 @@ class LoadPlan:
     :param page_limit: events a page, 1 to 1000
     :param threads: how many pages may be on their way into OpenSearch at once
     :param redactor: takes out of each event what must not be stored; None for nothing
+    :param compares: whether events that are there already are compared with what Okta says, value by value
     :param redact_archive: whether the archive is redacted too
     :param keeps: how long the source keeps events; None for ever
     :param outlived: whether the source is known to have only a part of the window
@@ -83,6 +84,7 @@ class LoadPlan:
     redact_archive: bool = True
     keeps: timedelta | None = KEEPS
     outlived: bool = False
+    compares: bool = False
 
     @property
     def reads(self) -> Window:
@@ -173,7 +175,14 @@ class _Load:
     ) -> None:
         self._source = source
         self._claims = Claims(plan.stamp, plan.earlier)
-        self._storer = PageStorer(store, plan.stamp, plan.covered, self._claims)
+        self._storer = PageStorer(
+            store,
+            plan.stamp,
+            plan.covered,
+            self._claims,
+            compares=plan.compares,
+            redactor=plan.redactor,
+        )
         self._plan = plan
         self._reads = plan.reads
         self._builder = DocumentBuilder(plan.stamp, store.names, plan.redactor)
@@ -185,6 +194,7 @@ class _Load:
         self._clock = clock
         self._result = LoadResult()
         self._drifted: Counter[str] = Counter()
+        self._altered: list[str] = []
         self._there = StoredEvents(plan.stamp.window)
         self._forgot = False
         self._last_page: datetime | None = None
@@ -243,6 +253,12 @@ class _Load:
                 "stored by the time that each says, and belong to other windows."
             )
 
+        if self._altered:
+            self._result.notes.append(
+                f"{counted(self._result.altered, 'event is', 'events are')} stored otherwise than in Okta: "
+                f"{', '.join(self._altered)}{' and more' if self._result.altered > len(self._altered) else ''}. "
+                "Somebody stored them first, or changed them, or what is redacted was changed since."
+            )
         if self._drifted:
             named = ", ".join(f"{one_line(field)} ({count})" for field, count in self._drifted.most_common(_NAMED))
             self._result.notes.append(
@@ -332,6 +348,8 @@ class _Load:
         result.rejected += stored.rejected
         result.drifted += stored.drifted_events
         self._drifted.update(stored.drifted)
+        result.altered += len(stored.altered)
+        self._altered += stored.altered[: _NAMED - len(self._altered)]
         result.outside += prepared.outside
         result.retried += stored.outcome.retried
         result.bytes_read += page.size_bytes

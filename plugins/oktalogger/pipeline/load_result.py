@@ -25,6 +25,7 @@ class LoadResult:
     :param existing: events that were already there, or came twice
     :param rejected: events kept in the index of rejected ones
     :param drifted: events stored without the parts that do not fit the mapping; these stand beside them as text
+    :param altered: events that were already there and say something else than Okta, if that was compared
     :param outside: events that Okta sent although they lie outside the range that was asked for; stored all the same
     :param late: documents created although an earlier load of their time was complete
     :param retried: documents sent again because OpenSearch was overloaded or out of reach
@@ -57,6 +58,7 @@ class LoadResult:
     existing: int = 0
     rejected: int = 0
     drifted: int = 0
+    altered: int = 0
     outside: int = 0
     late: int = 0
     retried: int = 0

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from oktalogger.opensearch.documents import BulkResult
 from oktalogger.opensearch.templates import month_template
+from oktalogger.pipeline.comparison import says_the_same
 from oktalogger.pipeline.drift import fit
 from oktalogger.pipeline.lateness import Lateness
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from oktalogger.opensearch.documents import Document, Rejection
     from oktalogger.opensearch.names import IndexNames
     from oktalogger.pipeline.covered import CoveredTime
-    from oktalogger.pipeline.document import Built, PreparedPage, Stamp
+    from oktalogger.pipeline.document import Built, PreparedPage, Redacts, Stamp
     from oktalogger.pipeline.drift import Fitted
     from oktalogger.pipeline.provenance import Claimed, Claims
 
@@ -43,6 +44,9 @@ class DocumentStore(Protocol):
     def added_fields(self, documents: Sequence[Document]) -> Mapping[str, Mapping[str, Any]]:
         """Return what documents that are there already say under ``oktalogger``, by id."""
 
+    def sources(self, documents: Sequence[Document]) -> Mapping[str, Mapping[str, Any]]:
+        """Return documents that are there already, whole, by id."""
+
     def reject(self, rejections: Sequence[Rejection], *, context: Mapping[str, str]) -> int:
         """Keep events that cannot be stored, whole and with the reason."""
 
@@ -60,6 +64,7 @@ class StoredPage:
     :param missed_seconds: the longest time that a late document was not there though its window was complete
     :param indices: UUID of each index that it wrote to
     :param counted: ids of documents that an earlier try of the load has counted
+    :param altered: ids of documents that were there already and say something else than Okta, if that was compared
     """
 
     outcome: BulkResult
@@ -71,6 +76,7 @@ class StoredPage:
     missed_seconds: float
     indices: Mapping[str, str]
     counted: frozenset[str]
+    altered: tuple[str, ...] = ()
 
 
 class PageStorer:
@@ -80,13 +86,26 @@ class PageStorer:
     :param stamp: what the load says of itself
     :param covered: windows whose load was complete before: what is created in them is late
     :param claims: tells which documents that are there already are this load's own
+    :param compares: whether documents that are there already are compared with what Okta says
+    :param redactor: what the events were redacted by
     """
 
-    def __init__(self, store: DocumentStore, stamp: Stamp, covered: CoveredTime, claims: Claims) -> None:
+    def __init__(
+        self,
+        store: DocumentStore,
+        stamp: Stamp,
+        covered: CoveredTime,
+        claims: Claims,
+        *,
+        compares: bool = False,
+        redactor: Redacts | None = None,
+    ) -> None:
         self._store = store
         self._stamp = stamp
         self._covered = covered
         self._claims = claims
+        self._compares = compares
+        self._redactor = redactor
 
     def store(self, prepared: PreparedPage) -> StoredPage:
         """Store one page, and return what became of it.
@@ -112,7 +131,30 @@ class PageStorer:
         mine = len(claimed.stored_at)
         outcome = replace(outcome, created=outcome.created + mine, existing=outcome.existing - mine)
         return StoredPage(
-            outcome, len(rejections), drifted, drifted_events, late, lateness, missed, indices, claimed.counted
+            outcome,
+            len(rejections),
+            drifted,
+            drifted_events,
+            late,
+            lateness,
+            missed,
+            indices,
+            claimed.counted,
+            self._altered(prepared, outcome) if self._compares else (),
+        )
+
+    def _altered(self, prepared: PreparedPage, outcome: BulkResult) -> tuple[str, ...]:
+        """Name the documents that were there already and say something else than Okta."""
+        there = set(outcome.existing_ids)
+        events: dict[str, list[bytes]] = {}
+        documents = {}
+        for built in prepared.documents:
+            if built.document.id in there:
+                events.setdefault(built.document.id, []).append(built.event)
+                documents[built.document.id] = built.document
+        found = self._store.sources(list(documents.values())) if documents else {}
+        return tuple(
+            sorted(uuid for uuid, source in found.items() if not says_the_same(source, events[uuid], self._redactor))
         )
 
     def _added(self, some: Sequence[Built]) -> Mapping[str, Mapping[str, Any]]:

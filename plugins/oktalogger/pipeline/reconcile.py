@@ -158,6 +158,7 @@ class Reread:
     :param late: events that no load before it had stored
     :param refused: events that were rejected, or stored without parts that do not fit the mapping
     :param missed_seconds: how long a late one was not in OpenSearch, after the load of its window was complete
+    :param altered: events that are stored otherwise than Okta has them
     """
 
     window: Window
@@ -165,6 +166,7 @@ class Reread:
     late: int = 0
     refused: int = 0
     missed_seconds: float = 0.0
+    altered: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,6 +210,11 @@ class Findings:
         return sum(one.refused for one in self.reread)
 
     @property
+    def altered(self) -> int:
+        """How many of these are stored otherwise than Okta has them."""
+        return sum(one.altered for one in self.reread)
+
+    @property
     def missed_seconds(self) -> float:
         """How long a late event was not in OpenSearch, after the load of its window was complete."""
         return max((one.missed_seconds for one in self.reread), default=0.0)
@@ -221,6 +228,8 @@ class Findings:
         said += "."
         if self.refused:
             said += f" {counted(self.refused, 'event was', 'events were')} rejected or stored without a part."
+        if self.altered:
+            said += f" {counted(self.altered, 'event is', 'events are')} stored otherwise than in Okta."
         if self.gaps:
             said += f" {_span(self.gap_seconds)} of the covered time had no complete window: {_listed(self.gaps)}."
         if self.damaged:
@@ -251,6 +260,13 @@ class Findings:
                 f"{_share(self.refused, self.events)} were rejected, or stored without parts that do not fit the "
                 f"mapping (alert beyond {refused}): {_counted([(one.window, one.refused) for one in self.reread])}."
             )
+        if self.altered:
+            found.append(
+                f"{_share(self.altered, self.events)} are stored otherwise than in Okta: "
+                f"{_counted([(one.window, one.altered) for one in self.reread])}. Somebody stored them first, or "
+                "changed them, or what is redacted was changed since. `python -m oktalogger coverage --verify` names "
+                "them."
+            )
         if self.gap_seconds > gap_seconds:
             found.append(
                 f"{_span(self.gap_seconds)} of the covered time had no complete window (alert beyond "
@@ -276,6 +292,7 @@ class Findings:
                 {**_as_pair(one.window), "late": one.late, "events": one.events} for one in self.reread if one.late
             ],
             "refused": self.refused,
+            "altered": self.altered,
             "gaps": [[format_instant(gap.start), format_instant(gap.end)] for gap in self.gaps],
             "gap_seconds": self.gap_seconds,
             "left": self.left,

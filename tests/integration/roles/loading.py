@@ -61,7 +61,7 @@ def load(
             okta,
             store,
             LedgerStore(client, team.names),
-            LoadPlan(stamp, page_limit=20, threads=1),
+            LoadPlan(stamp, page_limit=20, threads=1, compares=kind == "reconcile"),
             on_stored=count,
             stop=stop,
         ).as_dict()

@@ -164,6 +164,8 @@ def test_an_event_that_was_stored_otherwise_before_its_load_is_altered(
     load(thief, team, org, "scheduled", window=window)
     found = compared(team, org, window)
     assert (found.exact, found.altered) == (False, (event["uuid"],))
+    again = load(thief, team, org, "reconcile", window=window)
+    assert (again["created"], again["altered"]) == (0, 1)
 
 
 def forge(thief: OpenSearch, team: People, org: Simulator, window: Window, fields: dict[str, Any] | None = None) -> str:

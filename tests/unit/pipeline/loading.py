@@ -104,6 +104,7 @@ class MemoryStore:
         self.gone: frozenset[str] = frozenset()
         self.gone_for = 1_000
         self.asked = 0
+        self.compared = 0
         self._refuse = refuse
         self._refuse_drifted = refuse_drifted
         self._delay = delay
@@ -159,6 +160,10 @@ class MemoryStore:
         self.asked += len(documents)
         ids = [document.id for document in documents]
         return {id: json.loads(self.documents[id].source)["oktalogger"] for id in ids if id in self.documents}
+
+    def sources(self, documents: Sequence[Document]) -> dict[str, dict[str, Any]]:
+        self.compared += len(documents)
+        return {one.id: json.loads(self.documents[one.id].source) for one in documents if one.id in self.documents}
 
     def reject(self, rejections: Sequence[Rejection], *, context: Mapping[str, str]) -> int:
         self.rejected.extend(rejections)

@@ -154,6 +154,10 @@ class Process:
         ids = [document.id for document in documents]
         return {id: json.loads(self.world.documents[id].source)["oktalogger"] for id in ids}
 
+    def sources(self, documents: Sequence[Document]) -> dict[str, dict[str, Any]]:
+        self.fuse.before_step()
+        return {document.id: json.loads(self.world.documents[document.id].source) for document in documents}
+
     def reject(self, rejections: Sequence[Rejection], *, context: Mapping[str, str]) -> int:
         raise AssertionError(f"nothing here is bad: {rejections}")
 

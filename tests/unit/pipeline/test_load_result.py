@@ -44,7 +44,7 @@ def load(*pages: Page, store: MemoryStore | None = None) -> LoadResult:
 def test_a_load_that_has_not_begun_says_nothing_but_zeros() -> None:
     assert LoadResult().as_dict() == {
         **dict.fromkeys(("pages", "requests", "read", "created", "existing", "rejected", "outside", "late"), 0),
-        **dict.fromkeys(("drifted", "retried", "bytes_read", "bytes_sent", "waits", "archived"), 0),
+        **dict.fromkeys(("drifted", "altered", "retried", "bytes_read", "bytes_sent", "waits", "archived"), 0),
         **dict.fromkeys(("waited_seconds", "seconds", "late_max_seconds", "missed_seconds"), 0.0),
         **dict.fromkeys(("loading_since", "rate_limit", "rate_remaining", "first_published", "last_published")),
         "lateness": {"max": 0.0, "p50": 0.0, "p95": 0.0, "p99": 0.0},

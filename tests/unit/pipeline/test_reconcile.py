@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -285,6 +286,14 @@ class TestFindings:
         assert self.alarms(gaps=(Window(NOON, NOON + timedelta(minutes=10)),)) == []
         assert alarms_of(self.of(reread(10, of=10), reread(refused=5, of=5))) == [], "so few"
         assert alarms_of(self.of(reread(11, of=1100), reread(refused=6, of=100))) == [], "of so many"
+
+    def test_each_event_that_is_stored_otherwise_is_an_alarm(self) -> None:
+        found = self.of(reread(), replace(reread(hour=1), altered=1))
+        (alarm,) = alarms_of(found)
+        assert alarm.startswith("1 of 2,000 events (0.05 %) are stored otherwise than in Okta: 1 in [")
+        assert "coverage --verify" in alarm
+        assert found.as_dict()["altered"] == 1
+        assert "1 event is stored otherwise than in Okta" in found.sentence()
 
     def test_many_late_events_are_an_alarm_however_soon_they_were_found(self) -> None:
         [alarm] = alarms_of(self.of(reread(1117, of=5848, missed=3599.0), reread(3, hour=23)))

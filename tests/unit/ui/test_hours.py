@@ -79,6 +79,11 @@ def test_an_hour_that_has_begun_is_whole_as_far_as_it_is_due() -> None:
     assert shown(covered(minutes(180, 240), minutes(180, 190))).missing == (minutes(190, 194),)
 
 
+def test_a_window_whose_load_has_just_begun_is_not_missing_yet() -> None:
+    began = entry(minutes(195, 200), "running", updated_at=NOW)
+    assert shown(covered(minutes(180, 240), minutes(180, 195)), [began]).state == "whole"
+
+
 def test_an_hour_that_nobody_has_come_to_is_not_due() -> None:
     assert shown(covered(minutes(240, 300))).state == "not due"
 
@@ -102,9 +107,11 @@ def test_a_load_that_is_at_work_is_told_from_one_that_was_killed() -> None:
     hour = covered(minutes(0, 60), minutes(0, 30))
     at_work = entry(minutes(30, 60), "running", updated_at=NOW - timedelta(minutes=1))
     killed = entry(minutes(30, 60), "running", updated_at=NOW - timedelta(hours=1))
+    failed = entry(minutes(30, 60), "failed", updated_at=NOW)
     elsewhere = entry(minutes(0, 30), "running", updated_at=NOW)
     assert shown(hour, [at_work]).state == "running"
     assert shown(hour, [killed]).state == "missing"
+    assert shown(hour, [failed]).state == "missing"
     assert shown(hour, [elsewhere]).state == "missing"
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 _GZIP: Final = 31  # window bits: the largest window, in a gzip header without name and time
-# Events repeat each other so much that a higher level takes three times the time for a tenth less.
+# Of a page of a thousand events, level 6 takes twice the time for a fifth less, and level 1 as long for more.
 _LEVEL: Final = 3
 _WRAPPED: Final = b'"base64:'
 # A page of Okta's has at most 128 MiB. More comes out of something that was made to fill the memory.
