@@ -13,8 +13,9 @@ import pytest
 from opensearchpy import OpenSearch
 
 from local.standins.stored_form import stored_search
+from oktalogger.detections.criteria import Absence, FirstSeen, RulePart, Threshold
 from oktalogger.detections.grouped_search import FRESH, GROUPS, SHIFTED_SLOTS, SLOTS, group_values
-from oktalogger.detections.model import Absence, CompiledDetection, FirstSeen, MonitorSettings, RulePart, Threshold
+from oktalogger.detections.model import CompiledDetection, MonitorSettings
 from oktalogger.detections.monitors.compare import dropped
 from oktalogger.detections.monitors.render import monitor_search
 from oktalogger.detections.replay.absent import loaded_until

@@ -16,8 +16,9 @@ from opensearchpy import OpenSearch
 
 from oktalogger.detections import messages
 from oktalogger.detections.bundle import load_detections
+from oktalogger.detections.criteria import Threshold
 from oktalogger.detections.grouped_search import search_body
-from oktalogger.detections.model import CompiledDetection, MonitorSettings, Threshold
+from oktalogger.detections.model import CompiledDetection, MonitorSettings
 from oktalogger.detections.replay.alerts import Alert, mark_notified, pending_alerts
 from oktalogger.detections.replay.matches import Match, store_matches
 from oktalogger.detections.replay.report import rows_text

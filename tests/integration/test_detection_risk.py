@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from oktalogger.detections.model import Exclusion, RiskSum
+from oktalogger.detections.criteria import RiskSum
+from oktalogger.detections.model import Exclusion
 from oktalogger.detections.replay.search import replay
 from oktalogger.detections.replay.span import Span
 from oktalogger.window import Window

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 import pytest
 from opensearchpy import OpenSearch
 
+from oktalogger.detections.criteria import Threshold
 from oktalogger.detections.grouped_search import group_values
-from oktalogger.detections.model import CompiledDetection, MonitorSettings, Threshold
+from oktalogger.detections.model import CompiledDetection, MonitorSettings
 from oktalogger.detections.monitors.render import monitor_search
 from oktalogger.detections.replay.search import find
 from oktalogger.detections.replay.span import Span

@@ -38,7 +38,8 @@ from oktalogger.detections.slots import PUBLISHED
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from oktalogger.detections.model import CompiledDetection, Threshold
+    from oktalogger.detections.criteria import Threshold
+    from oktalogger.detections.model import CompiledDetection
 
 # The plugin looks for documents to show only below a composite of exactly this name.
 GROUPS: Final = "composite_agg"

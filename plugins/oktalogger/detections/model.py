@@ -9,8 +9,9 @@ import hashlib
 import json
 from dataclasses import asdict, dataclass, replace
 from datetime import date, timedelta
-from typing import TYPE_CHECKING, Any, Final, Literal, get_args
+from typing import TYPE_CHECKING, Any, Final, get_args
 
+from oktalogger.detections.criteria import Absence, FirstSeen, RiskSum, RulePart, Threshold
 from oktalogger.setting_readers import Severity
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ ALERTING_SEVERITY: Final[dict[Severity, str]] = {
 }
 
 # What a correlation computes of the events of a slot.
-Measure = Literal["count", "sum", "average", "percentile"]
+
 
 # How much a finding adds to the risk of its actor, unless its rule says otherwise.
 RISK: Final[dict[Severity, int]] = {"critical": 100, "high": 70, "medium": 40, "low": 15, "informational": 5}
@@ -41,122 +42,6 @@ DEFAULT_PERIOD_MINUTES: Final = 60
 
 # How a monitor of ours is recognised when somebody's edit in Dashboards has removed its `ui_metadata`.
 MONITOR_PREFIX: Final = "oktalogger: "
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RulePart:
-    """One of the rules whose events a ``temporal`` correlation wants together.
-
-    :param title: the rule's title
-    :param query: query_string that selects its events
-    """
-
-    title: str
-    query: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Threshold:
-    """A threshold: what a correlation counts or measures among the events that the query matches, and up to where.
-
-    :param counted: index field whose values are counted or measured; ``None`` counts the events themselves
-    :param group_by: index fields; each combination of their values is counted separately
-    :param seconds: length of the time slots of ``published``
-    :param at_least: the lowest number that fires
-    :param measure: ``count`` counts events, or the distinct values of ``counted``; the others compute one number of all
-        values of ``counted``, which then is a number field
-    :param percentile: which percentile, 0 to 100
-    :param parts: rules that must all have matched within a slot; the number of events then does not matter
-    :param in_order: whether they must have matched in the order of ``parts``
-    :param with_query: query_string of events of which a slot must hold one; empty where that does not matter
-    :param without_query: query_string of events of which a slot must hold none
-    """
-
-    counted: str | None
-    group_by: tuple[str, ...]
-    seconds: int
-    at_least: float
-    measure: Measure = "count"
-    percentile: float | None = None
-    parts: tuple[RulePart, ...] = ()
-    in_order: bool = False
-    with_query: str = ""
-    without_query: str = ""
-
-    @property
-    def timespan(self) -> timedelta:
-        """The slot's length as a time span."""
-        return timedelta(seconds=self.seconds)
-
-    @property
-    def wanted(self) -> str:
-        """What is reached when it fires, in words."""
-        if self.parts:
-            listed = " and ".join(f'"{part.title}"' for part in self.parts)
-            return f"events of the rules {listed}{', in this order,' if self.in_order else ''}"
-        if self.counted is None:
-            return f"at least {self.at_least:g} events"
-        if self.measure == "count":
-            return f"at least {self.at_least:g} different values of {self.counted}"
-        name = f"{self.percentile:g}th percentile" if self.percentile is not None else self.measure
-        return f"a {name} of {self.counted} of at least {self.at_least:g}"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FirstSeen:
-    """What a rule of the kind ``first_seen`` calls new: a value that its dedup key did not have before.
-
-    :param fields: index fields whose combination of values is new
-    :param seconds: how long the combination must not have been there
-    :param newcomers: whether it is also new where the dedup key itself was not there within that time
-    """
-
-    fields: tuple[str, ...]
-    seconds: int
-    newcomers: bool = False
-
-    @property
-    def history(self) -> timedelta:
-        """How far back it looks."""
-        return timedelta(seconds=self.seconds)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Absence:
-    """What a rule of the kind ``absent`` misses: events that came, and come no more.
-
-    :param seconds: how long none came
-    :param group_by: index fields; each combination of their values is expected separately
-    :param history_seconds: within which time before one must have come, for the rule to expect more
-    """
-
-    seconds: int
-    group_by: tuple[str, ...]
-    history_seconds: int
-
-    @property
-    def silence(self) -> timedelta:
-        """How long none came."""
-        return timedelta(seconds=self.seconds)
-
-    @property
-    def history(self) -> timedelta:
-        """Within which time one must have come before."""
-        return timedelta(seconds=self.history_seconds)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RiskSum:
-    """What a rule of the kind ``risk_sum`` adds up: the findings of all other rules about one actor in one day (UTC).
-
-    Each rule counts once, with its highest risk.
-
-    :param at_least: the lowest sum that fires
-    :param rules: the lowest number of different rules that fires
-    """
-
-    at_least: int
-    rules: int
 
 
 @dataclass(frozen=True, slots=True)

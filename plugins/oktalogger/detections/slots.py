@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from oktalogger.detections.model import Threshold
+    from oktalogger.detections.criteria import Threshold
 
 PUBLISHED: Final = "published"
 VALUES: Final = "okta_values"

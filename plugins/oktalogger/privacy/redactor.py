@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 
     from oktalogger.privacy.places import DataClass
     from oktalogger.privacy.policy import Action, Policy
+
+log = logging.getLogger(__name__)
 
 _decode = msgspec.json.Decoder().decode
 # Of what was done, a document lists so much.
@@ -75,7 +78,7 @@ class Redactor:
         """Redact an event.
 
         :param raw: its JSON as Okta sent it
-        :return: what is left; of an event that cannot be read, its length and a hash
+        :return: what is left; of an event that cannot be read or redacted, its length and a hash
         """
         try:
             event = _decode(raw)
@@ -85,8 +88,17 @@ class Redactor:
             return Redacted(self._replacements.unreadable(raw))
         known: dict[str, str | None] = {}
         done: dict[str, None] = {}
-        self._walk(event, self._others, known, done)
-        encoded = self._texts.replace_in(event, known, done)
+        try:
+            self._walk(event, self._others, known, done)
+            encoded = self._texts.replace_in(event, known, done)
+        except (
+            Exception
+        ) as error:  # a mistake of ours: it costs this event its place, and not the window all that follow
+            # Not its message, which may quote the event.
+            log.error(
+                "oktalogger could not redact an event (%s), and keeps its hash only. Report that.", type(error).__name__
+            )
+            return Redacted(self._replacements.unreadable(raw))
         return Redacted(encoded, tuple(done)[:_MOST_LISTED])
 
     def _tree(self, person: Mapping[str, DataClass]) -> _Tree:
@@ -155,6 +167,8 @@ class Redactor:
 
     def _kind(self, one: dict[str, Any]) -> _Tree:
         kind = one.get("type")
+        if type(kind) is not str:
+            return self._people
         if kind in DEVICES:
             return self._devices
         return self._others if kind in NOT_PEOPLE else self._people

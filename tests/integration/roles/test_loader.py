@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from oktalogger.detections.model import Absence, CompiledDetection, FirstSeen, RiskSum
+from oktalogger.detections.criteria import Absence, FirstSeen, RiskSum
+from oktalogger.detections.model import CompiledDetection
 from oktalogger.detections.replay.alerts import Alert, mark_notified
 from oktalogger.detections.replay.matches import Match, store_matches
 from oktalogger.detections.replay.search import replay

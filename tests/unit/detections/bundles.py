@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from local.standins.monitors import detection_id
 from oktalogger.detections.bundle import BUNDLE_FILE, COMPILER_VERSION
-from oktalogger.detections.model import CompiledDetection, Threshold
+from oktalogger.detections.criteria import Threshold
+from oktalogger.detections.model import CompiledDetection
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from oktalogger.detections.model import CompiledDetection, Threshold
+from oktalogger.detections.criteria import Threshold
+from oktalogger.detections.model import CompiledDetection
 
 EVENT = CompiledDetection(
     id="11111111-1111-4111-8111-111111111111",

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
+from oktalogger.detections.criteria import Threshold
 from oktalogger.detections.grouped_search import PAGE_OF_GROUPS, condition, group_fields, group_values, search_body
-from oktalogger.detections.model import CompiledDetection, Threshold
+from oktalogger.detections.model import CompiledDetection
 from tests.unit.detections.compiled import EVENT, THRESHOLD
 
 COUNTED = {"range": {"oktalogger.ingested_at": {"gte": "a"}}}

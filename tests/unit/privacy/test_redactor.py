@@ -202,3 +202,25 @@ def test_whatever_an_event_looks_like_no_mail_address_is_left(event: dict[str, A
     assert events.ADDRESS not in made.event.decode()
     assert type(json.loads(made.event)) is dict
     assert redactor.redact(json.dumps(event).encode()) == made
+
+
+def test_an_actor_of_an_odd_type_is_a_person() -> None:
+    redactor = Redactor(read_policy("all=drop"), KEY)
+    made = redactor.redact(json.dumps({"actor": {"type": [], "displayName": events.NAME}}).encode())
+    assert events.NAME not in made.event.decode()
+    assert type(json.loads(made.event)) is dict
+
+
+def test_a_mistake_of_ours_costs_one_event_its_place(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(*_: Any) -> None:
+        raise TypeError(events.MAIL)
+
+    redactor = Redactor(read_policy("all=drop"), KEY)
+    monkeypatch.setattr(redactor, "_walk", broken)
+    made = redactor.redact(json.dumps({"actor": {"displayName": events.NAME}}).encode())
+    assert type(json.loads(made.event)) is str, "which the document builder rejects"
+    assert events.NAME not in made.event.decode()
+    assert "could not redact an event" in caplog.text
+    assert events.MAIL not in caplog.text

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
     from opensearchpy import OpenSearch
 
-    from oktalogger.detections.model import Absence, CompiledDetection
+    from oktalogger.detections.criteria import Absence
+    from oktalogger.detections.model import CompiledDetection
     from oktalogger.detections.replay.matches import Match
     from oktalogger.detections.replay.span import Span
     from oktalogger.opensearch.names import IndexNames

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 
     from opensearchpy import OpenSearch
 
-    from oktalogger.detections.model import CompiledDetection, FirstSeen
+    from oktalogger.detections.criteria import FirstSeen
+    from oktalogger.detections.model import CompiledDetection
     from oktalogger.detections.replay.matches import Match
     from oktalogger.detections.replay.span import Span
     from oktalogger.opensearch.names import IndexNames

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
     from opensearchpy import OpenSearch
 
-    from oktalogger.detections.model import CompiledDetection, Threshold
+    from oktalogger.detections.criteria import Threshold
+    from oktalogger.detections.model import CompiledDetection
     from oktalogger.opensearch.names import IndexNames
     from oktalogger.window import Window
 

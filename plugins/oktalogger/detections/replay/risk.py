@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
     from opensearchpy import OpenSearch
 
-    from oktalogger.detections.model import CompiledDetection, RiskSum
+    from oktalogger.detections.criteria import RiskSum
+    from oktalogger.detections.model import CompiledDetection
     from oktalogger.detections.replay.span import Span
     from oktalogger.opensearch.names import IndexNames
     from oktalogger.window import Window

@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 
     from opensearchpy import OpenSearch
 
-    from oktalogger.detections.model import CompiledDetection, Threshold
+    from oktalogger.detections.criteria import Threshold
+    from oktalogger.detections.model import CompiledDetection
     from oktalogger.detections.replay.matches import Match
     from oktalogger.detections.replay.span import Span
     from oktalogger.opensearch.names import IndexNames

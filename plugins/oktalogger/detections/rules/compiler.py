@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Final
 
-from oktalogger.detections.model import CompiledDetection, RulePart
+from oktalogger.detections.criteria import RulePart
+from oktalogger.detections.model import CompiledDetection
 from oktalogger.detections.rules import kinds
 from oktalogger.detections.rules.correlation import check_type, read_threshold, references
 from oktalogger.detections.rules.fields import FieldError, field_table
@@ -22,7 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from oktalogger.detections.model import Exclusion, Threshold
+    from oktalogger.detections.criteria import Threshold
+    from oktalogger.detections.model import Exclusion
     from oktalogger.detections.rules.sigma import Selection
     from oktalogger.detections.rules.yaml_source import YamlDocument
 

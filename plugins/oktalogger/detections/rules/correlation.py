@@ -8,14 +8,14 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any, Final
 
-from oktalogger.detections.model import RulePart, Threshold
+from oktalogger.detections.criteria import RulePart, Threshold
 from oktalogger.detections.rules.fields import field_table
 from oktalogger.detections.rules.problems import RuleError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from oktalogger.detections.model import Measure
+    from oktalogger.detections.criteria import Measure
     from oktalogger.detections.rules.yaml_source import YamlDocument
 
 LONGEST_TIMESPAN_SECONDS: Final = 7 * 24 * 3600

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from oktalogger.detections.model import SEVERITIES, Absence, FirstSeen, RiskSum
+from oktalogger.detections.criteria import Absence, FirstSeen, RiskSum
+from oktalogger.detections.model import SEVERITIES
 from oktalogger.detections.rules.cases import parse_span
 from oktalogger.detections.rules.problems import RuleError
 

@@ -13,7 +13,7 @@ from oktalogger.detections.rules.rule import OWN
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from oktalogger.detections.model import Absence, FirstSeen
+    from oktalogger.detections.criteria import Absence, FirstSeen
     from oktalogger.detections.rules.rule import Rule
 
 

@@ -26,7 +26,7 @@ from oktalogger.detections.rules.problems import Problem, RuleError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from oktalogger.detections.model import Absence, FirstSeen, RiskSum
+    from oktalogger.detections.criteria import Absence, FirstSeen, RiskSum
     from oktalogger.detections.rules.yaml_source import YamlDocument
     from oktalogger.setting_readers import Severity
 

@@ -11,7 +11,8 @@ import pytest
 
 from local.standins.alerting import BASE, AlertingStandIn, NeverAnswersError
 from local.standins.monitors import rendered
-from oktalogger.detections.model import Absence, MonitorSettings
+from oktalogger.detections.criteria import Absence
+from oktalogger.detections.model import MonitorSettings
 from oktalogger.detections.monitors.api import MonitorMissingError
 from oktalogger.detections.monitors.health import Health, check_health, not_at_work, shape_problems
 from oktalogger.detections.monitors.render import render_monitor

@@ -10,7 +10,8 @@ import pytest
 
 pytest.importorskip("sigma")
 
-from oktalogger.detections.model import Absence, CompiledDetection, FirstSeen
+from oktalogger.detections.criteria import Absence, FirstSeen
+from oktalogger.detections.model import CompiledDetection
 from tests.unit.detections.rule_texts import COUNTING, GOOD, changed, compile_texts
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ import pytest
 
 pytest.importorskip("sigma")
 
-from oktalogger.detections.model import RiskSum
+from oktalogger.detections.criteria import RiskSum
 from oktalogger.detections.select import select_detections
 from tests.unit.detections.rule_texts import COUNTING, GOOD, changed, compile_texts
 
