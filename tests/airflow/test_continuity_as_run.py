@@ -58,7 +58,7 @@ def test_a_backfill(here: Deployment, airflow_db: Path) -> None:
     for entry in entries:
         assert re.match(r"https?://\S*okta_system_log_backfill", entry["run_url"])
         assert entry["lateness"]["max"] >= entry["lateness"]["p99"] * 0.9 > 2 * 86_400
-    names = {f"{full - n * HOUR:%Y-%m-%d %H:%M} to {'24:00' if end.hour == 0 else f'{end:%H:%M}'}"
+    names = {f"{full - n * HOUR:%Y-%m-%d %H:%M} to {'24:00' if end.hour == 0 else f'{end:%H:%M}'} UTC"
              for n in (1, 2) for end in [full - (n - 1) * HOUR]}  # fmt: skip
     with sqlite3.connect(airflow_db) as database:
         shown = database.execute(

@@ -208,7 +208,7 @@ class TestAfterLoad:
         cluster.rules(detection(1, channels=("soc",)))
         cluster.load(1, actor={"alternateId": "{{ 1 / 0 }}{% raw %}"})
         cluster.run(DetectionAlertOperator)
-        assert "{{ 1 / 0 }}{% raw %}" in RecordingNotifier.told[0][1]
+        assert "{ { 1 / 0 }}{% raw %}" in RecordingNotifier.told[0][1]
 
     def test_a_channel_without_a_notifier_is_told_by_the_log(
         self, cluster: Cluster, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
