@@ -24,7 +24,7 @@ from oktalogger.detections.replay.span import Span
 from oktalogger.detections.rules.cases import Case, CaseEvents
 from oktalogger.detections.testing.run import firing_groups, scratch_store
 from oktalogger.detections.testing.samples import documents, samples
-from oktalogger.pipeline.ledger import LedgerEntry
+from oktalogger.pipeline.ledger import LedgerEntry, LedgerKey
 from oktalogger.pipeline.ledger_store import LedgerStore
 from oktalogger.window import Window
 from tests.integration.slow_log import server_log, written_anew
@@ -147,6 +147,8 @@ class TestInOrder:
 def test_a_measure_fires_at_its_number_and_not_above(
     store: OpenSearchStore, measure: Any, percentile: float | None, number: float
 ) -> None:
+    if percentile == 50 and not store.client.info()["version"]["number"].startswith("2."):
+        number = 3  # of two numbers in the middle, 3.x takes the greater one and not their mean
     at = NOW - 2 * HOUR
     put(store, [(at + timedelta(minutes=n), {"eventType": "a", "securityContext": {"asNumber": n}}) for n in (1, 2, 3)])
     put(store, [(at + timedelta(minutes=9), {"eventType": "a", "securityContext": {"asNumber": 94}})])
@@ -276,7 +278,7 @@ class TestAbsent:
         window = Window(NOW - start * HOUR, NOW - end * HOUR)
         ledger = LedgerStore(store.client, store.names)
         entry = LedgerEntry(
-            id=str(window),
+            id=LedgerKey("acme.okta.com", "scheduled", window).id,
             org="acme.okta.com",
             kind="scheduled",
             window_start=window.start,

@@ -104,7 +104,8 @@ def test_opensearch_takes_every_search_of_the_pack(store: OpenSearchStore) -> No
     _load(store, "one", {"eventType": "user.session.end"}, 1, "scheduled")
     pack = load_detections(include_dir() / "detections")
     found = replay(store.client, store.names, pack, Span(DAY), run_id="r")
-    assert [item.detection.name for item in found] == [detection.name for detection in pack]
+    # Sums of findings come last: they add up what the others find.
+    assert sorted(item.detection.name for item in found) == sorted(detection.name for detection in pack)
     assert not [item.detection.name for item in found if item.matches]
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from local.simulator.process import Simulator, running
-from local.simulator.world.oddities import KINDS
+from local.simulator.world.oddities import HARMLESS
 from oktalogger.pipeline.drift import restored
 
 if TYPE_CHECKING:
@@ -26,6 +26,8 @@ pytestmark = pytest.mark.opensearch
 NOW = "2026-11-16T12:00:00Z"
 SINCE = "2026-11-16T10:00:00Z"
 UNTIL = "2026-11-16T11:00:00Z"
+# What json can read: the campaign and the unit tests send the others.
+KINDS = (*HARMLESS, "drift", "poison")
 HOUR = ("--from", SINCE, "--to", UNTIL, "--page-limit", "50")
 
 

@@ -102,7 +102,7 @@ def test_the_zip_has_the_wheel_and_the_wheel_has_all(package: Path, tmp_path: Pa
         "oktalogger/.airflowignore",
         "oktalogger/_include/dashboards/saved-objects.ndjson",
     }
-    assert rules | {f"oktalogger/{name}" for name in others} <= set(names)
+    assert rules | others <= set(names)
     assert not [name for name in names if "__pycache__" in name or name.endswith(".pyc")]
 
 

@@ -29,6 +29,7 @@ pytestmark = pytest.mark.opensearch
 @pytest.fixture(scope="package")
 def held(team: People, loaded: dict[str, Any]) -> dict[str, str]:
     """What the words in the paths stand for: an event of each kind that is there."""
+    team.admin.indices.refresh(index=f"{team.names.prefix}*")
     rejected = team.admin.search(index=team.names.rejected, body={"size": 1})["hits"]["hits"][0]["_id"]
     event = team.admin.search(index=team.names.alias, body={"size": 1})["hits"]["hits"][0]["_id"]
     return {
