@@ -60,7 +60,8 @@ before = set(sys.modules)  # Airflow 3.0 imports FastAPI here
 manager.ensure_plugins_loaded()
 plugins = manager._get_plugins()[0] if hasattr(manager, "_get_plugins") else manager.plugins
 [plugin] = [one for one in plugins if one.name == "oktalogger"]
-web = [name for name in ("fastapi", "flask_appbuilder", "oktalogger.ui.html") if name in sys.modules and name not in before]
+heavy = ("fastapi", "flask_appbuilder", "oktalogger.ui.html")
+web = [name for name in heavy if name in sys.modules and name not in before]
 print(json.dumps({
     "apps": [app["url_prefix"] for app in plugin.fastapi_apps],
     "views": [view["href"] for view in getattr(plugin, "external_views", [])],
