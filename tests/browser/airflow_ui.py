@@ -29,6 +29,8 @@ _RESTRICTED = {
     "AIRFLOW__CORE__AUTH_MANAGER": "tests.browser.restricted.RestrictedAuthManager",
     "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": f"{USER}:admin,{NOBODY}:viewer",
 }
+# Airflow 2 refuses a sixth login within 40 seconds, and each test logs in.
+_UNHURRIED = {"AIRFLOW__FAB__AUTH_RATE_LIMITED": "False"}
 PATIENCE = 240  # seconds, on a busy machine
 
 # Airflow 2 has no REST call that makes these.
@@ -173,7 +175,7 @@ def running_ui(line: str, home: Path, *, prefix: str = "") -> Iterator[AirflowUi
         "OKTALOGGER_START_DATE": "2026-01-01T00:00:00Z",
         "PYTHONPATH": f"{ROOT / 'plugins'}{os.pathsep}{ROOT}",
         "PYTHONWARNINGS": "ignore",
-        **({} if airflow.is_2 else _RESTRICTED),
+        **(_UNHURRIED if airflow.is_2 else _RESTRICTED),
     }
     airflow = replace(airflow, variables=settings)
     airflow.write_files()
