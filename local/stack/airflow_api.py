@@ -174,8 +174,11 @@ class AirflowApi:
         path = f"/dags/{dag_id}/dagRuns/{quote(run_id)}/taskInstances/{task_id}/listMapped"
         answer = self._ask("GET", path, params={"limit": 100})
         answer.raise_for_status()
+        # A part that has not run yet has no name on Airflow 2, and its number for a name on Airflow 3.
         parts = [
-            part for part in answer.json()["task_instances"] if part["map_index"] >= 0 and part["rendered_map_index"]
+            part
+            for part in answer.json()["task_instances"]
+            if part["map_index"] >= 0 and part["rendered_map_index"] not in (None, "", str(part["map_index"]))
         ]
         return [str(part["rendered_map_index"]) for part in sorted(parts, key=lambda part: int(part["map_index"]))]
 
