@@ -7,9 +7,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from oktalogger.opensearch.errors import OpenSearchUnavailableError
+from oktalogger.opensearch.errors import OpenSearchLoadError, OpenSearchUnavailableError
 from oktalogger.opensearch.inventory import OpenSearchCensus
+from oktalogger.opensearch.rebuild import count_of, rebuild
+from oktalogger.opensearch.request import search
+from oktalogger.opensearch.scroll import scroll
 from oktalogger.pipeline.ledger_store import LedgerStore
+from oktalogger.ui.kinds import kinds_by_hour
 from oktalogger.window import Window
 
 if TYPE_CHECKING:
@@ -44,6 +48,27 @@ def test_a_count_is_whole_or_none(lame: OpenSearch, names: IndexNames) -> None:
 def test_a_list_of_ids_is_whole_or_none(lame: OpenSearch, names: IndexNames) -> None:
     with pytest.raises(OpenSearchUnavailableError):
         OpenSearchCensus(lame, names).ids("example.okta.com", DAY)
+
+
+def test_a_search_a_reading_and_the_volume_on_the_page_are_whole_or_none(lame: OpenSearch, names: IndexNames) -> None:
+    with pytest.raises(OpenSearchUnavailableError):
+        search(lame, names.alias, {"size": 0}, doing="to try")
+    with pytest.raises(OpenSearchUnavailableError):
+        list(scroll(lame, names.alias))
+    with pytest.raises(OpenSearchUnavailableError):
+        kinds_by_hour(lame, names, "example.okta.com", DAY)
+
+
+def test_an_index_of_which_a_shard_is_missing_is_not_replaced(lame: OpenSearch, names: IndexNames) -> None:
+    """A copy of what the other shards hold would be as large as what they count, and the index be deleted."""
+    older = f"{names.prefix}-2026-10"
+    uuid = lame.indices.get(index=older)[older]["settings"]["index"]["uuid"]
+    with pytest.raises(OpenSearchUnavailableError):
+        count_of(lame, older)
+    with pytest.raises(OpenSearchLoadError):
+        rebuild(lame, older, {}, time_field="oktalogger.ingested_at", sleep=lambda _: None)
+    assert lame.indices.get(index=older)[older]["settings"]["index"]["uuid"] == uuid
+    assert lame.indices.get(index=f"rebuilt-{older}", ignore_unavailable=True) == {}
 
 
 def test_the_ledger_is_read_whole_or_not_at_all(client: OpenSearch, names: IndexNames, month: str) -> None:

@@ -101,19 +101,13 @@ def _group_of(finding: str, rule_id: str) -> dict[str, str]:
     """Return the values, by field, of the group that a stored match is about."""
     from oktalogger.cli.environment import opensearch_client
     from oktalogger.opensearch.names import IndexNames
-    from oktalogger.opensearch.request import call
+    from oktalogger.opensearch.request import search
     from oktalogger.settings import load_settings
 
     index = IndexNames(load_settings().index_prefix).matches
     query = {"bool": {"filter": [{"ids": {"values": [finding]}}, {"term": {"detection.id": rule_id}}]}}
-    answer = call(
-        opensearch_client(),
-        "POST",
-        f"/{index}/_search",
-        doing="while reading a finding",
-        index=index,
-        body={"size": 1, "query": query},
-    )
+    body = {"size": 1, "query": query}
+    answer = search(opensearch_client(), index, body, doing="while reading a finding", may_be_absent=False)
     hits = answer["hits"]["hits"]
     if not hits:
         raise ExceptionArgumentsError(f"{index} has no finding {finding} of this rule")

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from oktalogger.opensearch.request import call, refresh
+from oktalogger.opensearch.request import refresh, search
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -120,7 +120,7 @@ class OpenSearchCensus:
             "query": _query(org_field, org, within),
             "aggs": {"hours": {**hours, "aggs": aggregations or {}}},
         }
-        answer = self._ask(f"/{index}/_search", f"to count what {index} holds of {within}", body)
+        answer = search(self._client, index, body, doing=f"to count what {index} holds of {within}")
         for bucket in answer.get("aggregations", {}).get("hours", {}).get("buckets", ()):
             yield datetime.fromtimestamp(bucket["key"] / 1000, UTC), bucket
 
@@ -141,17 +141,12 @@ class OpenSearchCensus:
             "sort": [{order: "asc"}, {"uuid": "asc"}, {"_index": "asc"}],
         }
         while True:
-            answer = self._ask(f"/{index}/_search", f"to list what {index} holds", body)
+            answer = search(self._client, index, body, doing=f"to list what {index} holds")
             hits = answer["hits"]["hits"]
             yield from hits
             if len(hits) < size:
                 return
             body["search_after"] = hits[-1]["sort"]
-
-    def _ask(self, path: str, doing: str, body: object) -> Any:
-        # A shard that is missing for a moment must not make what it holds look deleted.
-        params = {"ignore_unavailable": "true", "allow_no_indices": "true", "allow_partial_search_results": "false"}
-        return call(self._client, "POST", path, doing=doing, index=self._names.alias, params=params, body=body)
 
 
 def _query(org_field: str, org: str, within: Window) -> dict[str, Any]:

@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any, Final
 from oktalogger.opensearch.bulk import BulkWriter
 from oktalogger.opensearch.documents import Document
 from oktalogger.opensearch.errors import IndexConflictError, OpenSearchLoadError, OpenSearchRequestError
-from oktalogger.opensearch.request import call
+from oktalogger.opensearch.request import call, search
 from oktalogger.window import format_instant
 
 if TYPE_CHECKING:
@@ -77,8 +77,9 @@ def count_of(client: OpenSearch, index: str, query: Mapping[str, Any] = _ALL) ->
     :raises OpenSearchLoadError: if it cannot be counted
     """
     call(client, "POST", f"/{index}/_refresh", doing=f"to refresh {index}", index=index)
-    body = {"query": query}
-    return int(call(client, "POST", f"/{index}/_count", doing=f"to count {index}", index=index, body=body)["count"])
+    # Not `_count`, which leaves out what missing shards hold without a word: their documents would be deleted.
+    body = {"size": 0, "track_total_hits": True, "query": query}
+    return int(search(client, index, body, doing=f"to count {index}", may_be_absent=False)["hits"]["total"]["value"])
 
 
 def unfinished(client: OpenSearch, pattern: str) -> tuple[str, ...]:

@@ -199,6 +199,25 @@ def call(
     )
 
 
+def search(client: OpenSearch, indices: str, body: Mapping[str, Any], *, doing: str, may_be_absent: bool = True) -> Any:
+    """Search all of some indices, or none: what a missing shard holds must not look as if it had never been there.
+
+    OpenSearch would else answer with what the other shards hold, and call no shard failed.
+
+    :param client: the client
+    :param indices: names of indices and aliases, comma-separated
+    :param body: the search
+    :param doing: as in :func:`send`
+    :param may_be_absent: whether an index that is not there holds nothing; else it is an error
+    :raises OpenSearchUnavailableError: if a shard stays missing
+    :raises OpenSearchLoadError: if it is refused, or OpenSearch stays out of reach
+    """
+    params = {"allow_partial_search_results": "false"}
+    if may_be_absent:
+        params |= {"ignore_unavailable": "true", "allow_no_indices": "true"}
+    return call(client, "POST", f"/{indices}/_search", doing=doing, index=indices, params=params, body=body)
+
+
 def refresh(client: OpenSearch, indices: str, *, doing: str) -> bool:
     """Make everything that was stored visible to searches.
 

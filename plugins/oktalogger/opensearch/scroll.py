@@ -20,6 +20,8 @@ log = logging.getLogger(__name__)
 
 # How long the server keeps its place between two pages.
 _KEPT: Final = "5m"
+# A missing shard fails the search. OpenSearch would else leave out what it holds, and call no shard failed.
+_WHOLE: Final = {"allow_partial_search_results": "false"}
 _ONLY: Final = (
     "_scroll_id,_shards.failed,timed_out,hits.total.value,"
     "hits.hits._source,hits.hits._id,hits.hits._index,hits.hits._seq_no,hits.hits._primary_term"
@@ -89,7 +91,7 @@ def _first(client: OpenSearch, index: str, doing: str, size: int, query: Mapping
     body = {"size": size, "sort": ["_doc"], "track_total_hits": True, "seq_no_primary_term": True, "query": query}
     path = f"/{quote(index, safe=',*')}/_search"
     try:
-        return _page(client, path, doing, {"scroll": _KEPT, "allow_no_indices": "false"}, body)
+        return _page(client, path, doing, {"scroll": _KEPT, "allow_no_indices": "false", **_WHOLE}, body)
     except IndexMissingError as error:
         raise IndexMissingError(f"There is no index {index}. Give the name of one that holds events.") from error
 

@@ -17,7 +17,7 @@ from tenacity import (
 )
 
 from oktalogger.opensearch.errors import IndexMissingError, OpenSearchLoadError, OpenSearchUnavailableError
-from oktalogger.opensearch.request import call
+from oktalogger.opensearch.request import call, search
 from oktalogger.pipeline.ledger import (
     LedgerEntry,
     LedgerEntryError,
@@ -44,10 +44,6 @@ _PAGE = 1000
 # One that cannot be read must not hide those before it.
 _NEWEST = 20
 _RACES = 5
-# Entries that are missing because a shard is, for a moment, must not look like windows that were never loaded.
-_WHOLE = {"allow_partial_search_results": "false"}
-# Where nothing was ever loaded there is no ledger, and no entry.
-_MAY_BE_ABSENT = {"ignore_unavailable": "true", "allow_no_indices": "true"}
 # Another try of the same load changes its entry with every page until somebody takes it over.
 _OPENING = timedelta(seconds=30)
 # As long as a bulk request: a window whose end cannot be written down is read again, and its late events are no longer
@@ -152,14 +148,12 @@ class LedgerStore:
             "filter": [{"term": {"org": org}}, {"exists": {"field": "completed_at"}}],
             "must_not": [{"exists": {"field": "filter"}}, {"exists": {"field": "q"}}],
         }
-        answer = call(
+        answer = search(
             self._client,
-            "POST",
-            f"/{self._names.ledger}/_search",
+            self._names.ledger,
+            {"size": _NEWEST, "query": {"bool": query}, "sort": [{"window_end": "desc"}]},
             doing="while reading the newest entry of the ledger",
-            index=self._names.ledger,
-            params=_WHOLE,
-            body={"size": _NEWEST, "query": {"bool": query}, "sort": [{"window_end": "desc"}]},
+            may_be_absent=False,
         )
         read = (_entry_of(hit["_id"], hit["_source"]) for hit in answer["hits"]["hits"])
         return next((entry.window_end for entry in read if entry is not None), None)
@@ -187,15 +181,7 @@ class LedgerStore:
             "sort": [{"window_start": "asc"}, {"id": "asc"}],
         }
         while True:
-            answer = call(
-                self._client,
-                "POST",
-                f"/{self._names.ledger}/_search",
-                doing=f"while reading the ledger of {within}",
-                index=self._names.ledger,
-                params=_WHOLE | _MAY_BE_ABSENT,
-                body=body,
-            )
+            answer = search(self._client, self._names.ledger, body, doing=f"while reading the ledger of {within}")
             hits = answer["hits"]["hits"]
             for hit in hits:
                 entry = _entry_of(hit["_id"], hit["_source"])

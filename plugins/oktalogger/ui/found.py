@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from oktalogger.detections.grouped_search import ORG_FIELD, group_values
 from oktalogger.detections.messages import about
 from oktalogger.detections.model import ALERTING_SEVERITY, MONITOR_PREFIX
-from oktalogger.opensearch.request import call
+from oktalogger.opensearch.request import search
 from oktalogger.text import printable
 from oktalogger.ui.snapshot import MOST_FINDINGS, PageFinding, RuleText
 from oktalogger.window import parse_instant
@@ -72,23 +72,16 @@ def read_findings(client: OpenSearch, names: IndexNames, org: str, within: Windo
     :raises OpenSearchLoadError: if OpenSearch cannot be asked
     """
     last = {"gte": within.start.isoformat(), "lt": within.end.isoformat()}
-    answer = call(
-        client,
-        "POST",
-        f"/{names.matches}/_search",
-        doing=f"to read what rules found in {within}",
-        index=names.matches,
-        # Before the first search of a rule there is no such index.
-        params={"ignore_unavailable": "true", "allow_no_indices": "true"},
-        body={
-            "size": MOST_FINDINGS,
-            "track_total_hits": True,
-            "_source": list(_READ),
-            "query": {"bool": {"filter": [{"term": {"org": org}}, {"range": {"last": last}}]}},
-            # By event as well, so that the order is the same each time.
-            "sort": [{"last": "desc"}, {"detection.id": "asc"}, {"event_id": "asc"}],
-        },
-    )
+    body = {
+        "size": MOST_FINDINGS,
+        "track_total_hits": True,
+        "_source": list(_READ),
+        "query": {"bool": {"filter": [{"term": {"org": org}}, {"range": {"last": last}}]}},
+        # By event as well, so that the order is the same each time.
+        "sort": [{"last": "desc"}, {"detection.id": "asc"}, {"event_id": "asc"}],
+    }
+    # Before the first search of a rule there is no such index.
+    answer = search(client, names.matches, body, doing=f"to read what rules found in {within}")
     sources = [hit["_source"] for hit in answer["hits"]["hits"]]
     total = answer["hits"]["total"]["value"] if sources else 0
     rules = {source["detection"]["id"]: _rule(source["detection"]) for source in reversed(sources)}

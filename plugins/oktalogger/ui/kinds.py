@@ -10,7 +10,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from oktalogger.opensearch.request import call
+from oktalogger.opensearch.request import search
 from oktalogger.ui.snapshot import KINDS
 
 if TYPE_CHECKING:
@@ -73,15 +73,7 @@ def kinds_by_hour(client: OpenSearch, names: IndexNames, org: str, within: Windo
     :param within: the range, of whole hours
     :raises OpenSearchLoadError: if OpenSearch cannot be asked
     """
-    answer = call(
-        client,
-        "POST",
-        f"/{names.alias}/_search",
-        doing=f"to count the kinds of events of {within}",
-        index=names.alias,
-        params={"ignore_unavailable": "true", "allow_no_indices": "true"},
-        body=_body(org, within),
-    )
+    answer = search(client, names.alias, _body(org, within), doing=f"to count the kinds of events of {within}")
     found = {}
     for bucket in answer.get("aggregations", {}).get("hours", {}).get("buckets", ()):
         counts = {name: one["doc_count"] for name, one in bucket["kinds"]["buckets"].items()}

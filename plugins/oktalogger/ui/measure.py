@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from oktalogger.detections.monitors.api import AlertingClient
 from oktalogger.opensearch.errors import OpenSearchPermissionError
 from oktalogger.opensearch.inventory import OpenSearchCensus
-from oktalogger.opensearch.request import call
+from oktalogger.opensearch.request import search
 from oktalogger.pipeline.coverage import coverage
 from oktalogger.pipeline.ledger_store import LedgerStore
 from oktalogger.ui.addresses import events_template, system_log_template
@@ -207,19 +207,12 @@ def _updated(entry: LedgerEntry) -> str:
 
 def _rejected(of: MeasuredOrg, within: Window) -> dict[str, int]:
     at = {"gte": within.start.isoformat(), "lt": within.end.isoformat()}
-    answer = call(
-        of.client,
-        "POST",
-        f"/{of.names.rejected}/_search",
-        doing="to count rejected events by reason",
-        index=of.names.rejected,
-        params={"ignore_unavailable": "true", "allow_no_indices": "true"},
-        body={
-            "size": 0,
-            "query": {"bool": {"filter": [{"term": {"org": of.org}}, {"range": {"at": at}}]}},
-            "aggs": {"reasons": {"terms": {"field": "reason_type", "size": _MOST_REASONS}}},
-        },
-    )
+    body = {
+        "size": 0,
+        "query": {"bool": {"filter": [{"term": {"org": of.org}}, {"range": {"at": at}}]}},
+        "aggs": {"reasons": {"terms": {"field": "reason_type", "size": _MOST_REASONS}}},
+    }
+    answer = search(of.client, of.names.rejected, body, doing="to count rejected events by reason")
     buckets: list[dict[str, Any]] = answer.get("aggregations", {}).get("reasons", {}).get("buckets", [])
     return {str(bucket["key"]): int(bucket["doc_count"]) for bucket in buckets}
 

@@ -101,6 +101,7 @@ class Index:
 def index(monkeypatch: pytest.MonkeyPatch) -> Index:
     index = Index()
     monkeypatch.setattr(ledger_store, "call", index.call)
+    monkeypatch.setattr("oktalogger.opensearch.request.call", index.call)  # for searches
     monkeypatch.setattr("tenacity.nap.time.sleep", index.slept.append)
     random.seed(7)
     return index

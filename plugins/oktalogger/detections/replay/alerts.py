@@ -17,7 +17,7 @@ from oktalogger.detections.messages import about
 from oktalogger.opensearch.bulk import BulkWriter
 from oktalogger.opensearch.documents import Document, Revision
 from oktalogger.opensearch.errors import OpenSearchRequestError
-from oktalogger.opensearch.request import AS_LONG_AS_A_BULK, call
+from oktalogger.opensearch.request import AS_LONG_AS_A_BULK, call, search
 from oktalogger.text import counted, harmless
 from oktalogger.window import format_instant
 
@@ -144,14 +144,8 @@ def _groups_heard_of(
             {"range": {"found_at": {"gte": format_instant(since)}}},
             *({"term": {"group": line}} for line in lines),
         ]
-        answer = call(
-            client,
-            "POST",
-            f"/{index}/_search",
-            doing="while looking who has heard of a group",
-            index=index,
-            body={"size": 0, "track_total_hits": 1, "query": {"bool": {"filter": wanted}}},
-        )
+        body = {"size": 0, "track_total_hits": 1, "query": {"bool": {"filter": wanted}}}
+        answer = search(client, index, body, doing="while looking who has heard of a group", may_be_absent=False)
         if answer["hits"]["total"]["value"]:
             found.add(group)
     return found

@@ -16,7 +16,7 @@ from oktalogger.detections.grouped_search import INGESTED, ORG_FIELD, group_valu
 from oktalogger.detections.replay.groups import FIRST, SHOWN, ask, groups_of, instant, match_of, value_clauses
 from oktalogger.detections.replay.span import time_range
 from oktalogger.detections.slots import PUBLISHED
-from oktalogger.opensearch.request import call
+from oktalogger.opensearch.request import search
 from oktalogger.window import format_instant, parse_instant
 
 if TYPE_CHECKING:
@@ -102,20 +102,13 @@ class _OldestEvents:
         return False
 
     def _ask(self, org: str) -> datetime | None:
-        answer = call(
-            self._client,
-            "POST",
-            f"/{self._names.alias}/_search",
-            doing="while looking how far back the log reaches",
-            index=self._names.alias,
-            params={"ignore_unavailable": "true"},
-            body={
-                "size": 1,
-                "_source": [PUBLISHED],
-                "query": {"bool": {"filter": [{"term": {ORG_FIELD: org}}]}},
-                "sort": [{PUBLISHED: "asc"}],
-            },
-        )
+        body = {
+            "size": 1,
+            "_source": [PUBLISHED],
+            "query": {"bool": {"filter": [{"term": {ORG_FIELD: org}}]}},
+            "sort": [{PUBLISHED: "asc"}],
+        }
+        answer = search(self._client, self._names.alias, body, doing="while looking how far back the log reaches")
         hits = answer["hits"]["hits"]
         return parse_instant(hits[0]["_source"][PUBLISHED], name=PUBLISHED) if hits else None
 

@@ -9,7 +9,7 @@ from uuid import UUID, uuid5
 from oktalogger.detections import grouped_search as grouped
 from oktalogger.detections.replay.matches import Match
 from oktalogger.detections.slots import PUBLISHED
-from oktalogger.opensearch.request import call
+from oktalogger.opensearch.request import search
 from oktalogger.text import harmless
 
 if TYPE_CHECKING:
@@ -65,16 +65,7 @@ def ask(client: OpenSearch, names: IndexNames, detection: CompiledDetection, bod
 
     :raises OpenSearchLoadError: where OpenSearch refuses, or stays out of reach
     """
-    answer: dict[str, Any] = call(
-        client,
-        "POST",
-        f"/{names.alias}/_search",
-        doing=f"while running {detection.title}",
-        index=names.alias,
-        # Without an index yet, there is nothing to find. With a part of one, there might be.
-        params={"ignore_unavailable": "true", "allow_partial_search_results": "false"},
-        body=body,
-    )
+    answer: dict[str, Any] = search(client, names.alias, body, doing=f"while running {detection.title}")
     if "aggregations" not in answer:
         answer["aggregations"] = {grouped.GROUPS: {"buckets": []}}
     return answer

@@ -15,7 +15,7 @@ from oktalogger.detections.replay.groups import FIRST, LATEST, instant
 from oktalogger.detections.replay.matches import Match
 from oktalogger.detections.replay.span import time_range
 from oktalogger.opensearch.errors import OpenSearchPermissionError
-from oktalogger.opensearch.request import call, refresh
+from oktalogger.opensearch.request import refresh, search
 from oktalogger.window import format_instant
 
 if TYPE_CHECKING:
@@ -58,14 +58,8 @@ def risk_matches(
     after: dict[str, Any] | None = None
     fresh_since = span.window.start if span.by == "loaded" else None
     while True:
-        answer = call(
-            client,
-            "POST",
-            f"/{names.matches}/_search",
-            doing=f"while running {detection.title}",
-            index=names.matches,
-            body=risk_body(summed, _days(span), fresh_since, after=after),
-        )
+        body = risk_body(summed, _days(span), fresh_since, after=after)
+        answer = search(client, names.matches, body, doing=f"while running {detection.title}", may_be_absent=False)
         found = answer["aggregations"][_ACTORS]
         for bucket in found["buckets"]:
             if bucket.get(_FRESH, {"doc_count": 1})["doc_count"]:
