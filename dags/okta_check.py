@@ -67,7 +67,6 @@ with DAG(
     },
     tags=["okta", "opensearch", "security", "setup"],
 ):
-    # First, so that `airflow dags test` runs it first.
     PoolOperator(
         task_id=POOL_TASK,
         pool=settings.pool,

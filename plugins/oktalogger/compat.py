@@ -255,6 +255,14 @@ def task_state(context: Context, task_id: str) -> str | None:
     return None if found is None else str(getattr(found, "value", found))
 
 
+def is_dags_test(context: Context) -> bool:
+    """Say whether ``airflow dags test`` runs a task, from Airflow 3.2 on; 3.0 tells no task who started its run.
+
+    :param context: of the running task
+    """
+    return getattr(context.get("dag_run"), "triggering_user_name", None) == "dag_test"
+
+
 def outlet_extra(context: Context, asset: Asset, extra: Mapping[str, Any]) -> None:
     """Attach metadata to the event that a successful task writes for an asset (2.11: a dataset).
 
@@ -291,6 +299,7 @@ __all__ = [
     "flush_stats",
     "get_setting_int",
     "get_variable",
+    "is_dags_test",
     "make_asset",
     "mask_secret",
     "newest_xcom",

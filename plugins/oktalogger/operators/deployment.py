@@ -16,7 +16,7 @@ from oktalogger.checks.dashboards import Dashboards, patterns_of
 from oktalogger.checks.deployment import Deployment
 from oktalogger.checks.okta import Org
 from oktalogger.checks.sentences import Places
-from oktalogger.compat import AIRFLOW_3, AirflowNotFoundException, pool_slots, task_state
+from oktalogger.compat import AIRFLOW_3, AirflowNotFoundException, is_dags_test, pool_slots, task_state
 from oktalogger.hooks.extras import ConnectionSettingsError
 from oktalogger.hooks.okta import OktaHook
 from oktalogger.hooks.opensearch import OpenSearchHook
@@ -128,6 +128,8 @@ def ask_for_pool(
         return PoolAnswer(
             None, why=f"Airflow 3 tells no task of its pools: run the DAG okta_check, which has {pool_task}."
         )
+    if is_dags_test(context):
+        return PoolAnswer(None, why="`airflow dags test` runs tasks without a pool, in any order: trigger the DAG.")
     waited = 0.0
     while task_state(context, pool_task) in (None, "scheduled"):
         if waited >= seconds:
