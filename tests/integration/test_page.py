@@ -133,7 +133,12 @@ def test_a_damaged_hour_is_seen(loaded: Deployment, org: Simulator) -> None:
     loaded.client.indices.delete(index=month)
     OpenSearchStore(loaded.client, loaded.names).ensure_month(TEN)
     helpers.bulk(loaded.client, [{**one, "_op_type": "create"} for one in kept], refresh=True)
-    hour = shown(measured(loaded, org))[2]
+    loaded.client.indices.refresh(index=loaded.names.ledger)
+    window = Window(TEN, TEN + timedelta(hours=4))
+    entries = LedgerStore(loaded.client, loaded.names).entries(org.url.removeprefix("http://"), window)
+    counted_at = max(entry.stored_at for entry in entries if entry.stored_at)
+    # Also in the very second in which the load has ended.
+    hour = shown(measured(loaded, org, counted_at))[2]
     assert (hour.state, hour.events, hour.kinds) == ("damaged", 0, (0,) * len(KINDS))
     assert hour.expected == len(org.control.events(after(120), after(180)))
     assert hour.missing == (Window(TEN + timedelta(hours=2), TEN + timedelta(hours=3)),)

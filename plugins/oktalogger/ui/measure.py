@@ -82,7 +82,7 @@ def measure(of: MeasuredOrg, *, now: datetime, previous: Snapshot | None = None)
     :return: a snapshot, which may be larger than Airflow's store should hold
     :raises OpenSearchLoadError: if OpenSearch cannot be asked
     """
-    now = now.replace(microsecond=0)
+    exactly, now = now, now.replace(microsecond=0)
     shown = Window(first_hour(now), hour_of(now) + HOUR)
     old = _usable(previous, of, now)
     counted = shown if old is None else Window(max(shown.start, hour_of(now - RECOUNTED)), shown.end)
@@ -98,7 +98,8 @@ def measure(of: MeasuredOrg, *, now: datetime, previous: Snapshot | None = None)
         census,
         of.org,
         counted,
-        now=now,
+        # A load that ended within this second has to be held against the index as well.
+        now=exactly,
         kept=settings.retention,
         filter=of.filter,
         q=of.q,
